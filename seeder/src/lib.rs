@@ -1,0 +1,1 @@
+//! Peerfeed seeder and client.
