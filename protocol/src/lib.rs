@@ -1,0 +1,19 @@
+//! Peerfeed's formats and protocols as pure functions of bytes, time and randomness.
+//!
+//! Nothing in this crate opens a socket, reads a clock, touches a file or asks the system for randomness: all of these
+//! are passed in, and `clippy.toml` of this package refuses the calls. So a swarm of hundreds runs in one test, in
+//! simulated time, from one seed.
+//!
+//! `protocol/spec/` describes every byte with numbered requirements; the code cites them as `spec: BEN-3`.
+//!
+//! - [`limits`]: every limit, with its unit and its reason.
+//! - [`bencode`]: the strict form of every record, and the lenient reader for other people's trackers.
+//! - [`ids`]: the names of feeds, swarms, devices, logs, entries and blobs.
+//! - [`crypto`]: keys and where they come from, signatures, blinding, secret boxes, passed-in randomness.
+//! - [`merkle`]: RFC 9162 trees with inclusion, consistency and range proofs.
+//!
+//! A type says what has been checked: a [`ids::FeedId`] is a proper curve point, a head that was verified is another type
+//! than one that came from the wire. An error says who is at fault.
+
+pub mod bencode;
+pub mod limits;
