@@ -1,0 +1,16 @@
+//! One data folder at work: its store, the engine that decides, and the sockets that carry.
+//!
+//! The daemon holds a [`Node`] for as long as it lives, a command that finds no daemon for as long as it needs: both
+//! behave alike because both are this.
+
+mod error;
+mod handle;
+mod options;
+mod progress;
+mod status;
+
+pub use error::{ProbeError, StartError, WaitError};
+pub use handle::Node;
+pub use options::{Listen, NodeOptions};
+pub use progress::{Attempt, AttemptKind, FeedOutcome, NewEntry, Progress, SyncFailure, SyncGoal};
+pub use status::{FeedStatus, LogStatus, NodeStatus, PeerStatus, SeederStatus, TrackerStatus};

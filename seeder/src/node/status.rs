@@ -1,0 +1,110 @@
+//! What a node tells about itself.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use peerfeed_protocol::ids::{FeedId, LogId, WitnessKey};
+
+/// The state of a node.
+#[derive(Clone, Debug, Default)]
+pub struct NodeStatus {
+    /// Addresses listened on, with their real ports.
+    pub listen: Vec<SocketAddr>,
+    /// This node's own witness key: what a manifest lists it by.
+    pub witness: Option<WitnessKey>,
+    /// Connected peers.
+    pub peers: Vec<PeerStatus>,
+    /// Feeds of the data folder.
+    pub feeds: Vec<FeedStatus>,
+    /// Peers dropped for breaking the protocol since the start.
+    pub violations: u64,
+}
+
+/// A connected peer.
+#[derive(Clone, Debug)]
+pub struct PeerStatus {
+    /// Its address as seen here.
+    pub address: SocketAddr,
+    /// Whether this node dialled it.
+    pub outgoing: bool,
+    /// The seeder that it has proven to be.
+    pub witness: Option<WitnessKey>,
+    /// Program text from its hello.
+    pub program: Option<String>,
+    /// Feeds open with it.
+    pub feeds: Vec<FeedId>,
+    /// Bytes received of entries and chunks.
+    pub received_bytes: u64,
+    /// Bytes served of entries and chunks.
+    pub served_bytes: u64,
+}
+
+/// A feed as the engine sees it.
+#[derive(Clone, Debug)]
+pub struct FeedStatus {
+    /// The feed.
+    pub feed: FeedId,
+    /// Peers connected for it.
+    pub peers: u32,
+    /// Its logs.
+    pub logs: Vec<LogStatus>,
+    /// Entries held.
+    pub entries_held: u64,
+    /// Entries known to exist.
+    pub entries: u64,
+    /// Blobs held completely, of those wanted here.
+    pub blobs_held: u64,
+    /// Blobs wanted here.
+    pub blobs: u64,
+    /// The seeders that its manifest and its link name.
+    pub seeders: Vec<SeederStatus>,
+    /// Its trackers.
+    pub trackers: Vec<TrackerStatus>,
+    /// Why nothing more is stored: a full disk or a quota.
+    pub stopped: Option<String>,
+}
+
+/// A log.
+#[derive(Clone, Debug)]
+pub struct LogStatus {
+    /// The log.
+    pub log: LogId,
+    /// Entries of the accepted head.
+    pub entries: u64,
+    /// Entries held.
+    pub held: u64,
+}
+
+/// A seeder of a feed.
+#[derive(Clone, Debug)]
+pub struct SeederStatus {
+    /// `HOST:PORT` as the manifest or link has it.
+    pub address: String,
+    /// Its witness key, when the manifest or the link tells it.
+    pub witness: Option<WitnessKey>,
+    /// Whether the manifest lists it.
+    pub listed: bool,
+    /// Whether it is connected and has proven its witness key.
+    pub connected: bool,
+    /// Entries that it said to have synced to disk, over all logs.
+    pub entries_stored: u64,
+    /// Whether it has stored every entry and every blob.
+    pub holds_all: bool,
+    /// Why the last attempt to reach it failed.
+    pub error: Option<String>,
+}
+
+/// A tracker of a feed.
+#[derive(Clone, Debug)]
+pub struct TrackerStatus {
+    /// Its URL.
+    pub url: String,
+    /// Whether it answered the last time; `None` before the first answer.
+    pub working: Option<bool>,
+    /// Peers that it named last.
+    pub peers: u32,
+    /// Why the last announce failed.
+    pub error: Option<String>,
+    /// Time until the next announce.
+    pub next_in: Option<Duration>,
+}
