@@ -6,6 +6,7 @@
 //!
 //! `protocol/spec/` describes every byte with numbered requirements; the code cites them as `spec: BEN-3`.
 //!
+//! - [`announce`]: what clients and trackers say to each other, over HTTP and UDP.
 //! - [`limits`]: every limit, with its unit and its reason.
 //! - [`bencode`]: the strict form of every record, and the lenient reader for other people's trackers.
 //! - [`ids`]: the names of feeds, swarms, devices, logs, entries and blobs.
@@ -15,5 +16,9 @@
 //! A type says what has been checked: a [`ids::FeedId`] is a proper curve point, a head that was verified is another type
 //! than one that came from the wire. An error says who is at fault.
 
+pub mod announce;
 pub mod bencode;
+pub mod crypto;
+pub mod ids;
 pub mod limits;
+pub mod merkle;

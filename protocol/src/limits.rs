@@ -17,15 +17,12 @@ pub const TYPED_TEXT_CHARS_MAX: usize = 1024;
 /// Bytes of a swarm secret: its length is hashed as one byte. spec: ID-8
 pub const SWARM_SECRET_BYTES_MAX: usize = 255;
 
-/// Levels of a Merkle tree above its leaves: sizes are below 2^63, as bencode's integers are. spec: TREE-2
-pub const TREE_LEVELS_MAX: u8 = 63;
-
-/// Leaves of a tree: sizes travel as bencode integers. spec: TREE-2
+/// Leaves of a tree: sizes travel as bencode integers, which end below 2^63. spec: TREE-2
 pub const TREE_SIZE_MAX: u64 = (1 << 63) - 1;
 
-/// Hashes in an inclusion or consistency proof: one per level, and one more for a consistency proof's own root.
-/// spec: TREE-7
+/// Hashes in an inclusion or consistency proof: one per level of the largest tree, and one more where the old tree of a
+/// consistency proof ends. spec: TREE-6, TREE-7
 pub const PROOF_HASHES_MAX: usize = 64;
 
-/// Hashes in a range proof: at most one perfect subtree per level on either side. spec: TREE-9
-pub const RANGE_PROOF_HASHES_MAX: usize = 126;
+/// Hashes in a range proof: at most one perfect subtree per level on the left, two per level on the right. spec: TREE-9
+pub const RANGE_PROOF_HASHES_MAX: usize = 3 * 63;
