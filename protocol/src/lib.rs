@@ -12,13 +12,17 @@
 //! - [`ids`]: the names of feeds, swarms, devices, logs, entries and blobs.
 //! - [`crypto`]: keys and where they come from, signatures, blinding, secret boxes, passed-in randomness.
 //! - [`merkle`]: RFC 9162 trees with inclusion, consistency and range proofs.
+//! - [`feed`]: manifest, roster, heads, entries, epochs, blobs, links, and what is accepted of them.
 //!
 //! A type says what has been checked: a [`ids::FeedId`] is a proper curve point, a head that was verified is another type
 //! than one that came from the wire. An error says who is at fault.
 
+#![deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::print_stdout, clippy::print_stderr)]
+
 pub mod announce;
 pub mod bencode;
 pub mod crypto;
+pub mod feed;
 pub mod ids;
 pub mod limits;
 pub mod merkle;

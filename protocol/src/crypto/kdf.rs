@@ -1,5 +1,7 @@
 //! Keys from keys: HKDF-SHA-256 with one label per purpose. spec: ID-4
 
+use std::fmt;
+
 use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -11,14 +13,36 @@ const SALT: &[u8] = b"peerfeed/1";
 /// HKDF-SHA-256 with salt `peerfeed/1` and info = label ‖ 0x00 ‖ parts. The parts of one label always have the same
 /// lengths, so that no two lists of parts give the same info. spec: ID-4
 pub fn derive<const N: usize>(ikm: &[u8], label: &str, parts: &[&[u8]]) -> Zeroizing<[u8; N]> {
-    const { assert!(N <= 255 * 32, "HKDF-SHA-256 gives no more") };
-    let mut info: Vec<&[u8]> = vec![label.as_bytes(), &[0]];
-    info.extend_from_slice(parts);
-    let mut out = Zeroizing::new([0; N]);
-    Hkdf::<Sha256>::new(Some(SALT), ikm)
-        .expand_multi_info(&info, out.as_mut_slice())
-        .expect("the length was checked when this was compiled");
-    out
+    Extracted::new(ikm).derive(label, parts)
+}
+
+/// Key material made ready once (HKDF's first step), for deriving many keys from it.
+#[derive(Clone)]
+pub struct Extracted(Hkdf<Sha256>);
+
+impl Extracted {
+    /// Makes `ikm` ready.
+    pub fn new(ikm: &[u8]) -> Self {
+        Self(Hkdf::new(Some(SALT), ikm))
+    }
+
+    /// As the function [`derive`], for the material that this was made of.
+    pub fn derive<const N: usize>(&self, label: &str, parts: &[&[u8]]) -> Zeroizing<[u8; N]> {
+        const { assert!(N <= 255 * 32, "HKDF-SHA-256 gives no more") };
+        let mut info: Vec<&[u8]> = vec![label.as_bytes(), &[0]];
+        info.extend_from_slice(parts);
+        let mut out = Zeroizing::new([0; N]);
+        self.0
+            .expand_multi_info(&info, out.as_mut_slice())
+            .expect("the length was checked when this was compiled");
+        out
+    }
+}
+
+impl fmt::Debug for Extracted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Extracted(\u{2026})")
+    }
 }
 
 #[cfg(test)]
@@ -29,7 +53,9 @@ mod tests {
 
     fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
-        parts.iter().for_each(|part| mac.update(part));
+        for part in parts {
+            mac.update(part);
+        }
         mac.finalize().into_bytes().into()
     }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng, TryCryptoRng, TryRng};
 
-/// A cryptographic generator (ChaCha20) that starts from a seed: the system's randomness in the program, a fixed value in
+/// A cryptographic generator (`ChaCha20`) that starts from a seed: the system's randomness in the program, a fixed value in
 /// a test. This crate never asks the system itself.
 pub struct Entropy(ChaCha20Rng);
 
@@ -21,6 +21,11 @@ impl Entropy {
         let mut bytes = [0; N];
         self.0.fill_bytes(&mut bytes);
         bytes
+    }
+
+    /// Fills `bytes` with the next ones.
+    pub fn fill(&mut self, bytes: &mut [u8]) {
+        self.0.fill_bytes(bytes);
     }
 
     /// A generator of its own for another part of the program.

@@ -65,7 +65,7 @@ impl Frontier {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use std::collections::BTreeMap;
 
     use super::*;
     use crate::merkle::{leaf_hash, model};
@@ -74,7 +74,7 @@ mod tests {
     fn the_root_is_that_of_the_recursive_definition_at_every_size() {
         let leaves = model::leaves(200);
         let mut frontier = Frontier::new();
-        let mut nodes = HashMap::new();
+        let mut nodes = BTreeMap::new();
         assert_eq!(frontier.root(), EMPTY_ROOT);
         for (before, leaf) in leaves.iter().enumerate() {
             nodes.extend(frontier.append(*leaf).unwrap());

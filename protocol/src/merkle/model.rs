@@ -1,6 +1,6 @@
 //! The definitions of RFC 9162, section 2.1, word for word and slow: what the real ones are compared with.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::{EMPTY_ROOT, Frontier, Hash, NodePos, leaf_hash, node_hash};
 
@@ -12,7 +12,7 @@ pub(super) fn leaves(count: usize) -> Vec<Hash> {
 }
 
 /// The hashes of `size` leaves and all perfect subtrees over them.
-pub(super) fn tree(size: usize) -> (Vec<Hash>, HashMap<NodePos, Hash>) {
+pub(super) fn tree(size: usize) -> (Vec<Hash>, BTreeMap<NodePos, Hash>) {
     let leaves = leaves(size);
     let mut frontier = Frontier::new();
     let nodes = leaves

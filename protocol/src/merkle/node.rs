@@ -1,6 +1,6 @@
 //! The perfect subtrees of a tree: their names, and a store of them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::{EMPTY_ROOT, Hash, node_hash};
 use crate::limits::TREE_SIZE_MAX;
@@ -51,7 +51,7 @@ impl<N: Nodes + ?Sized> Nodes for &N {
 }
 
 /// Nodes kept in memory.
-impl Nodes for HashMap<NodePos, Hash> {
+impl Nodes for BTreeMap<NodePos, Hash> {
     fn node(&self, pos: NodePos) -> Option<Hash> {
         self.get(&pos).copied()
     }
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_missing_node_gives_no_root() {
-        let nodes: HashMap<_, _> = [(NodePos::leaf(0), Hash::new([1; 32]))].into();
+        let nodes: BTreeMap<_, _> = [(NodePos::leaf(0), Hash::new([1; 32]))].into();
         assert_eq!(root_from_nodes(&nodes, 1), Some(Hash::new([1; 32])));
         assert_eq!(root_from_nodes(&nodes, 2), None);
         assert_eq!(root_from_nodes(&nodes, 0), Some(EMPTY_ROOT));

@@ -152,7 +152,7 @@ impl Assembly {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use std::collections::BTreeMap;
 
     use proptest::prelude::*;
 
@@ -228,8 +228,8 @@ mod tests {
 
     #[test]
     fn a_store_without_the_nodes_gives_no_proof() {
-        assert_eq!(range_proof(&HashMap::new(), 1, 2, 4), None);
-        assert_eq!(range_proof(&HashMap::new(), 3, 2, 4), None);
+        assert_eq!(range_proof(&BTreeMap::new(), 1, 2, 4), None);
+        assert_eq!(range_proof(&BTreeMap::new(), 3, 2, 4), None);
     }
 
     proptest! {
@@ -243,7 +243,7 @@ mod tests {
             let (leaves, nodes) = model::tree(size);
             let root = model::root(&leaves);
             let outer = range_proof(&nodes, from as u64, to as u64, size as u64).unwrap();
-            let learnt: HashMap<_, _> =
+            let learnt: BTreeMap<_, _> =
                 outer.verify(from as u64, &leaves[from..to], size as u64, &root).unwrap().into_iter().collect();
             let inner = range_proof(&learnt, inner_from as u64, inner_to as u64, size as u64);
             prop_assert_eq!(&inner, &range_proof(&nodes, inner_from as u64, inner_to as u64, size as u64));
