@@ -13,6 +13,7 @@
 //! - [`crypto`]: keys and where they come from, signatures, blinding, secret boxes, passed-in randomness.
 //! - [`merkle`]: RFC 9162 trees with inclusion, consistency and range proofs.
 //! - [`feed`]: manifest, roster, heads, entries, epochs, blobs, links, and what is accepted of them.
+//! - [`peer`]: the connection between two peers as a pure machine.
 //!
 //! A type says what has been checked: a [`ids::FeedId`] is a proper curve point, a head that was verified is another type
 //! than one that came from the wire. An error says who is at fault.
@@ -26,3 +27,4 @@ pub mod feed;
 pub mod ids;
 pub mod limits;
 pub mod merkle;
+pub mod peer;

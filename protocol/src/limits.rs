@@ -26,3 +26,193 @@ pub const PROOF_HASHES_MAX: usize = 64;
 
 /// Hashes in a range proof: at most one perfect subtree per level on the left, two per level on the right. spec: TREE-9
 pub const RANGE_PROOF_HASHES_MAX: usize = 3 * 63;
+
+/// Bytes of a manifest record, signature included: with its target key it fits a BEP 44 item of the DHT. spec: FEED-4
+pub const MANIFEST_BYTES_MAX: usize = 900;
+
+/// Seeders that a manifest or link may name: enough for redundancy, and all fit the manifest's size. spec: FEED-4
+pub const SEEDERS_MAX: usize = 4;
+
+/// Trackers that a manifest or link may name, for the same reasons. spec: FEED-4
+pub const TRACKERS_MAX: usize = 4;
+
+/// Bytes of a seeder's address, host and port: most host names, and four addresses fit the manifest. spec: FEED-5
+pub const ADDRESS_BYTES_MAX: usize = 100;
+
+/// Bytes of a tracker's URL: longer than any public tracker's. spec: FEED-5
+pub const TRACKER_URL_BYTES_MAX: usize = 150;
+
+/// Bytes of a roster record, signature included: 64 devices with 9 ended logs each, or fewer with 16. spec: FEED-7
+pub const ROSTER_BYTES_MAX: usize = 64_000;
+
+/// Devices of a feed, revoked ones included: each is verified and asked for by every reader. spec: FEED-7
+pub const DEVICES_MAX: usize = 64;
+
+/// Logs of one device: a new one is opened by a restore or a fork only. spec: FEED-8
+pub const LOGS_PER_DEVICE_MAX: usize = 16;
+
+/// Bytes of a head record, signature included: it has about 190, the rest is for keys of later versions. spec: LOG-1
+pub const HEAD_BYTES_MAX: usize = 512;
+
+/// Bytes of a leaf header: sixteen blob references and room for keys of later versions. spec: ENTRY-1
+pub const LEAF_HEADER_BYTES_MAX: usize = 1_024;
+
+/// Bytes of an entry's body as stored: 64,000 pack well into the store's pages, where 65,536 take twice their size.
+/// spec: ENTRY-3
+pub const BODY_BYTES_MAX: usize = 64_000;
+
+/// Bytes of the smallest sealed body; the others are this doubled up to [`SEALED_BODY_DOUBLINGS_MAX`] times, so that a
+/// body's length tells next to nothing. spec: ENTRY-8
+pub const SEALED_BODY_UNIT_BYTES: usize = 250;
+
+/// Doublings of the smallest sealed body: 250 * 2^8 is [`BODY_BYTES_MAX`]. spec: ENTRY-8
+pub const SEALED_BODY_DOUBLINGS_MAX: u32 = 8;
+
+/// Blobs that one leaf header may refer to; more go through an index blob. spec: ENTRY-5
+pub const BLOBS_PER_ENTRY_MAX: usize = 16;
+
+/// Attachments of a post: one blob reference stays free for an index. spec: ENTRY-16
+pub const ATTACHMENTS_MAX: usize = 15;
+
+/// Bytes of a post's text: a long essay, and with its attachments it fits a body. spec: ENTRY-15
+pub const POST_TEXT_BYTES_MAX: usize = 50_000;
+
+/// Bytes of a channel's name: a line in a list. spec: ENTRY-15
+pub const CHANNEL_BYTES_MAX: usize = 64;
+
+/// Bytes of a media type: the longest registered one has 88. spec: ENTRY-16
+pub const MEDIA_TYPE_BYTES_MAX: usize = 100;
+
+/// Bytes of an attachment's file name: what file systems take. spec: ENTRY-16
+pub const FILE_NAME_BYTES_MAX: usize = 255;
+
+/// Bytes of a display name: a line in a list. spec: ENTRY-17, LINK-4
+pub const NAME_BYTES_MAX: usize = 100;
+
+/// Characters of a body's or control record's type. spec: ENTRY-13
+pub const TYPE_CHARS_MAX: usize = 32;
+
+/// Grant rows in one control entry: 57,344 bytes of its 64,000. spec: EPOCH-8
+pub const GRANT_ROWS_MAX: usize = 1_024;
+
+/// Earlier epochs that one epoch seals: one is usual, two after rotations on two devices; all fit beside the grant rows.
+/// spec: EPOCH-6
+pub const EARLIER_EPOCHS_MAX: usize = 64;
+
+/// Bytes of a sealed chunk of a blob, all but the last: one store page run, as for bodies. spec: BLOB-2
+pub const CHUNK_BYTES: usize = 64_000;
+
+/// Chunks of a blob: about 1 TiB, so that a chunk's number fits in 24 bits. spec: BLOB-4
+pub const BLOB_CHUNKS_MAX: u64 = 1 << 24;
+
+/// Bytes of the encoded payload of a link: everything that it may hold at its largest, and as much again. spec: LINK-2
+pub const LINK_BYTES_MAX: usize = 4_096;
+
+/// How far ahead of this machine's clock an entry may be before it is shown last, in milliseconds: ten minutes, which
+/// clocks set by hand keep. spec: ENTRY-19
+pub const CLOCK_AHEAD_MAX_MS: u64 = 10 * 60 * 1_000;
+
+/// Bytes of a Noise record's ciphertext: lane byte, 16,383 bytes of the lane's stream, authentication tag. Small enough
+/// that an urgent message never waits for more than this much of a bulk one. spec: PEER-20
+pub const RECORD_BYTES_MAX: usize = 16_400;
+
+/// Bytes of a lane's stream that one record carries. spec: PEER-20
+pub const RECORD_PAYLOAD_BYTES_MAX: usize = RECORD_BYTES_MAX - RECORD_OVERHEAD_BYTES;
+
+/// Bytes of a record that are not of the lane's stream: authentication tag and lane byte. spec: PEER-20
+pub const RECORD_OVERHEAD_BYTES: usize = 16 + 1;
+
+/// Bytes of a frame, by lane. The urgent lane fits a roster and what goes with it; the bulk lane 16 chunks and their
+/// proof. A peer holds at most one unfinished frame of each per connection. spec: PEER-22
+pub const LANE_FRAME_BYTES_MAX: [usize; 2] = [72_000, 1_100_000];
+
+/// Bytes of a frame up to which a state or entries go on the urgent lane. spec: PEER-23
+pub const URGENT_FRAME_BYTES_MAX: usize = 16_000;
+
+/// Feeds whose hint keys a responder tries for one first message: 3 MACs each. spec: PEER-12
+pub const HINTED_FEEDS_MAX: usize = 1_024;
+
+/// First messages that a responder remembers so as not to answer a replayed one, per day of the two that a hint can be
+/// replayed in; at 32 bytes each 2 MiB. spec: PEER-14
+pub const EPHEMERALS_SEEN_MAX: usize = 32_768;
+
+/// Channels of one connection, in both directions together. spec: PEER-31
+pub const CHANNELS_MAX: usize = 1_024;
+
+/// Logs of a feed that a peer may name in one message: 64 devices of 16 incarnations. spec: PEER-34
+pub const KNOWN_HEADS_MAX: usize = 1_024;
+
+/// Grant tags that a side may look for at once: friends and epochs of one reader. spec: PEER-34
+pub const GRANT_TAGS_MAX: usize = 64;
+
+/// Grant rows in one STATE: tags may collide, and an epoch is granted by several devices. spec: PEER-36
+pub const GRANT_ROWS_ANSWERED_MAX: usize = 256;
+
+/// Ranges of entries that a STATE lists as held; a peer with more gaps lists its newest. spec: PEER-36
+pub const HELD_RANGES_MAX: usize = 2_048;
+
+/// Entries of each log that a side may want unasked: two screens are enough, the rest is asked for. spec: PEER-34
+pub const NEWEST_ENTRIES_MAX: u32 = 256;
+
+/// Bytes of entries, all logs together, that a side may want unasked. spec: PEER-34
+pub const NEWEST_BYTES_MAX: u32 = 1 << 20;
+
+/// Heads of a STATE against which unasked entries can be proven, per connection: memory for a peer's claims.
+/// spec: PEER-41
+pub const CLAIMED_HEADS_MAX: usize = 4_096;
+
+/// Entries that one request may ask for. spec: PEER-40
+pub const ENTRIES_PER_REQUEST_MAX: u64 = 4_096;
+
+/// Chunks that one request may ask for: the answer is one frame of about 1 MiB. spec: PEER-42
+pub const CHUNKS_PER_REQUEST_MAX: u32 = 16;
+
+/// Chunks that one bit of a blob's bitmap stands for. spec: PEER-45
+pub const CHUNK_GROUP: u32 = 16;
+
+/// Blobs in one question or answer about who holds them. spec: PEER-45
+pub const BLOBS_PER_MESSAGE_MAX: usize = 256;
+
+/// Bytes of a body that is pushed with its head: a short post. spec: PEER-46
+pub const PUSHED_BODY_BYTES_MAX: usize = 4_000;
+
+/// Addresses in one list of a peer exchange, as in BEP 11. spec: PEER-48
+pub const EXCHANGED_PEERS_MAX: usize = 50;
+
+/// Requests of a peer that are open at once unless its hello says otherwise. spec: PEER-32
+pub const REQUESTS_OPEN_MAX: u32 = 256;
+
+/// Bytes of answers and other urgent messages that wait for a peer which goes on asking; beyond it asks faster than it
+/// takes, and is dropped. spec: PEER-54
+pub const URGENT_WAITING_BYTES_MAX: usize = 4 << 20;
+
+/// Extensions in a hello. spec: PEER-32
+pub const EXTENSIONS_MAX: usize = 64;
+
+/// Bytes of a program's name and version in a hello. spec: PEER-32
+pub const PROGRAM_TEXT_BYTES_MAX: usize = 100;
+
+/// Bytes of a reason that a peer gives for a human. spec: PEER-49
+pub const REASON_TEXT_BYTES_MAX: usize = 200;
+
+/// A responder's patience with the first 64 bytes, in seconds. spec: PEER-50
+pub const FIRST_MESSAGE_SECONDS_MAX: u64 = 5;
+
+/// Either side's patience with the whole handshake, in seconds. spec: PEER-50
+pub const HANDSHAKE_SECONDS_MAX: u64 = 10;
+
+/// How long a record may take from its first byte to its last, in seconds: 16 KiB even over 300 bytes a second.
+/// spec: PEER-51
+pub const RECORD_SECONDS_MAX: u64 = 60;
+
+/// After so many seconds without a word, a keep-alive is sent. spec: PEER-52
+pub const KEEP_ALIVE_SECONDS: u64 = 60;
+
+/// After so many seconds without a byte from it, a peer is gone: two keep-alives lost, and some. spec: PEER-52
+pub const SILENCE_SECONDS_MAX: u64 = 150;
+
+/// After so many seconds in which a peer takes nothing of what waits for it, it is gone. spec: PEER-54
+pub const STALL_SECONDS_MAX: u64 = 60;
+
+/// After so many seconds without progress a request is called late. spec: PEER-53
+pub const REQUEST_SECONDS_MAX: u64 = 60;
