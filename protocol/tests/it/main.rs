@@ -1,0 +1,13 @@
+//! What the protocol must do, shown by vectors (`fixtures/vectors`) and by whole conversations.
+//!
+//! `PEERFEED_BLESS=1 cargo test -p peerfeed-protocol --test it` writes the vectors that are made here anew.
+
+// Tests read the vectors from files and may take their seed from the environment; the crate itself may not.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod bencode;
+mod identity;
+mod merkle;
+mod purity;
+mod spec;
+mod vector;
