@@ -1,1 +1,4 @@
 //! Peerfeed seeder and client.
+pub mod api;
+pub mod store;
+pub mod ui;

@@ -1,0 +1,151 @@
+//! The logs of each feed: newest head and size.
+
+use bytes::Bytes;
+use peerfeed_protocol::ids::{FeedId, LogId};
+use peerfeed_protocol::merkle::Hash;
+use redb::{ReadableTable, TableDefinition};
+
+use super::error::{StorageError, WriteError};
+use super::feeds;
+use super::meta::{Counter, take_number};
+use super::txn::{View, WriteTxn};
+
+/// (log, size, root, entries from 0 whose blobs are complete, forked, signed head)
+type Row<'a> = (u32, u64, &'a [u8; 32], u64, bool, &'a [u8]);
+
+/// (feed, log id) -> row
+pub(super) const LOGS: TableDefinition<'_, (u32, &[u8; 40]), Row<'_>> = TableDefinition::new("logs");
+/// log -> (feed, log id)
+pub(super) const LOG_NUMBERS: TableDefinition<'_, u32, (u32, &[u8; 40])> = TableDefinition::new("log numbers");
+
+/// A log as far as its newest head describes it; entries may be held in part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogRow {
+    /// Its name within the feed.
+    pub log: LogId,
+    /// Entries that the newest head covers.
+    pub size: u64,
+    /// Root of the tree over them.
+    pub root: Hash,
+    /// The newest head, signed, as received.
+    pub head: Bytes,
+    /// Whether two heads were seen that contradict each other.
+    pub forked: bool,
+    /// Entries from the first one on that are held together with all the blobs they refer to.
+    pub complete: u64,
+    pub(super) number: u32,
+}
+
+/// A head that the caller has verified: signature, roster, and consistency with the head held before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewHead {
+    /// The log.
+    pub log: LogId,
+    /// Entries, at least 1.
+    pub size: u64,
+    /// Root over them.
+    pub root: Hash,
+    /// The signed record.
+    pub signed: Bytes,
+}
+
+/// What a put head changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeadPut {
+    /// It is the newest now.
+    Advanced,
+    /// One at least as new was held.
+    Older,
+}
+
+pub(super) fn all(view: &impl View, feed: FeedId) -> Result<Vec<LogRow>, StorageError> {
+    match feeds::number(view, feed)? {
+        Some(number) => of_feed(view, number),
+        None => Ok(Vec::new()),
+    }
+}
+
+pub(super) fn of_feed(view: &impl View, feed: u32) -> Result<Vec<LogRow>, StorageError> {
+    let mut rows = Vec::new();
+    for row in view.table(LOGS)?.range((feed, &[0; 40])..=(feed, &[0xff; 40]))? {
+        let (key, value) = row?;
+        rows.push(log_row(key.value().1, value.value()));
+    }
+    Ok(rows)
+}
+
+pub(super) fn row(view: &impl View, feed: FeedId, log: LogId) -> Result<Option<LogRow>, StorageError> {
+    let Some(feed) = feeds::number(view, feed)? else { return Ok(None) };
+    let id = log.to_bytes();
+    Ok(view.table(LOGS)?.get((feed, &id))?.map(|value| log_row(&id, value.value())))
+}
+
+pub(super) fn by_number(view: &impl View, number: u32) -> Result<Option<(FeedId, LogId)>, StorageError> {
+    let Some((feed, id)) = view.table(LOG_NUMBERS)?.get(number)?.map(|value| {
+        let (feed, id) = value.value();
+        (feed, LogId::from_stored(id))
+    }) else {
+        return Ok(None);
+    };
+    Ok(feeds::by_number(view, feed)?.map(|feed| (feed, id)))
+}
+
+fn log_row(id: &[u8; 40], (number, size, root, complete, forked, head): Row<'_>) -> LogRow {
+    LogRow {
+        log: LogId::from_stored(id),
+        size,
+        root: Hash::new(*root),
+        head: Bytes::copy_from_slice(head),
+        forked,
+        complete,
+        number,
+    }
+}
+
+impl WriteTxn {
+    /// Takes over a head as the newest of its log, which comes into being with its first one.
+    ///
+    /// The same size with another root is [`WriteError::Contradiction`]; a forked log takes none
+    /// ([`WriteError::Forked`]).
+    pub fn put_head(&mut self, feed: FeedId, head: &NewHead) -> Result<HeadPut, WriteError> {
+        let feed_number = self.feed_number(feed)?;
+        let row = match row(self, feed, head.log)? {
+            Some(row) if row.forked => return Err(WriteError::Forked),
+            Some(row) if row.size == head.size && row.root != head.root => return Err(WriteError::Contradiction),
+            Some(row) if row.size >= head.size => return Ok(HeadPut::Older),
+            Some(row) => LogRow { size: head.size, root: head.root, head: head.signed.clone(), ..row },
+            None => {
+                let number = take_number(self, Counter::Log)?;
+                self.change(LOG_NUMBERS)?.insert(number, (feed_number, &head.log.to_bytes()))?;
+                LogRow {
+                    log: head.log,
+                    size: head.size,
+                    root: head.root,
+                    head: head.signed.clone(),
+                    forked: false,
+                    complete: 0,
+                    number,
+                }
+            }
+        };
+        put_row(self, feed_number, &row)?;
+        Ok(HeadPut::Advanced)
+    }
+
+    /// The row of a log that must be here.
+    pub(super) fn log(&self, feed: FeedId, log: LogId) -> Result<LogRow, WriteError> {
+        row(self, feed, log)?.ok_or(WriteError::UnknownLog)
+    }
+}
+
+pub(super) fn put_row(txn: &mut WriteTxn, feed: u32, row: &LogRow) -> Result<(), StorageError> {
+    let value = (row.number, row.size, row.root.as_bytes(), row.complete, row.forked, row.head.as_ref());
+    txn.change(LOGS)?.insert((feed, &row.log.to_bytes()), value)?;
+    Ok(())
+}
+
+pub(super) fn remove(txn: &mut WriteTxn, feed: u32, row: &LogRow) -> Result<(), StorageError> {
+    txn.change(LOGS)?.remove((feed, &row.log.to_bytes()))?;
+    txn.change(LOG_NUMBERS)?.remove(row.number)?;
+    Ok(())
+}

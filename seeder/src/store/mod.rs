@@ -1,0 +1,123 @@
+//! What this installation holds, in one file: feeds, entries, blobs, and what it takes to prove and show them.
+//!
+//! One thread writes. Jobs from anywhere ([`Store::write`]) are gathered into transactions and answered after the commit
+//! has reached the disk; a job that fails leaves no trace, and the others of its transaction are not harmed. Reading
+//! ([`Store::read`]) happens anywhere, in snapshots that see all of a transaction or nothing.
+//!
+//! Nothing here verifies: what is put was proven by whoever puts it, and types of the protocol say so where they can. The
+//! store keeps its own promises: quotas, references, and no half-written thing. `protocol/spec/store.md` describes the
+//! data folder and the tables; the code cites it as `spec: STORE-4`.
+
+mod blobs;
+mod chunks;
+mod entries;
+mod epochs;
+mod error;
+mod feeds;
+mod forks;
+mod held;
+pub mod limits;
+mod lock;
+mod logs;
+mod meta;
+mod nodes;
+mod open;
+mod own;
+mod reading;
+mod records;
+mod removal;
+mod stored_by;
+mod tables;
+mod timeline;
+mod txn;
+mod usage;
+mod writer;
+
+pub use blobs::{BlobRow, OwnBlob};
+pub use chunks::{BlobNodes, NewChunks};
+pub use entries::{NewEntries, NewEntry, StoredEntry};
+pub use epochs::EpochKey;
+pub use error::{OpenError, Quota, StorageError, WriteError};
+pub use feeds::{FeedRow, Roles, SeederHint};
+pub use forks::ForkEvidence;
+pub use logs::{HeadPut, LogRow, NewHead};
+pub use meta::FORMAT;
+pub use nodes::LogNodes;
+pub use open::Options;
+pub use own::OwnLog;
+pub use reading::Reading;
+pub use stored_by::StoredBy;
+pub use timeline::{Indexed, TimelineKey};
+pub use txn::{ReadTxn, View, WriteTxn};
+pub use usage::Usage;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use redb::{Database, ReadableDatabase};
+
+/// A handle to the store; clones are cheap and share one writer.
+///
+/// The data folder is given up when the last handle and the last [`ReadTxn`] are gone and the writer has ended, which
+/// [`Store::close`] waits for.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    db: Arc<Database>,
+    queue: writer::Queue,
+    folder: std::path::PathBuf,
+    writer: std::thread::JoinHandle<()>,
+}
+
+impl Store {
+    /// Opens the store of a data folder, and makes folder and store if they are not there.
+    pub fn open(folder: &Path, options: &Options) -> Result<Self, OpenError> {
+        open::open(folder, options)
+    }
+
+    /// The data folder.
+    pub fn folder(&self) -> &Path {
+        &self.inner.folder
+    }
+
+    /// A snapshot to read from. Keep it short: see [`ReadTxn`].
+    pub fn read(&self) -> Result<ReadTxn, StorageError> {
+        Ok(ReadTxn::new(self.inner.db.begin_read()?))
+    }
+
+    /// Runs a job in the writer and returns after what it wrote was synced to disk.
+    ///
+    /// The job may run several times, each time as if for the first: in another transaction, when one that it shared
+    /// had to be undone. When it returns an error, nothing of it is kept.
+    pub async fn write<T, F>(&self, job: F) -> Result<T, WriteError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut WriteTxn) -> Result<T, WriteError> + Send + 'static,
+    {
+        self.inner.queue.run(job).await
+    }
+
+    /// As [`Self::write`], for threads outside of the runtime; panics within it.
+    pub fn write_blocking<T, F>(&self, job: F) -> Result<T, WriteError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut WriteTxn) -> Result<T, WriteError> + Send + 'static,
+    {
+        self.inner.queue.run_blocking(job)
+    }
+
+    /// Waits until the writer has ended and the folder is given up. Blocks; does nothing but drop this handle if there
+    /// are others.
+    pub fn close(self) {
+        if let Ok(inner) = Arc::try_unwrap(self.inner) {
+            let Inner { db, queue, writer, .. } = inner;
+            drop(queue);
+            drop(db);
+            // The writer has no way to fail but a panic, which it has printed.
+            let _ = writer.join();
+        }
+    }
+}

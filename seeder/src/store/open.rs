@@ -1,0 +1,106 @@
+//! Opening a data folder: lock, version, sweeping.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use redb::{Database, DatabaseError, Durability, ReadableDatabase};
+
+use super::error::{OpenError, StorageError};
+use super::limits::{CACHE_BYTES_DEFAULT, DISK_RESERVE_BYTES};
+use super::lock::FolderLock;
+use super::txn::{ReadTxn, WriteTxn};
+use super::writer::{Bounds, Queue};
+use super::{Inner, Store, blobs, meta, tables};
+
+/// How a store is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Bytes of pages kept in memory.
+    pub cache_bytes: usize,
+    /// Bytes that all feeds together may take; `None` for no bound but the disk.
+    pub total_quota_bytes: Option<u64>,
+    /// Bytes of the disk that stay free.
+    pub disk_reserve_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            cache_bytes: CACHE_BYTES_DEFAULT,
+            total_quota_bytes: None,
+            disk_reserve_bytes: DISK_RESERVE_BYTES,
+        }
+    }
+}
+
+pub(super) fn open(folder: &Path, options: &Options) -> Result<Store, OpenError> {
+    let lock = FolderLock::take(folder)?;
+    let db = open_database(folder, options)?;
+    match format_of(&db)? {
+        Some(found) if found > meta::FORMAT => return Err(OpenError::Newer { found, known: meta::FORMAT }),
+        _ => prepare(&db)?,
+    }
+    let db = Arc::new(db);
+    let bounds = Bounds {
+        folder: folder.to_owned(),
+        total_quota_bytes: options.total_quota_bytes,
+        reserve_bytes: options.disk_reserve_bytes,
+    };
+    let (queue, writer) = Queue::start(Arc::clone(&db), bounds, lock).map_err(StorageError::from)?;
+    Ok(Store { inner: Arc::new(Inner { db, queue, folder: folder.to_owned(), writer }) })
+}
+
+fn open_database(folder: &Path, options: &Options) -> Result<Database, OpenError> {
+    let path = folder.join("store.redb");
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|source| OpenError::Folder { folder: folder.to_owned(), source })?;
+    // A file that a crash left empty is made anew; one that is not a database is somebody's, and stays as it is.
+    let new = file.metadata().map_err(StorageError::from)?.len() == 0;
+    let db = Database::builder().set_cache_size(options.cache_bytes).create_file(file).map_err(|error| match error {
+        DatabaseError::Storage(redb::StorageError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
+            OpenError::Foreign(path.clone())
+        }
+        DatabaseError::DatabaseAlreadyOpen => {
+            OpenError::Held { folder: folder.to_owned(), holder: "another program".to_owned() }
+        }
+        DatabaseError::Storage(error) => StorageError::from(error).into(),
+        other => StorageError::from(redb::Error::from(other)).into(),
+    })?;
+    if new {
+        // The file's name is as lasting as its content.
+        let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(StorageError::from)?;
+    }
+    Ok(db)
+}
+
+/// The format of an opened database; `None` for a new one.
+fn format_of(db: &Database) -> Result<Option<u64>, StorageError> {
+    let txn = db.begin_read()?;
+    match txn.open_table(meta::NUMBERS) {
+        Ok(_) => meta::format(&ReadTxn::new(txn)),
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Makes the tables of a new store, and frees what a broken-off post left.
+fn prepare(db: &Database) -> Result<(), StorageError> {
+    let mut txn = db.begin_write()?;
+    txn.set_durability(Durability::Immediate)?;
+    txn.set_quick_repair(true);
+    let mut txn = WriteTxn::new(txn, None);
+    tables::create(&mut txn)?;
+    meta::put_format(&mut txn)?;
+    blobs::sweep(&mut txn)?;
+    Ok(txn.into_inner().commit()?)
+}

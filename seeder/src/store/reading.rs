@@ -1,0 +1,182 @@
+//! What can be asked of a view, noun by noun.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use peerfeed_protocol::feed::BlobRef;
+use peerfeed_protocol::ids::{BlobRoot, EntryId, EntryPlace, EpochId, FeedId, LogId};
+use peerfeed_protocol::merkle::Frontier;
+
+use super::blobs::BlobRow;
+use super::chunks::BlobNodes;
+use super::entries::StoredEntry;
+use super::epochs::EpochKey;
+use super::error::StorageError;
+use super::feeds::FeedRow;
+use super::forks::ForkEvidence;
+use super::logs::LogRow;
+use super::nodes::LogNodes;
+use super::own::OwnLog;
+use super::stored_by::StoredBy;
+use super::timeline::TimelineKey;
+use super::txn::View;
+use super::usage::Usage;
+use super::{
+    blobs, chunks, entries, epochs, feeds, forks, held, logs, meta, own, records, stored_by, timeline, usage,
+};
+
+/// The questions that [`super::ReadTxn`] and [`super::WriteTxn`] answer alike.
+pub trait Reading: View + Sized {
+    /// The feeds held here, by id.
+    fn feeds(&self) -> Result<Vec<(FeedId, FeedRow)>, StorageError> {
+        feeds::all(self)
+    }
+
+    /// What is noted about a feed; none if it is not held here.
+    fn feed(&self, feed: FeedId) -> Result<Option<FeedRow>, StorageError> {
+        feeds::row(self, feed)
+    }
+
+    /// The feed's manifest, as signed.
+    fn manifest(&self, feed: FeedId) -> Result<Option<Bytes>, StorageError> {
+        records::manifest(self, feed)
+    }
+
+    /// The feed's roster, as signed.
+    fn roster(&self, feed: FeedId) -> Result<Option<Bytes>, StorageError> {
+        records::roster(self, feed)
+    }
+
+    /// The logs of a feed.
+    fn logs(&self, feed: FeedId) -> Result<Vec<LogRow>, StorageError> {
+        logs::all(self, feed)
+    }
+
+    /// One log; none before its first head.
+    fn log_row(&self, feed: FeedId, log: LogId) -> Result<Option<LogRow>, StorageError> {
+        logs::row(self, feed, log)
+    }
+
+    /// The ranges of entries that are held with their bodies, ascending.
+    fn held(&self, log: &LogRow) -> Result<Vec<Range<u64>>, StorageError> {
+        held::ranges(self, log.number)
+    }
+
+    /// The entry with this index; its header may be held without its body.
+    fn entry(&self, log: &LogRow, index: u64) -> Result<Option<StoredEntry>, StorageError> {
+        entries::one(self, log.number, index)
+    }
+
+    /// The entries of `range` from its first on, without a gap, until one is missing or `max_bytes` are reached; at least
+    /// one if the first is held.
+    fn entries(&self, log: &LogRow, range: Range<u64>, max_bytes: usize) -> Result<Vec<StoredEntry>, StorageError> {
+        entries::range(self, log.number, range, max_bytes)
+    }
+
+    /// As [`Self::entries`], but from the last of `range` down; in ascending order.
+    fn newest_entries(
+        &self,
+        log: &LogRow,
+        range: Range<u64>,
+        max_bytes: usize,
+    ) -> Result<Vec<StoredEntry>, StorageError> {
+        entries::newest(self, log.number, range, max_bytes)
+    }
+
+    /// The known nodes of a log's tree: what proofs are made from.
+    fn nodes(&self, log: &LogRow) -> LogNodes<'_, Self> {
+        LogNodes::new(self, log.number)
+    }
+
+    /// The log's right edge, to append to; none if nodes are missing.
+    fn frontier(&self, log: &LogRow) -> Option<Frontier> {
+        Frontier::from_nodes(&self.nodes(log), log.size)
+    }
+
+    /// What is held of a blob, if an entry of this feed that is held refers to it.
+    fn blob(&self, feed: FeedId, blob: BlobRef) -> Result<Option<BlobRow>, StorageError> {
+        blobs::of_feed(self, feed, blob)
+    }
+
+    /// As [`Self::blob`], by its root alone.
+    fn blob_by_root(&self, feed: FeedId, root: BlobRoot) -> Result<Option<BlobRow>, StorageError> {
+        blobs::by_root(self, feed, root)
+    }
+
+    /// All blobs that the entries held of a feed refer to, by order of arrival.
+    fn blobs(&self, feed: FeedId) -> Result<Vec<BlobRef>, StorageError> {
+        blobs::all(self, feed)
+    }
+
+    /// A sealed chunk.
+    fn chunk(&self, blob: &BlobRow, index: u32) -> Result<Option<Bytes>, StorageError> {
+        blobs::chunk(self, blob, index)
+    }
+
+    /// The sealed chunks of `range` from its first on, until one is missing.
+    fn chunks(&self, blob: &BlobRow, range: Range<u32>) -> Result<Vec<Bytes>, StorageError> {
+        chunks::range(self, blob.number, range)
+    }
+
+    /// The known nodes of a blob's tree: what proofs are made from.
+    fn blob_nodes(&self, blob: &BlobRow) -> BlobNodes<'_, Self> {
+        BlobNodes::new(self, blob)
+    }
+
+    /// The epochs of a feed that can be read here.
+    fn epochs(&self, feed: FeedId) -> Result<Vec<(EpochId, EpochKey)>, StorageError> {
+        epochs::all(self, feed)
+    }
+
+    /// Where the device that writes here appends.
+    fn own_log(&self, feed: FeedId) -> Result<Option<OwnLog>, StorageError> {
+        own::get(self, feed)
+    }
+
+    /// What seeders say they have synced of a log.
+    fn stored_by(&self, feed: FeedId, log: LogId) -> Result<Vec<StoredBy>, StorageError> {
+        stored_by::all(self, feed, log)
+    }
+
+    /// The proofs that logs of a feed were forked.
+    fn forks(&self, feed: FeedId) -> Result<Vec<ForkEvidence>, StorageError> {
+        forks::all(self, feed)
+    }
+
+    /// What a feed takes of the disk.
+    fn usage(&self, feed: FeedId) -> Result<Usage, StorageError> {
+        usage::of_feed(self, feed)
+    }
+
+    /// What all feeds take; blobs that several refer to count once.
+    fn total_usage(&self) -> Result<Usage, StorageError> {
+        usage::total(self)
+    }
+
+    /// Entries in display order, newest first: those after `before` in that order, at most `limit`.
+    fn timeline(
+        &self,
+        feed: Option<FeedId>,
+        before: Option<TimelineKey>,
+        limit: usize,
+    ) -> Result<Vec<(TimelineKey, EntryPlace)>, StorageError> {
+        timeline::page(self, feed, before, limit)
+    }
+
+    /// Where the entry of this name stands, if it is in the timeline.
+    fn entry_by_id(&self, id: EntryId) -> Result<Option<EntryPlace>, StorageError> {
+        timeline::by_id(self, id)
+    }
+
+    /// Entries that came in and are not in the timeline yet, at most `limit`.
+    fn awaiting(&self, limit: usize) -> Result<Vec<EntryPlace>, StorageError> {
+        timeline::awaiting(self, limit)
+    }
+
+    /// A note that another part keeps under `key`.
+    fn note(&self, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        meta::note(self, key)
+    }
+}
+
+impl<V: View> Reading for V {}

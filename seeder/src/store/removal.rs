@@ -1,0 +1,34 @@
+//! Letting go of a feed with everything that only it needed.
+
+use peerfeed_protocol::ids::FeedId;
+
+use super::error::WriteError;
+use super::feeds::{FEED_NUMBERS, FEEDS};
+use super::txn::WriteTxn;
+use super::usage::{self, Change};
+use super::{blobs, entries, epochs, forks, held, logs, nodes, own, records, stored_by, timeline};
+
+impl WriteTxn {
+    /// Removes a feed, its entries, and the blobs that no other feed here refers to. The room is used again.
+    pub fn remove_feed(&mut self, feed: FeedId) -> Result<(), WriteError> {
+        let number = self.feed_number(feed)?;
+        timeline::remove_feed(self, number, feed)?;
+        for row in logs::of_feed(self, number)? {
+            entries::remove_all(self, row.number)?;
+            nodes::remove_all(self, row.number)?;
+            held::remove_all(self, row.number)?;
+            forks::remove(self, row.number)?;
+            stored_by::remove_all(self, row.number)?;
+            logs::remove(self, number, &row)?;
+        }
+        blobs::remove_feed(self, number)?;
+        epochs::remove_all(self, number)?;
+        own::remove(self, number)?;
+        records::remove_all(self, number)?;
+        let held = usage::remove(self, number)?;
+        usage::charge_total(self, Change::entries(held.entry_bytes).freed())?;
+        self.change(FEEDS)?.remove(feed.as_bytes())?;
+        self.change(FEED_NUMBERS)?.remove(number)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,41 @@
+//! All tables, made when a store is made, so that no reader ever misses one.
+
+use super::error::StorageError;
+use super::txn::WriteTxn;
+use super::{
+    blobs, chunks, entries, epochs, feeds, forks, held, logs, meta, nodes, own, records, stored_by, timeline, usage,
+};
+
+/// Makes every table that is not there. spec: STORE-4
+pub(super) fn create(txn: &mut WriteTxn) -> Result<(), StorageError> {
+    txn.change(meta::NUMBERS)?;
+    txn.change(meta::NOTES)?;
+    txn.change(feeds::FEEDS)?;
+    txn.change(feeds::FEED_NUMBERS)?;
+    txn.change(records::RECORDS)?;
+    txn.change(logs::LOGS)?;
+    txn.change(logs::LOG_NUMBERS)?;
+    txn.change(held::HELD)?;
+    txn.change(entries::ENTRIES)?;
+    txn.change(entries::BODIES)?;
+    txn.change(nodes::NODES)?;
+    txn.change(blobs::BLOBS)?;
+    txn.change(blobs::REFERENCES)?;
+    txn.change(blobs::FEED_BLOBS)?;
+    txn.change(blobs::HELD_GROUPS)?;
+    txn.change(blobs::UNREFERRED)?;
+    txn.change(chunks::CHUNKS)?;
+    txn.change(chunks::LEAVES)?;
+    txn.change(chunks::BLOB_NODES)?;
+    txn.change(epochs::EPOCHS)?;
+    txn.change(timeline::TIMELINE)?;
+    txn.change(timeline::FEED_TIMELINE)?;
+    txn.change(timeline::ENTRY_IDS)?;
+    txn.change(timeline::AWAITING)?;
+    txn.change(timeline::SEALED)?;
+    txn.change(stored_by::STORED_BY)?;
+    txn.change(forks::FORKS)?;
+    txn.change(own::OWN)?;
+    txn.change(usage::USAGE)?;
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Views of the store: a snapshot to read, and the transaction that the writer's jobs share.
+
+use redb::{Key, ReadTransaction, ReadableTable, Table, TableDefinition, Value, WriteTransaction};
+
+use super::error::StorageError;
+
+/// Anything that tables can be read from; the nouns' functions are written over it once.
+pub trait View {
+    /// A table of this view.
+    fn table<K: Key + 'static, V: Value + 'static>(
+        &self,
+        definition: TableDefinition<'_, K, V>,
+    ) -> Result<impl ReadableTable<K, V>, StorageError>;
+}
+
+/// A consistent snapshot: what was committed when it began.
+///
+/// Short-lived by intention: as long as one lives, no page that it sees is used again, and the file grows.
+pub struct ReadTxn(ReadTransaction);
+
+impl ReadTxn {
+    pub(super) fn new(txn: ReadTransaction) -> Self {
+        Self(txn)
+    }
+}
+
+impl View for ReadTxn {
+    fn table<K: Key + 'static, V: Value + 'static>(
+        &self,
+        definition: TableDefinition<'_, K, V>,
+    ) -> Result<impl ReadableTable<K, V>, StorageError> {
+        Ok(self.0.open_table(definition)?)
+    }
+}
+
+/// The transaction that a job of the writer works in. It sees what it has written itself.
+///
+/// Others see its work after the commit, all of it or nothing.
+pub struct WriteTxn {
+    txn: WriteTransaction,
+    total_quota_bytes: Option<u64>,
+    written_bytes: u64,
+    changes: u64,
+}
+
+impl WriteTxn {
+    pub(super) fn new(txn: WriteTransaction, total_quota_bytes: Option<u64>) -> Self {
+        Self { txn, total_quota_bytes, written_bytes: 0, changes: 0 }
+    }
+
+    /// A table to change. Every change of the store passes here, so a job that failed before its first needs no undoing.
+    pub(super) fn change<K: Key + 'static, V: Value + 'static>(
+        &mut self,
+        definition: TableDefinition<'_, K, V>,
+    ) -> Result<Table<'_, K, V>, StorageError> {
+        self.changes += 1;
+        Ok(self.txn.open_table(definition)?)
+    }
+
+    /// Counts payload towards the size of the batch.
+    pub(super) fn count_written(&mut self, bytes: u64) {
+        self.written_bytes += bytes;
+    }
+
+    pub(super) fn written_bytes(&self) -> u64 {
+        self.written_bytes
+    }
+
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    pub(super) fn total_quota_bytes(&self) -> Option<u64> {
+        self.total_quota_bytes
+    }
+
+    pub(super) fn into_inner(self) -> WriteTransaction {
+        self.txn
+    }
+}
+
+impl View for WriteTxn {
+    fn table<K: Key + 'static, V: Value + 'static>(
+        &self,
+        definition: TableDefinition<'_, K, V>,
+    ) -> Result<impl ReadableTable<K, V>, StorageError> {
+        Ok(self.txn.open_table(definition)?)
+    }
+}
