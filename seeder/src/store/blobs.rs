@@ -1,7 +1,8 @@
 //! The blobs that entries refer to: how much of each is held, and which feeds refer to it.
 
 use bytes::Bytes;
-use peerfeed_protocol::feed::{BlobRef, BlobSize, LeafHeader};
+use peerfeed_protocol::feed::blob::BlobSize;
+use peerfeed_protocol::feed::{BlobRef, LeafHeader};
 use peerfeed_protocol::ids::{BlobRoot, FeedId};
 use redb::{ReadableTable, TableDefinition};
 
