@@ -1,0 +1,20 @@
+//! The local API: what commands ask and what the engine answers.
+//!
+//! The same [`Request`] is handled by the same code whether a daemon holds the data folder, reached over a Unix socket
+//! (HTTP/1.1, JSON in, one JSON object per line out), or the command holds it itself.
+
+mod client;
+pub mod limits;
+mod replies;
+mod reply;
+mod request;
+mod server;
+
+pub use client::{Client, ConnectError};
+pub use replies::{Answers, Handle, Replies, answer};
+pub use reply::{
+    Attachment, Created, Device, Entry, Failure, FailureKind, Feed, Fetched, File, Identity, Link,
+    Posted, Progress, Reply, Seeder, Stage, Status, Tracker,
+};
+pub use request::{Audience, Call, Request, milliseconds};
+pub use server::{Server, ServerError};

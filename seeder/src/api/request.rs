@@ -1,0 +1,197 @@
+//! What a command asks of the engine.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// One request with what the person said beside it; the body of `POST /v1/call`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// Trackers named with `--tracker`, as written.
+    #[serde(default)]
+    pub trackers: Vec<String>,
+    /// What is wanted.
+    pub request: Request,
+}
+
+/// Who may read a post.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Audience {
+    /// Everyone who knows the feed id, seeders included.
+    Public,
+    /// Those who hold the friends key.
+    #[default]
+    Friends,
+}
+
+/// Everything the engine can be asked; one variant per command and subcommand.
+///
+/// Durations are milliseconds, sizes bytes, paths absolute: the daemon's working directory is not the caller's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// A new identity in this data folder.
+    Init {
+        /// Name that friends see.
+        name: Option<String>,
+    },
+    /// Feed id, devices, fingerprint.
+    Id {},
+    /// Publish an entry.
+    Post {
+        /// The text, possibly empty when files are attached.
+        text: String,
+        /// Files to attach.
+        attach: Vec<PathBuf>,
+        /// Channel, if any.
+        channel: Option<String>,
+        /// Who may read it.
+        to: Audience,
+        /// How long to wait until the listed seeders have stored it.
+        wait_ms: Option<u64>,
+    },
+    /// A link to this feed.
+    Invite {
+        /// Put the friends key into the link.
+        with_key: bool,
+    },
+    /// Follow a feed.
+    Add {
+        /// Link or feed id.
+        link: String,
+        /// Own name for it.
+        name: Option<String>,
+    },
+    /// Stop following a feed.
+    Unfollow {
+        /// Name or feed id.
+        name: String,
+    },
+    /// The seeders that this feed names.
+    Seeders {},
+    /// List a seeder: `HOST:PORT` or `HOST:PORT#WITNESS`.
+    SeedersAdd {
+        /// The seeder's code.
+        code: String,
+        /// How long to wait for its answer when the code carries no witness key.
+        timeout_ms: u64,
+    },
+    /// List a seeder no more.
+    SeedersRemove {
+        /// Its address.
+        address: String,
+    },
+    /// The trackers that this feed names.
+    Trackers {},
+    /// Name a tracker.
+    TrackersAdd {
+        /// URL or `HOST:PORT`.
+        url: String,
+    },
+    /// Name a tracker no more.
+    TrackersRemove {
+        /// URL or `HOST:PORT`.
+        url: String,
+    },
+    /// Get what is new.
+    Fetch {
+        /// Names or feed ids; empty: everybody followed.
+        names: Vec<String>,
+        /// Files too, not only entries.
+        files: bool,
+        /// How long to try.
+        timeout_ms: u64,
+    },
+    /// The timeline.
+    Read {
+        /// One feed only.
+        name: Option<String>,
+        /// At most so many, the newest.
+        limit: u64,
+        /// One channel only.
+        channel: Option<String>,
+        /// Not older than this, unix milliseconds.
+        since_ms: Option<u64>,
+        /// Go on with what arrives.
+        follow: bool,
+    },
+    /// Download an entry's files.
+    Get {
+        /// Entry id or the beginning of one.
+        entry: String,
+        /// Folder to write into.
+        out: PathBuf,
+        /// How long to go on without a byte arriving.
+        timeout_ms: u64,
+    },
+    /// Hold a feed without reading it.
+    Seed {
+        /// Link or feed id; a key in the link is not kept.
+        link: String,
+        /// At most so many bytes.
+        quota_bytes: Option<u64>,
+    },
+    /// Hold a feed no more.
+    Unseed {
+        /// Name or feed id.
+        feed: String,
+    },
+    /// What is stored, who is connected.
+    Status {},
+}
+
+impl Request {
+    /// Whether the request makes sense on a data folder that does not exist yet.
+    pub fn creates_folder(&self) -> bool {
+        matches!(
+            self,
+            Self::Init { .. } | Self::Add { .. } | Self::Seed { .. }
+        )
+    }
+
+    /// Whether the request speaks with other machines, so that the engine needs its sockets.
+    pub fn uses_network(&self) -> bool {
+        match self {
+            Self::Post { wait_ms, .. } => wait_ms.is_some(),
+            Self::SeedersAdd { .. } | Self::Fetch { .. } | Self::Get { .. } => true,
+            Self::Read { follow, .. } => *follow,
+            _ => false,
+        }
+    }
+}
+
+/// Whole milliseconds of a duration, saturating.
+pub fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_reads_back_as_it_was_written() {
+        let call = Call {
+            trackers: vec!["http://127.0.0.1:1/announce".into()],
+            request: Request::Post {
+                text: "hello".into(),
+                attach: vec!["/tmp/a".into()],
+                channel: Some("c".into()),
+                to: Audience::Public,
+                wait_ms: Some(5),
+            },
+        };
+        let text = serde_json::to_string(&call).unwrap();
+        assert_eq!(serde_json::from_str::<Call>(&text).unwrap(), call);
+    }
+
+    #[test]
+    fn an_unknown_field_is_refused_by_name() {
+        let text = r#"{"request":{"do":"unfollow","name":"x","force":true}}"#;
+        let error = serde_json::from_str::<Call>(text).unwrap_err();
+        assert!(error.to_string().contains("force"), "{error}");
+    }
+}

@@ -1,0 +1,63 @@
+//! Amounts as people write them: `30s`, `5GiB`.
+
+use std::time::Duration;
+
+/// Reads a duration such as `30s`, `5m`, `1h30m`; a bare number counts seconds.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "write a duration as 30s, 5m or 1h30m".to_owned();
+    if let Ok(seconds) = text.parse() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let duration: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+    duration.try_into().map_err(|_| wrong())
+}
+
+/// Reads a size such as `500MiB`, `5GiB`, `20GB`; a bare number counts bytes.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    let wrong = || "write a size as 500MiB, 5GiB or 20GB".to_owned();
+    let text = text.trim();
+    let split = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let number: u64 = text[..split].parse().map_err(|_| wrong())?;
+    let unit: u64 = match text[split..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        "t" | "tib" => 1 << 40,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "tb" => 1_000_000_000_000,
+        _ => return Err(wrong()),
+    };
+    number
+        .checked_mul(unit)
+        .ok_or_else(|| "that is more than any disk holds".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_written() {
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("7"), Ok(Duration::from_secs(7)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert!(duration("-5s").is_err());
+        assert!(duration("soon").is_err());
+    }
+
+    #[test]
+    fn sizes_are_read_as_written() {
+        assert_eq!(size("5GiB"), Ok(5 << 30));
+        assert_eq!(size("20 GB"), Ok(20_000_000_000));
+        assert_eq!(size("1024"), Ok(1024));
+        assert!(size("5 apples").is_err());
+        assert!(size("99999999999TiB").is_err());
+        assert!(size("").is_err());
+    }
+}

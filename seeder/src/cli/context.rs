@@ -1,0 +1,136 @@
+//! What a command finds around it: the options, the terminal, the way to the engine.
+
+use std::path::{Path, PathBuf};
+
+use super::Global;
+use crate::api::{Answers, Backend, BackendOptions, Call, Failure, FailureKind, Reply, Request};
+use crate::ui::{ProgressView, Terminal};
+
+/// What a command finds around it.
+#[derive(Debug)]
+pub struct Context {
+    global: Global,
+    terminal: Terminal,
+}
+
+impl Context {
+    /// Looks at the terminal.
+    pub fn new(global: Global) -> Self {
+        let terminal = Terminal::detect(global.json);
+        Self { global, terminal }
+    }
+
+    /// Where output goes.
+    pub fn terminal(&self) -> &Terminal {
+        &self.terminal
+    }
+
+    /// The options of all commands.
+    pub fn global(&self) -> &Global {
+        &self.global
+    }
+
+    /// The data folder: `--data`, `PEERFEED_DATA`, `$XDG_DATA_HOME/peerfeed`, `~/.local/share/peerfeed`.
+    pub fn data(&self) -> Result<PathBuf, Failure> {
+        let folder = match &self.global.data {
+            Some(folder) if !folder.as_os_str().is_empty() => folder.clone(),
+            _ => {
+                default_data(|name| std::env::var_os(name).map(PathBuf::from)).ok_or_else(|| {
+                    Failure::failed("no data folder: HOME is not set")
+                        .hint("give one with `--data DIR`")
+                })?
+            }
+        };
+        absolute(&folder)
+    }
+
+    /// Sends a request, hands each reply but progress and notes to `show`, and ends with the request.
+    pub async fn call(
+        &self,
+        request: Request,
+        mut show: impl FnMut(&Terminal, Reply),
+    ) -> Result<(), Failure> {
+        let options = BackendOptions {
+            data: self.data()?,
+            listen: self.global.listen_addrs(),
+            creates_folder: request.creates_folder(),
+            network: request.uses_network(),
+        };
+        let backend = Backend::open(options).await?;
+        let call = Call {
+            trackers: self.global.trackers.clone(),
+            request,
+        };
+        let outcome = tokio::select! {
+            outcome = self.show_all(backend.call(call), &mut show) => outcome,
+            _ = tokio::signal::ctrl_c() => Err(Failure { kind: FailureKind::No, message: "stopped".into(), hint: None }),
+        };
+        backend.close().await;
+        outcome
+    }
+
+    async fn show_all(
+        &self,
+        mut answers: Answers,
+        show: &mut impl FnMut(&Terminal, Reply),
+    ) -> Result<(), Failure> {
+        let mut view = ProgressView::new(self.terminal);
+        while let Some(reply) = answers.next().await {
+            match reply {
+                Reply::Done => return Ok(()),
+                Reply::Error(failure) => {
+                    view.clear();
+                    return Err(failure);
+                }
+                Reply::Progress(progress) => view.show(&progress),
+                reply => {
+                    view.clear();
+                    match reply {
+                        _ if self.terminal.json() => self.terminal.object(&reply),
+                        Reply::Note { text } => self.terminal.warn(text),
+                        reply => show(&self.terminal, reply),
+                    }
+                }
+            }
+        }
+        Err(Failure::failed("the engine stopped before it had answered"))
+    }
+}
+
+/// A path as the daemon must see it, whose working directory is another.
+pub(super) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|error| {
+        Failure::failed(format!("cannot tell where {} is: {error}", path.display()))
+    })
+}
+
+fn default_data(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    let set = |name| variable(name).filter(|path| path.is_absolute());
+    set("XDG_DATA_HOME")
+        .or_else(|| set("HOME").map(|home| home.join(".local/share")))
+        .map(|base| base.join("peerfeed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_data_folder_follows_the_desktop_convention() {
+        let home = |name: &str| (name == "HOME").then(|| PathBuf::from("/home/ann"));
+        assert_eq!(
+            default_data(home),
+            Some("/home/ann/.local/share/peerfeed".into())
+        );
+        let xdg = |name: &str| {
+            Some(PathBuf::from(if name == "HOME" {
+                "/home/ann"
+            } else {
+                "/data"
+            }))
+        };
+        assert_eq!(default_data(xdg), Some("/data/peerfeed".into()));
+        assert_eq!(default_data(|_| None), None);
+        assert_eq!(default_data(|_| Some("relative".into())), None);
+    }
+}

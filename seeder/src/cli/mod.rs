@@ -1,0 +1,199 @@
+//! The commands. Each file holds one: its flags and help, what it asks of the engine, how it shows the answer.
+
+mod add;
+mod amount;
+mod completions;
+mod context;
+#[cfg(feature = "demo")]
+mod demo;
+mod fetch;
+mod get;
+mod global;
+mod id;
+mod init;
+mod invite;
+mod man;
+mod moment;
+mod post;
+mod read;
+mod run;
+mod seed;
+mod seeders;
+mod status;
+mod trackers;
+mod unfollow;
+mod unseed;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+pub use context::Context;
+pub use global::Global;
+
+use crate::api::Failure;
+use crate::ui::Terminal;
+
+const EXAMPLES: &str = "\
+First minute:
+  peerfeed demo                                   see the whole system on this machine
+  peerfeed init --name Ann                        a new identity
+  peerfeed post \"hello\" --attach rose.png         publish to friends
+  peerfeed invite --with-key                      a link for a friend
+  peerfeed add peerfeed:…                         follow a friend
+  peerfeed fetch && peerfeed read                 get what is new, read it
+  peerfeed seed peerfeed:… && peerfeed run        hold a feed for somebody, without reading it
+
+Exit codes: 0 done, 1 a plain no, 2 failure.";
+
+/// Feeds that travel like torrents: signed, end-to-end encrypted, held and served by anyone.
+#[derive(Debug, Parser)]
+#[command(name = "peerfeed", version, about, after_help = EXAMPLES, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Init),
+    Id(id::Id),
+    Post(post::Post),
+    Invite(invite::Invite),
+    Add(add::Add),
+    Unfollow(unfollow::Unfollow),
+    Fetch(fetch::Fetch),
+    Read(read::Read),
+    Get(get::Get),
+    Run(run::Run),
+    Seed(seed::Seed),
+    Unseed(unseed::Unseed),
+    Seeders(seeders::Seeders),
+    Trackers(trackers::Trackers),
+    Status(status::Status),
+    #[cfg(feature = "demo")]
+    Demo(demo::Demo),
+    #[cfg(feature = "demo")]
+    #[command(hide = true)]
+    DemoTracker(demo::DemoTracker),
+    Completions(completions::Completions),
+    Man(man::Man),
+}
+
+impl Cli {
+    /// Runs the command that the process was started with.
+    pub async fn run(self) -> ExitCode {
+        let context = Context::new(self.global);
+        let outcome = self.command.run(&context).await;
+        match outcome {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                context.terminal().failure(&failure);
+                ExitCode::from(failure.exit_code())
+            }
+        }
+    }
+
+    /// Where messages for operators go: standard error, filtered by `PEERFEED_LOG`.
+    pub fn start_log() {
+        let filter = tracing_subscriber::EnvFilter::try_from_env("PEERFEED_LOG")
+            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .without_time()
+            .init();
+    }
+}
+
+impl Command {
+    async fn run(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Init(command) => command.run(context).await,
+            Self::Id(command) => command.run(context).await,
+            Self::Post(command) => command.run(context).await,
+            Self::Invite(command) => command.run(context).await,
+            Self::Add(command) => command.run(context).await,
+            Self::Unfollow(command) => command.run(context).await,
+            Self::Fetch(command) => command.run(context).await,
+            Self::Read(command) => command.run(context).await,
+            Self::Get(command) => command.run(context).await,
+            Self::Run(command) => command.run(context).await,
+            Self::Seed(command) => command.run(context).await,
+            Self::Unseed(command) => command.run(context).await,
+            Self::Seeders(command) => command.run(context).await,
+            Self::Trackers(command) => command.run(context).await,
+            Self::Status(command) => command.run(context).await,
+            #[cfg(feature = "demo")]
+            Self::Demo(command) => command.run(context).await,
+            #[cfg(feature = "demo")]
+            Self::DemoTracker(command) => command.run(context).await,
+            Self::Completions(command) => command.run(context.terminal()),
+            Self::Man(command) => command.run(),
+        }
+    }
+}
+
+/// The whole command line, for completions and manual pages.
+fn definition() -> clap::Command {
+    Cli::command()
+}
+
+/// Text that was given as `-` is read from standard input, at most `limit` bytes of it.
+fn given_or_stdin(given: String, what: &str, limit: u64) -> Result<String, Failure> {
+    use std::io::Read;
+    if given != "-" {
+        return Ok(given);
+    }
+    let mut text = String::new();
+    let read = std::io::stdin()
+        .lock()
+        .take(limit + 1)
+        .read_to_string(&mut text);
+    read.map_err(|error| {
+        Failure::failed(format!(
+            "cannot read the {what} from standard input: {error}"
+        ))
+    })?;
+    if text.len() as u64 > limit {
+        return Err(Failure::failed(format!(
+            "the {what} on standard input is longer than {limit} bytes"
+        )));
+    }
+    let text = text.trim_end_matches(['\n', '\r']);
+    if text.is_empty() {
+        return Err(Failure::failed(format!("no {what} on standard input")));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        definition().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_help_and_an_example() {
+        for command in definition()
+            .get_subcommands()
+            .filter(|command| !command.is_hide_set())
+        {
+            let name = command.get_name();
+            assert!(command.get_about().is_some(), "{name} has no help");
+            let example = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(
+                example.contains(&format!("peerfeed {name}")),
+                "{name} has no example"
+            );
+        }
+    }
+}

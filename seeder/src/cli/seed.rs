@@ -1,0 +1,70 @@
+//! `peerfeed seed`
+
+use clap::Args;
+
+use super::add::MAX_LINK_BYTES;
+use super::{Context, amount, given_or_stdin};
+use crate::api::{Failure, Reply, Request};
+use crate::ui::{Paint, size};
+
+const EXAMPLES: &str = "\
+Examples:
+  peerfeed seed peerfeed:… && peerfeed run
+  peerfeed seed feed1… --tracker https://tracker.example/announce --quota 5GiB
+
+A seeder holds and serves ciphertext. A key in the link is not kept. No identity is needed.";
+
+/// Hold and serve a feed for somebody, without reading it
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Seed {
+    /// The link or feed id; - reads it from standard input
+    #[arg(value_name = "FEED-ID|LINK")]
+    link: String,
+    /// Hold at most so much of it, for example 5GiB
+    #[arg(long, value_name = "SIZE", value_parser = amount::size)]
+    quota: Option<u64>,
+}
+
+impl Seed {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let link = given_or_stdin(self.link, "link", MAX_LINK_BYTES)?;
+        let show = |terminal: &crate::ui::Terminal, reply| match reply {
+            Reply::Feed(feed) => {
+                let quota = feed
+                    .quota_bytes
+                    .map(|quota| format!(", at most {}", size(quota)))
+                    .unwrap_or_default();
+                terminal.line(format_args!(
+                    "seeding {}{quota}",
+                    terminal.paint(Paint::Name, &feed.feed)
+                ));
+            }
+            Reply::Seeder(seeder) => {
+                let Some(code) = seeder.code else { return };
+                terminal.line(format_args!(
+                    "seeder code {}",
+                    terminal.paint(Paint::Name, code)
+                ));
+                terminal
+                    .line("The feed's owner lists this seeder with `peerfeed seeders add CODE`.");
+            }
+            _ => {}
+        };
+        context
+            .call(
+                Request::Seed {
+                    link,
+                    quota_bytes: self.quota,
+                },
+                show,
+            )
+            .await?;
+        if !context.terminal().json() {
+            context
+                .terminal()
+                .line("`peerfeed run` fetches and serves it.");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,15 @@
+//! What a person sees: lines, colours, progress, and JSON for programs.
+
+mod people;
+mod progress;
+mod safe;
+mod status;
+mod terminal;
+mod timeline;
+
+pub use people::{counted, local_time, percent, size, state_of, until};
+pub use progress::ProgressView;
+pub use safe::{Safe, file_name};
+pub use status::status_lines;
+pub use terminal::{Paint, Terminal};
+pub use timeline::entry_lines;

@@ -1,0 +1,169 @@
+//! Where output goes: standard output for results, standard error for what goes on beside them.
+
+use std::io::{IsTerminal, Write};
+
+use serde::Serialize;
+
+use crate::api::Failure;
+
+/// The two streams of this process and what they can show.
+#[derive(Clone, Copy, Debug)]
+pub struct Terminal {
+    json: bool,
+    color: bool,
+    error_color: bool,
+    bars: bool,
+}
+
+/// What a piece of text is, which decides its colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paint {
+    /// Names, headings.
+    Strong,
+    /// Beside the point.
+    Dim,
+    /// All is well.
+    Good,
+    /// Needs attention.
+    Warn,
+    /// Went wrong.
+    Bad,
+    /// Channels, ids: what one may type again.
+    Name,
+}
+
+impl Paint {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Strong => "1",
+            Self::Dim => "2",
+            Self::Good => "32",
+            Self::Warn => "33",
+            Self::Bad => "1;31",
+            Self::Name => "36",
+        }
+    }
+}
+
+impl Terminal {
+    /// Looks at the streams and at `NO_COLOR` (<https://no-color.org>) and `TERM`.
+    pub fn detect(json: bool) -> Self {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        let output = std::io::stdout().is_terminal();
+        let errors = std::io::stderr().is_terminal();
+        Self {
+            json,
+            color: output && !plain && !json,
+            error_color: errors && !plain && !json,
+            bars: errors && !json,
+        }
+    }
+
+    /// A terminal without colours and bars, as for a pipe.
+    pub fn plain(json: bool) -> Self {
+        Self {
+            json,
+            color: false,
+            error_color: false,
+            bars: false,
+        }
+    }
+
+    /// Whether a program reads along.
+    pub fn json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether progress may move.
+    pub fn bars(&self) -> bool {
+        self.bars
+    }
+
+    /// Colours text for standard output, if it is a terminal.
+    pub fn paint(&self, paint: Paint, text: impl std::fmt::Display) -> String {
+        colored(self.color, paint, text)
+    }
+
+    /// A line of result.
+    pub fn line(&self, text: impl std::fmt::Display) {
+        write_line(&mut std::io::stdout().lock(), &text.to_string());
+    }
+
+    /// A result for programs: one object, one line.
+    pub fn object(&self, object: &impl Serialize) {
+        let text = serde_json::to_string(object).expect("results have only string keys");
+        write_line(&mut std::io::stdout().lock(), &text);
+    }
+
+    /// A line beside the result.
+    pub fn aside(&self, text: impl std::fmt::Display) {
+        write_line(&mut std::io::stderr().lock(), &text.to_string());
+    }
+
+    /// Something that needs attention, beside the result.
+    pub fn warn(&self, text: impl std::fmt::Display) {
+        self.aside(format_args!(
+            "{} {text}",
+            colored(self.error_color, Paint::Warn, "note:")
+        ));
+    }
+
+    /// Why the command ended without success, and what to do next.
+    pub fn failure(&self, failure: &Failure) {
+        if self.json {
+            let object = serde_json::json!({
+                "event": "error",
+                "kind": failure.kind,
+                "message": failure.message,
+                "hint": failure.hint,
+            });
+            return self.aside(object);
+        }
+        self.aside(format_args!(
+            "{} {}",
+            colored(self.error_color, Paint::Bad, "error:"),
+            failure.message
+        ));
+        if let Some(hint) = &failure.hint {
+            self.aside(format_args!(
+                "{} {hint}",
+                colored(self.error_color, Paint::Good, " next:")
+            ));
+        }
+    }
+}
+
+fn colored(color: bool, paint: Paint, text: impl std::fmt::Display) -> String {
+    if color {
+        format!("\x1b[{}m{text}\x1b[0m", paint.code())
+    } else {
+        text.to_string()
+    }
+}
+
+fn write_line(stream: &mut impl Write, text: &str) {
+    let written = stream
+        .write_all(text.as_bytes())
+        .and_then(|()| stream.write_all(b"\n"))
+        .and_then(|()| stream.flush());
+    if let Err(error) = written {
+        // `peerfeed read | head`: the reader has seen enough, which is no failure. Anything else has nowhere to be told.
+        std::process::exit(if error.kind() == std::io::ErrorKind::BrokenPipe {
+            0
+        } else {
+            2
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_gets_no_colours() {
+        assert_eq!(Terminal::plain(false).paint(Paint::Bad, "x"), "x");
+        assert_eq!(colored(true, Paint::Bad, "x"), "\x1b[1;31mx\x1b[0m");
+    }
+}
