@@ -1,1 +1,21 @@
-//! Load tests.
+//! The whole system, driven from outside: the real programs as child processes, other people's programs beside them.
+//!
+//! - [`programs`]: where the built programs are.
+//! - [`daemon`]: a child process that is stopped whatever happens, and what it printed.
+//! - [`tracker`], [`stock`]: our tracker, and the one that Debian ships.
+//! - [`person`]: a data folder and the commands that its owner types.
+//! - [`capture`], [`leak`]: all loopback traffic, and the search for what must not be in it.
+//! - [`delay`]: a link with a delay, which counts round trips.
+//! - [`results`]: the head of a page of results.
+//!
+//! `tests/it/` holds the end-to-end tests, `src/bin/` the programs that measure.
+
+pub mod capture;
+pub mod daemon;
+pub mod delay;
+pub mod leak;
+pub mod person;
+pub mod programs;
+pub mod results;
+pub mod stock;
+pub mod tracker;
