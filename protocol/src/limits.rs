@@ -182,9 +182,16 @@ pub const EXCHANGED_PEERS_MAX: usize = 50;
 /// Requests of a peer that are open at once unless its hello says otherwise. spec: PEER-32
 pub const REQUESTS_OPEN_MAX: u32 = 256;
 
-/// Bytes of answers and other urgent messages that wait for a peer which goes on asking; beyond it asks faster than it
-/// takes, and is dropped. spec: PEER-54
-pub const URGENT_WAITING_BYTES_MAX: usize = 4 << 20;
+/// Bytes of rejects and pongs, which the machine writes by itself, that may wait for a peer which goes on asking; beyond it
+/// asks faster than it takes, and is dropped. spec: PEER-54
+pub const REPLIES_WAITING_BYTES_MAX: usize = 256 * 1_024;
+
+/// However slowly its answer comes in, a request is called late after so many seconds. spec: PEER-53
+pub const REQUEST_WHOLE_SECONDS_MAX: u64 = 600;
+
+/// Seconds between two peer exchanges on a channel; sooner ones are ignored, with some grace for delays on the way.
+/// spec: PEER-48
+pub const EXCHANGE_SECONDS_MIN: u64 = 50;
 
 /// Extensions in a hello. spec: PEER-32
 pub const EXTENSIONS_MAX: usize = 64;

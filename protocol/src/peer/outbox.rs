@@ -1,0 +1,159 @@
+//! What waits to be sent, in two lanes. spec: PEER-21, PEER-23
+
+use std::collections::VecDeque;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::frame::{self, KEEP_ALIVE};
+use super::lane::{BULK, URGENT};
+use super::message::{ChannelId, MessageType};
+use super::record::{LENGTH_BYTES, Records, Scratch};
+use crate::limits::{RECORD_OVERHEAD_BYTES, RECORD_PAYLOAD_BYTES_MAX};
+
+/// Handshake messages, then the frames of both lanes.
+#[derive(Default)]
+pub(super) struct Outbox {
+    plain: Vec<u8>,
+    urgent: BytesMut,
+    bulk: VecDeque<BulkFrame>,
+    bulk_bytes: usize,
+    /// Of the urgent bytes, those that the machine wrote by itself since the lane was last empty.
+    reply_bytes: usize,
+}
+
+/// A frame of the bulk lane: what is left of it, in pieces that are not copied until they are encrypted.
+struct BulkFrame {
+    channel: Option<ChannelId>,
+    begun: bool,
+    pieces: VecDeque<Bytes>,
+}
+
+impl Outbox {
+    /// Bytes of the handshake, which go out as they are and before everything else.
+    pub(super) fn push_plain(&mut self, bytes: &[u8]) {
+        self.plain.extend_from_slice(bytes);
+    }
+
+    pub(super) fn push_urgent(&mut self, kind: MessageType, rest: &[u8]) {
+        self.urgent.extend_from_slice(&frame::prefix(kind, rest.len()));
+        self.urgent.extend_from_slice(rest);
+    }
+
+    /// An urgent frame that the peer caused by its own: a reject or a pong.
+    pub(super) fn push_reply(&mut self, kind: MessageType, rest: &[u8]) {
+        self.reply_bytes += rest.len();
+        self.push_urgent(kind, rest);
+    }
+
+    pub(super) fn push_keep_alive(&mut self) {
+        self.urgent.extend_from_slice(&KEEP_ALIVE);
+    }
+
+    /// A frame of the bulk lane, its rest in pieces.
+    pub(super) fn push_bulk(&mut self, channel: Option<ChannelId>, kind: MessageType, rest: Vec<Bytes>) {
+        let rest_bytes = rest.iter().map(Bytes::len).sum();
+        let prefix = frame::prefix(kind, rest_bytes);
+        self.bulk_bytes += prefix.len() + rest_bytes;
+        let pieces =
+            std::iter::once(Bytes::copy_from_slice(&prefix)).chain(rest).filter(|piece| !piece.is_empty()).collect();
+        self.bulk.push_back(BulkFrame { channel, begun: false, pieces });
+    }
+
+    /// Drops the bulk frames of a channel of which nothing was sent yet.
+    pub(super) fn purge(&mut self, channel: ChannelId) {
+        self.purge_if(|frame| frame.channel == Some(channel));
+    }
+
+    /// Drops all bulk frames: of a frame that was begun the rest will never be sent.
+    pub(super) fn abandon_bulk(&mut self) {
+        self.bulk.clear();
+        self.bulk_bytes = 0;
+    }
+
+    fn purge_if(&mut self, condition: impl Fn(&BulkFrame) -> bool) {
+        let mut purged = 0;
+        self.bulk.retain(|frame| {
+            let keep = frame.begun || !condition(frame);
+            if !keep {
+                purged += frame.pieces.iter().map(Bytes::len).sum::<usize>();
+            }
+            keep
+        });
+        self.bulk_bytes -= purged;
+    }
+
+    /// Bytes that wait, encryption not counted.
+    pub(super) fn bytes(&self) -> usize {
+        self.plain.len() + self.urgent.len() + self.bulk_bytes
+    }
+
+    /// Bytes of replies that the peer has caused and not taken.
+    pub(super) fn reply_bytes(&self) -> usize {
+        self.reply_bytes
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes() == 0
+    }
+
+    /// Appends handshake bytes, then records, to `out` for as long as they fit into `bytes_max`; urgent ones first.
+    /// Returns how many bytes were appended.
+    pub(super) fn write(&mut self, records: Option<&mut Records>, out: &mut Vec<u8>, bytes_max: usize) -> usize {
+        let start = out.len();
+        let plain = self.plain.len().min(bytes_max);
+        out.extend(self.plain.drain(..plain));
+        let Some(records) = records.filter(|_| self.plain.is_empty()) else { return out.len() - start };
+        if self.is_empty() {
+            return out.len() - start;
+        }
+        let mut scratch = Scratch::new();
+        loop {
+            let room = bytes_max - (out.len() - start);
+            let Some(room) = room.checked_sub(LENGTH_BYTES + RECORD_OVERHEAD_BYTES).filter(|room| *room > 0) else {
+                break;
+            };
+            let room = room.min(RECORD_PAYLOAD_BYTES_MAX);
+            let (length, lane) = match self.fill_urgent(&mut scratch.payload()[..room]) {
+                0 => (self.fill_bulk(&mut scratch.payload()[..room]), BULK),
+                length => (length, URGENT),
+            };
+            if length == 0 {
+                break;
+            }
+            records.seal(&mut scratch, length, lane, out);
+        }
+        out.len() - start
+    }
+
+    fn fill_urgent(&mut self, room: &mut [u8]) -> usize {
+        let length = self.urgent.len().min(room.len());
+        self.urgent.copy_to_slice(&mut room[..length]);
+        if self.urgent.is_empty() {
+            self.urgent = BytesMut::new();
+            self.reply_bytes = 0;
+        }
+        length
+    }
+
+    /// A record never carries parts of two bulk frames, so that a receiver's buffer ends where the frame ends.
+    fn fill_bulk(&mut self, room: &mut [u8]) -> usize {
+        let Some(frame) = self.bulk.front_mut() else { return 0 };
+        frame.begun = true;
+        let mut filled = 0;
+        while filled < room.len()
+            && let Some(piece) = frame.pieces.front_mut()
+        {
+            let length = piece.len().min(room.len() - filled);
+            piece.copy_to_slice(&mut room[filled..filled + length]);
+            filled += length;
+            if piece.is_empty() {
+                frame.pieces.pop_front();
+            }
+        }
+        if frame.pieces.is_empty() {
+            self.bulk.pop_front();
+        }
+        self.bulk_bytes -= filled;
+        filled
+    }
+}
