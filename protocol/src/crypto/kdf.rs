@@ -26,7 +26,7 @@ impl Extracted {
         Self(Hkdf::new(Some(SALT), ikm))
     }
 
-    /// As the function [`derive`], for the material that this was made of.
+    /// As the function [`derive()`], for the material that this was made of.
     pub fn derive<const N: usize>(&self, label: &str, parts: &[&[u8]]) -> Zeroizing<[u8; N]> {
         const { assert!(N <= 255 * 32, "HKDF-SHA-256 gives no more") };
         let mut info: Vec<&[u8]> = vec![label.as_bytes(), &[0]];

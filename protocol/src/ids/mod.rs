@@ -1,7 +1,7 @@
 //! The names of things: feeds, swarms, devices, logs, entries, blobs, epochs, nodes.
 //!
 //! Names that are ed25519 keys exist only for points that were checked ([`KeyError`] says what was wrong); the others are
-//! plain bytes. All are `Copy` and print a short prefix under `Debug`. spec: ID-1 to ID-10
+//! plain bytes. All are `Copy` and print a short prefix under `Debug`. spec: ID-1 to ID-14
 
 pub(crate) mod bytes;
 mod entry;

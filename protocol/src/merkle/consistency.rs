@@ -70,10 +70,11 @@ pub fn verify_consistency(
         at >>= 1;
         last >>= 1;
     }
-    if old_hash != *old_root {
-        Err(ProofError::OtherOldRoot)
-    } else if new_hash != *new_root {
+    // In this order: what leads to the new root is made of its genuine nodes, so that another old root then proves a fork.
+    if new_hash != *new_root {
         Err(ProofError::OtherRoot)
+    } else if old_hash != *old_root {
+        Err(ProofError::OtherOldRoot)
     } else {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! RFC 9162 Merkle trees over SHA-256: hashes, proofs and the nodes to keep. spec: TREE-1 to TREE-12
+//! RFC 9162 Merkle trees over SHA-256: hashes, proofs and the nodes to keep. spec: TREE-1 to TREE-10
 //!
 //! A tree is only ever described by its size and root; its perfect subtrees are named by [`NodePos`] and kept by whoever
 //! implements [`Nodes`]. [`Frontier`] appends, and says which nodes came into being. Every proof function works from the
@@ -45,7 +45,7 @@ pub enum ProofError {
     /// It leads to another root.
     #[error("the proof leads to another root")]
     OtherRoot,
-    /// A consistency proof that does not contain the old tree.
+    /// The proof leads to the new root, but the old root is not that of its beginning: two histories were signed.
     #[error("the proof leads to another root of the smaller tree")]
     OtherOldRoot,
 }

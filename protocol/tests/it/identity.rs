@@ -405,11 +405,11 @@ fn signatures() -> Vec<Story> {
     add_group_order(&mut malleable[32..]);
     let weak = unhex("0100000000000000000000000000000000000000000000000000000000000000");
     let weak_signature = [weak.clone(), vec![0; 32]].concat();
-    let signer = identity.swarm_signer(&Blinding::VERSION_1);
+    let owner = identity.swarm_signer(&Blinding::VERSION_1);
     let blinded = |name, what, payload: &[u8], ok| {
-        let signature = signer.sign("certificate", b"d1:ei1ee");
+        let signature = owner.sign("certificate", b"d1:ei1ee");
         let given = json!({
-            "type": "certificate", "swarm_key": hex(signer.key()), "payload": hex(payload),
+            "type": "certificate", "swarm_key": hex(owner.key()), "payload": hex(payload),
             "signature": hex(signature.as_bytes())
         });
         story(name, what, "swarm-signature", &["ID-10"], given, ok)

@@ -4,6 +4,8 @@
 
 // Tests read the vectors from files and may take their seed from the environment; the crate itself may not.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+// A panic is how a test says no, and a list of stories is long because it is a list.
+#![allow(clippy::unwrap_used, clippy::too_many_lines)]
 
 mod bencode;
 mod identity;

@@ -3,6 +3,7 @@
 //! A test does two things with a folder of them: [`bless`] compares the files that this code can make from fixed seeds with
 //! what it makes (or writes them), and [`check`] runs every file, made here or not, and compares the outcome.
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fmt, fs};
 
@@ -122,6 +123,7 @@ pub(crate) fn check(folder: &str, run: impl Fn(&Given<'_>) -> Outcome) {
 }
 
 /// A vector that this code makes.
+#[expect(clippy::struct_field_names, reason = "the fields are named as in the file")]
 pub(crate) struct Story {
     /// The file's name without `.json`: the story in a few words.
     pub(crate) name: &'static str,
@@ -200,17 +202,17 @@ pub(crate) fn word(error: &impl fmt::Debug) -> String {
 
 /// Lowercase hex.
 pub(crate) fn hex(bytes: impl AsRef<[u8]>) -> String {
-    bytes
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let mut text = String::new();
+    for byte in bytes.as_ref() {
+        write!(text, "{byte:02x}").expect("a string takes everything");
+    }
+    text
 }
 
 /// Bytes from hex.
 pub(crate) fn unhex(text: &str) -> Vec<u8> {
     assert!(
-        text.len() % 2 == 0 && text.is_ascii(),
+        text.len().is_multiple_of(2) && text.is_ascii(),
         "hex has an even number of digits: {text}"
     );
     (0..text.len())
