@@ -88,12 +88,7 @@ impl EpochSecret {
     }
 
     /// Seals the secret of an earlier epoch, so that who is granted this one reads that one too. spec: EPOCH-6
-    pub fn seal_earlier(
-        &self,
-        feed: &FeedId,
-        earlier: &EpochId,
-        secret: &EpochSecret,
-    ) -> [u8; SEALED_SECRET_BYTES] {
+    pub fn seal_earlier(&self, feed: &FeedId, earlier: &EpochId, secret: &EpochSecret) -> [u8; SEALED_SECRET_BYTES] {
         secretbox::seal(&self.history_key(feed), &history_nonce(earlier), &secret.0)
             .try_into()
             .expect("a tag and 32 bytes")

@@ -6,9 +6,7 @@ use super::record::{self, RecordError};
 use crate::bencode::{Dict, FieldError, FieldProblem, Value};
 use crate::crypto::IdentityKey;
 use crate::ids::{FeedId, WitnessKey};
-use crate::limits::{
-    ADDRESS_BYTES_MAX, MANIFEST_BYTES_MAX, SEEDERS_MAX, TRACKER_URL_BYTES_MAX, TRACKERS_MAX,
-};
+use crate::limits::{ADDRESS_BYTES_MAX, MANIFEST_BYTES_MAX, SEEDERS_MAX, TRACKER_URL_BYTES_MAX, TRACKERS_MAX};
 
 const KIND: &str = "manifest";
 

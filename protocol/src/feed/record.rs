@@ -74,9 +74,7 @@ pub(super) fn fields(payload: &[u8]) -> Result<Dict<'_>, RecordError> {
 
 /// Keys of `dict` that are not among `known`, borrowing from nothing: they are written again as they came.
 pub(super) fn unknown(dict: &Dict<'_>, known: &[&[u8]]) -> Dict<'static> {
-    dict.unknown_keys(known)
-        .map(|(key, value)| (key.to_vec().into(), value.clone().into_owned()))
-        .collect()
+    dict.unknown_keys(known).map(|(key, value)| (key.to_vec().into(), value.clone().into_owned())).collect()
 }
 
 /// A text of 1 to `max_bytes` visible ASCII characters: addresses and URLs, which are shown and dialled. spec: FEED-5

@@ -153,9 +153,7 @@ impl RosterContent {
 
 impl Device {
     fn to_dict(&self) -> Dict<'static> {
-        let ends = self.ends.as_ref().map(|ends| {
-            ends.iter().map(|end| Value::from(end.to_dict())).collect::<Vec<_>>()
-        });
+        let ends = self.ends.as_ref().map(|ends| ends.iter().map(|end| Value::from(end.to_dict())).collect::<Vec<_>>());
         let mut dict = self.unknown.clone().with_optional(b"e", ends);
         dict.insert(b"b", self.box_key);
         dict.insert(b"k", self.id);

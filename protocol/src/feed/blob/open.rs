@@ -54,7 +54,8 @@ impl BlobOpener {
         if chunk.len() != due {
             return Err(OpenChunkError::Length { due, came: chunk.len() });
         }
-        let (tag, piece) = chunk.split_first_chunk_mut::<CHUNK_TAG_BYTES>().expect("every chunk is longer than its tag");
+        let (tag, piece) =
+            chunk.split_first_chunk_mut::<CHUNK_TAG_BYTES>().expect("every chunk is longer than its tag");
         let nonce = nonce(index, self.size.is_last(index));
         secretbox::open_in_place(&self.key.0, &nonce, piece, tag)?;
         let start = u64::from(index) * CHUNK_PIECE_BYTES as u64;
