@@ -1,0 +1,242 @@
+//! The peers of a large swarm: buckets by keyed hash, so that finding one and drawing some both stay cheap.
+
+use rand_core::Rng;
+
+use super::record::{Peer, Tick};
+
+/// Peers in buckets by linear hashing: adding to 64 times as many splits one bucket at a time, so no step is long.
+#[derive(Debug)]
+pub(super) struct Crowd<const N: usize> {
+    /// At least one; all below `split` and from `1 << level` on have been split at this level.
+    buckets: Vec<Vec<Peer<N>>>,
+    len: usize,
+}
+
+/// Peers per bucket on average: half a kilobyte to look through, and a vector's header costs 0.4 bytes per peer.
+const PEERS_PER_BUCKET: usize = 64;
+
+/// Peers that a full bucket makes room for at once: exact growth wastes little, and this saves most reallocations.
+const GROWTH: usize = 4;
+
+impl<const N: usize> Crowd<N> {
+    /// Nobody.
+    pub(super) fn new() -> Self {
+        Self { buckets: vec![Vec::new()], len: 0 }
+    }
+
+    /// How many peers.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Bytes on the heap.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let headers = self.buckets.capacity() * size_of::<Vec<Peer<N>>>();
+        headers + self.buckets.iter().map(|bucket| bucket.capacity() * size_of::<Peer<N>>()).sum::<usize>()
+    }
+
+    /// Puts in a peer that is not there yet.
+    pub(super) fn insert(&mut self, peer: Peer<N>, hash: impl Fn(&[u8; N]) -> u64) {
+        let at = self.bucket_of(hash(&peer.address));
+        push(&mut self.buckets[at], peer);
+        self.len += 1;
+        if self.len > self.buckets.len() * PEERS_PER_BUCKET {
+            self.split_one(hash);
+        }
+    }
+
+    /// Overwrites the peer with this address, if it is there.
+    pub(super) fn refresh(&mut self, peer: Peer<N>, hash: u64) -> bool {
+        let at = self.bucket_of(hash);
+        let held = self.buckets[at].iter_mut().find(|held| held.address == peer.address);
+        held.map(|held| *held = peer).is_some()
+    }
+
+    /// Takes out the peer with this address, if it is there.
+    pub(super) fn remove(&mut self, address: &[u8; N], hash: u64) -> bool {
+        let at = self.bucket_of(hash);
+        let bucket = &mut self.buckets[at];
+        let Some(position) = bucket.iter().position(|held| held.address == *address) else {
+            return false;
+        };
+        bucket.swap_remove(position);
+        self.len -= 1;
+        true
+    }
+
+    /// Keeps the peers that `keep` wants, and gives memory back where much fell away.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(&Peer<N>) -> bool, hash: impl Fn(&[u8; N]) -> u64) {
+        for bucket in &mut self.buckets {
+            bucket.retain(&mut keep);
+            if bucket.capacity() > bucket.len() + 2 * GROWTH {
+                bucket.shrink_to_fit();
+            }
+        }
+        self.len = self.buckets.iter().map(Vec::len).sum();
+        if self.buckets.len() > 1 && self.buckets.len() * PEERS_PER_BUCKET > 4 * self.len {
+            let mut smaller = Self::new();
+            for peer in self.iter() {
+                smaller.insert(*peer, &hash);
+            }
+            *self = smaller;
+        }
+    }
+
+    /// Every peer.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Peer<N>> {
+        self.buckets.iter().flatten()
+    }
+
+    /// Gives about `want` living peers, drawn at random, without `asker`: runs from successive buckets, beginning at a
+    /// random one, each run at a random place.
+    pub(super) fn draw(&self, want: usize, draw: &Draw<'_, N>, rng: &mut impl Rng, give: &mut impl FnMut(&[u8; N])) {
+        let mut left = want.min(self.len);
+        // A quarter of what is wanted from each, or more where the buckets are few or half full.
+        let per_bucket =
+            if want >= self.len { usize::MAX } else { want.div_ceil(4).max((2 * want).div_ceil(self.buckets.len())) };
+        let first = below(self.buckets.len(), rng);
+        let (before, from) = self.buckets.split_at(first);
+        for bucket in from.iter().chain(before) {
+            if left == 0 {
+                return;
+            }
+            let (head, tail) = bucket.split_at(below(bucket.len().max(1), rng).min(bucket.len()));
+            for peer in tail.iter().chain(head).filter(|peer| draw.may_have(peer)).take(per_bucket.min(left)) {
+                give(&peer.address);
+                left -= 1;
+            }
+        }
+    }
+
+    /// Linear hashing: as many low bits of the hash as address a bucket that exists.
+    fn bucket_of(&self, hash: u64) -> usize {
+        let count = self.buckets.len();
+        let mask = count.next_power_of_two() - 1;
+        let hash = usize::try_from(hash).expect("64-bit platforms only");
+        if hash & mask < count { hash & mask } else { hash & (mask >> 1) }
+    }
+
+    /// Adds one bucket and moves into it what belongs there from the one bucket that held it so far.
+    fn split_one(&mut self, hash: impl Fn(&[u8; N]) -> u64) {
+        let new = self.buckets.len();
+        let source = new - (new + 1).next_power_of_two() / 2;
+        if self.buckets.len() == self.buckets.capacity() {
+            self.buckets.reserve_exact((new / 4).max(1));
+        }
+        self.buckets.push(Vec::new());
+        let peers = std::mem::take(&mut self.buckets[source]);
+        for peer in peers {
+            let at = self.bucket_of(hash(&peer.address));
+            push(&mut self.buckets[at], peer);
+        }
+    }
+}
+
+/// For whom peers are drawn.
+pub(super) struct Draw<'a, const N: usize> {
+    /// Never given; `None` when the asker is of the other family.
+    pub(super) asker: Option<&'a [u8; N]>,
+    /// Seeds are of no use to the asker.
+    pub(super) skip_seeds: bool,
+    /// Now.
+    pub(super) now: Tick,
+    /// Older peers are as good as gone.
+    pub(super) lifetime_ticks: u16,
+}
+
+impl<const N: usize> Draw<'_, N> {
+    /// Whether this peer may be given.
+    pub(super) fn may_have(&self, peer: &Peer<N>) -> bool {
+        !peer.is_expired(self.now, self.lifetime_ticks)
+            && !(self.skip_seeds && peer.is_seed())
+            && self.asker != Some(&peer.address)
+    }
+}
+
+/// A number below `bound`, which is at least 1; the bias of the multiplication is below one in 2^32.
+pub(super) fn below(bound: usize, rng: &mut impl Rng) -> usize {
+    let bound = u64::try_from(bound).expect("64-bit platforms only");
+    let product = u64::from(rng.next_u32()) * (bound & u64::from(u32::MAX));
+    usize::try_from(product >> 32).expect("below the bound")
+}
+
+fn push<const N: usize>(bucket: &mut Vec<Peer<N>>, peer: Peer<N>) {
+    if bucket.len() == bucket.capacity() {
+        bucket.reserve_exact(GROWTH);
+    }
+    bucket.push(peer);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use rand_chacha::ChaCha8Rng;
+    use rand_core::SeedableRng as _;
+
+    use super::*;
+
+    fn address(n: u32) -> [u8; 6] {
+        let [a, b, c, d] = n.to_be_bytes();
+        [a, b, c, d, 0, 1]
+    }
+
+    fn hash(address: &[u8; 6]) -> u64 {
+        u64::from_be_bytes([0, 0, address[0], address[1], address[2], address[3], 0, 1])
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            >> 7
+    }
+
+    fn crowd(count: u32) -> Crowd<6> {
+        let mut crowd = Crowd::new();
+        for n in 0..count {
+            crowd.insert(Peer::new(address(n), false, Tick::at(0)), hash);
+        }
+        crowd
+    }
+
+    #[test]
+    fn every_peer_is_found_whatever_the_number_of_buckets() {
+        let mut crowd = crowd(0);
+        for n in 0..2000 {
+            crowd.insert(Peer::new(address(n), false, Tick::at(0)), hash);
+            assert!(crowd.refresh(Peer::new(address(n / 2), true, Tick::at(0)), hash(&address(n / 2))));
+        }
+        for n in 0..2000 {
+            assert!(crowd.remove(&address(n), hash(&address(n))), "{n}");
+            assert!(!crowd.remove(&address(n), hash(&address(n))), "{n}");
+        }
+        assert_eq!(crowd.len(), 0);
+    }
+
+    #[test]
+    fn a_peer_of_a_large_crowd_takes_less_than_ten_bytes() {
+        let crowd = crowd(100_000);
+        assert!(crowd.heap_bytes() < 1_000_000, "{} bytes", crowd.heap_bytes());
+    }
+
+    #[test]
+    fn memory_is_given_back_when_most_have_gone() {
+        let mut crowd = crowd(100_000);
+        crowd.retain(|peer| peer.address[3] == 0, hash);
+        assert_eq!(crowd.len(), 391);
+        assert!(crowd.heap_bytes() < 10_000, "{} bytes", crowd.heap_bytes());
+        assert!(crowd.refresh(Peer::new(address(256), true, Tick::at(0)), hash(&address(256))));
+    }
+
+    #[test]
+    fn in_time_everybody_is_drawn_and_nobody_twice_at_once() {
+        let crowd = crowd(1000);
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let asker = address(17);
+        let draw = Draw { asker: Some(&asker), skip_seeds: false, now: Tick::at(0), lifetime_ticks: 90 };
+        let mut seen = HashSet::new();
+        for _ in 0..500 {
+            let mut given = HashSet::new();
+            crowd.draw(50, &draw, &mut rng, &mut |peer| assert!(given.insert(*peer), "twice"));
+            assert_eq!(given.len(), 50);
+            seen.extend(given);
+        }
+        assert_eq!(seen.len(), 999, "everybody but the asker");
+    }
+}

@@ -1,0 +1,346 @@
+//! The peers of one swarm and one address family.
+
+use rand_core::Rng;
+
+use super::crowd::{Crowd, Draw, below};
+use super::record::Peer;
+
+/// Peers, stored by how many there are. `N` bytes per address; `INLINE` of them fit without an allocation.
+#[derive(Debug)]
+pub(super) enum Peers<const N: usize, const INLINE: usize> {
+    /// The first `len` of the array.
+    Inline {
+        /// At most `INLINE`.
+        len: u8,
+        /// Meaningless from `len` on.
+        peers: [Peer<N>; INLINE],
+    },
+    /// More than `INLINE`, up to [`FEW_MAX`], in an allocation of exactly their size.
+    Few(Box<[Peer<N>]>),
+    /// More.
+    Many(Box<Many<N>>),
+}
+
+/// A large swarm, seeds apart, so that a seed who asks is served without looking at the others.
+#[derive(Debug)]
+pub(super) struct Many<const N: usize> {
+    seeds: Crowd<N>,
+    others: Crowd<N>,
+}
+
+/// Peers up to which looking at each is cheaper than keeping order: half a kilobyte of IPv4.
+const FEW_MAX: usize = 64;
+
+/// What an address was before an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Before {
+    /// Not there.
+    Absent,
+    /// There as a seed.
+    Seed,
+    /// There, lacking something.
+    Other,
+}
+
+impl<const N: usize, const INLINE: usize> Peers<N, INLINE> {
+    /// One peer.
+    pub(super) fn one(peer: Peer<N>) -> Self {
+        Self::Inline { len: 1, peers: [peer; INLINE] }
+    }
+
+    /// How many.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Inline { len, .. } => usize::from(*len),
+            Self::Few(peers) => peers.len(),
+            Self::Many(many) => many.seeds.len() + many.others.len(),
+        }
+    }
+
+    /// How many of them are seeds.
+    pub(super) fn seeds(&self) -> usize {
+        match self {
+            Self::Many(many) => many.seeds.len(),
+            _ => self.listed().iter().filter(|peer| peer.is_seed()).count(),
+        }
+    }
+
+    /// Bytes on the heap, as this module allocated them.
+    pub(super) fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Inline { .. } => 0,
+            Self::Few(peers) => size_of_val(&**peers),
+            Self::Many(many) => size_of::<Many<N>>() + many.seeds.heap_bytes() + many.others.heap_bytes(),
+        }
+    }
+
+    /// Refreshes a peer or, when `may_grow`, adds it; tells what it was before.
+    pub(super) fn insert(&mut self, peer: Peer<N>, may_grow: bool, hash: impl Fn(&[u8; N]) -> u64) -> Before {
+        if let Self::Many(many) = self {
+            return many.insert(peer, may_grow, hash);
+        }
+        if let Some(held) = self.listed_mut().iter_mut().find(|held| held.address == peer.address) {
+            let before = Before::of(held);
+            *held = peer;
+            return before;
+        }
+        if may_grow {
+            self.add(peer, hash);
+        }
+        Before::Absent
+    }
+
+    /// Takes a peer out; tells what it was.
+    pub(super) fn remove(&mut self, address: &[u8; N], hash: impl Fn(&[u8; N]) -> u64) -> Before {
+        if let Self::Many(many) = self {
+            let hash = hash(address);
+            return match () {
+                () if many.others.remove(address, hash) => Before::Other,
+                () if many.seeds.remove(address, hash) => Before::Seed,
+                () => Before::Absent,
+            };
+        }
+        let Some(held) = self.listed().iter().find(|held| held.address == *address) else {
+            return Before::Absent;
+        };
+        let before = Before::of(held);
+        let kept: Vec<_> = self.listed().iter().copied().filter(|held| held.address != *address).collect();
+        *self = Self::from_list(kept);
+        before
+    }
+
+    /// Keeps the peers that `keep` wants.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(&Peer<N>) -> bool, hash: impl Fn(&[u8; N]) -> u64) {
+        if let Self::Many(many) = self {
+            many.seeds.retain(&mut keep, &hash);
+            many.others.retain(&mut keep, &hash);
+            if many.seeds.len() + many.others.len() <= FEW_MAX / 2 {
+                *self = Self::from_list(many.seeds.iter().chain(many.others.iter()).copied().collect());
+            }
+        } else if !self.listed().iter().all(&mut keep) {
+            let kept = self.listed().iter().copied().filter(keep).collect();
+            *self = Self::from_list(kept);
+        }
+    }
+
+    /// Gives up to `want` peers at random.
+    pub(super) fn draw(&self, want: usize, draw: &Draw<'_, N>, rng: &mut impl Rng, give: &mut impl FnMut(&[u8; N])) {
+        if let Self::Many(many) = self {
+            return many.draw(want, draw, rng, give);
+        }
+        let mut eligible = [0u8; FEW_MAX];
+        let mut count = 0;
+        let peers = self.listed();
+        for (position, peer) in (0u8..).zip(peers) {
+            if draw.may_have(peer) {
+                eligible[count] = position;
+                count += 1;
+            }
+        }
+        let eligible = &mut eligible[..count];
+        for n in 0..want.min(count) {
+            if want < count {
+                eligible.swap(n, n + below(count - n, rng));
+            }
+            give(&peers[usize::from(eligible[n])].address);
+        }
+    }
+
+    /// The peers of a swarm that is not large.
+    fn listed(&self) -> &[Peer<N>] {
+        match self {
+            Self::Inline { len, peers } => &peers[..usize::from(*len)],
+            Self::Few(peers) => peers,
+            Self::Many(_) => &[],
+        }
+    }
+
+    fn listed_mut(&mut self) -> &mut [Peer<N>] {
+        match self {
+            Self::Inline { len, peers } => &mut peers[..usize::from(*len)],
+            Self::Few(peers) => peers,
+            Self::Many(_) => &mut [],
+        }
+    }
+
+    fn add(&mut self, peer: Peer<N>, hash: impl Fn(&[u8; N]) -> u64) {
+        let held = self.listed();
+        if held.len() == FEW_MAX {
+            let mut many = Many { seeds: Crowd::new(), others: Crowd::new() };
+            for &peer in held.iter().chain([&peer]) {
+                many.half(peer.is_seed()).insert(peer, &hash);
+            }
+            *self = Self::Many(Box::new(many));
+        } else {
+            let mut longer = Vec::with_capacity(held.len() + 1);
+            longer.extend_from_slice(held);
+            longer.push(peer);
+            *self = Self::from_list(longer);
+        }
+    }
+
+    fn from_list(list: Vec<Peer<N>>) -> Self {
+        match list.first() {
+            Some(&first) if list.len() <= INLINE => {
+                let mut peers = [first; INLINE];
+                peers[..list.len()].copy_from_slice(&list);
+                Self::Inline { len: u8::try_from(list.len()).expect("at most INLINE"), peers }
+            }
+            _ => Self::Few(list.into_boxed_slice()),
+        }
+    }
+}
+
+impl<const N: usize> Many<N> {
+    fn half(&mut self, seeds: bool) -> &mut Crowd<N> {
+        if seeds { &mut self.seeds } else { &mut self.others }
+    }
+
+    fn insert(&mut self, peer: Peer<N>, may_grow: bool, hash: impl Fn(&[u8; N]) -> u64) -> Before {
+        let hashed = hash(&peer.address);
+        let is_seed = peer.is_seed();
+        if self.half(is_seed).refresh(peer, hashed) {
+            return Before::of(&peer);
+        }
+        let moved = self.half(!is_seed).remove(&peer.address, hashed);
+        if moved || may_grow {
+            self.half(is_seed).insert(peer, hash);
+        }
+        match (moved, is_seed) {
+            (false, _) => Before::Absent,
+            (true, true) => Before::Other,
+            (true, false) => Before::Seed,
+        }
+    }
+
+    /// Seeds and others in proportion to their numbers, so that a swarm with many seeds still shows its downloaders.
+    fn draw(&self, want: usize, draw: &Draw<'_, N>, rng: &mut impl Rng, give: &mut impl FnMut(&[u8; N])) {
+        let (seeds, others) = (self.seeds.len(), self.others.len());
+        let seeds_wanted = match seeds + others {
+            _ if draw.skip_seeds => 0,
+            all if all <= want => seeds,
+            all => (want * seeds).div_ceil(all).max(want.saturating_sub(others)),
+        };
+        self.seeds.draw(seeds_wanted, draw, rng, give);
+        self.others.draw(want - seeds_wanted.min(want), draw, rng, give);
+    }
+}
+
+impl Before {
+    fn of<const N: usize>(peer: &Peer<N>) -> Self {
+        if peer.is_seed() { Self::Seed } else { Self::Other }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use rand_chacha::ChaCha8Rng;
+    use rand_core::SeedableRng as _;
+
+    use super::super::record::Tick;
+    use super::*;
+
+    type V4 = Peers<6, 2>;
+
+    fn peer(n: u16, is_seed: bool) -> Peer<6> {
+        let [high, low] = n.to_be_bytes();
+        Peer::new([10, 0, high, low, 0, 1], is_seed, Tick::at(0))
+    }
+
+    fn hash(address: &[u8; 6]) -> u64 {
+        (u64::from(address[2]) << 8 | u64::from(address[3])).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 7
+    }
+
+    fn swarm(count: u16, is_seed: impl Fn(u16) -> bool) -> V4 {
+        let mut peers = V4::one(peer(0, is_seed(0)));
+        for n in 1..count {
+            assert_eq!(peers.insert(peer(n, is_seed(n)), true, hash), Before::Absent);
+        }
+        peers
+    }
+
+    fn drawn(peers: &V4, want: usize, asker: Option<u16>, skip_seeds: bool) -> HashSet<[u8; 6]> {
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let asker = asker.map(|n| peer(n, false).address);
+        let draw = Draw { asker: asker.as_ref(), skip_seeds, now: Tick::at(0), lifetime_ticks: 1 };
+        let mut given = HashSet::new();
+        peers.draw(want, &draw, &mut rng, &mut |address| assert!(given.insert(*address), "twice"));
+        given
+    }
+
+    #[test]
+    fn a_small_swarm_takes_24_bytes_and_no_allocation() {
+        assert_eq!((size_of::<Peers<6, 2>>(), size_of::<Peers<18, 1>>()), (24, 24));
+        assert_eq!(swarm(2, |_| true).heap_bytes(), 0);
+        assert_eq!(swarm(3, |_| true).heap_bytes(), 24);
+    }
+
+    #[test]
+    fn at_every_size_peers_are_counted_found_and_removed() {
+        for count in [1, 2, 3, 63, 64, 65, 66, 500] {
+            let mut peers = swarm(count, |n| n % 3 == 0);
+            assert_eq!((peers.len(), peers.seeds()), (usize::from(count), usize::from(count.div_ceil(3))), "{count}");
+            for n in 0..count {
+                let before = if n % 3 == 0 { Before::Seed } else { Before::Other };
+                assert_eq!(peers.insert(peer(n, n % 3 != 0), false, hash), before, "{n} of {count}");
+            }
+            assert_eq!(peers.seeds(), usize::from(count - count.div_ceil(3)), "all have changed sides");
+            for n in 0..count {
+                assert_ne!(peers.remove(&peer(n, true).address, hash), Before::Absent, "{n} of {count}");
+                assert_eq!(peers.remove(&peer(n, true).address, hash), Before::Absent, "{n} of {count}");
+            }
+            assert_eq!(peers.len(), 0);
+        }
+    }
+
+    #[test]
+    fn a_swarm_that_may_not_grow_takes_nobody_new() {
+        for count in [1, 2, 40, 200] {
+            let mut peers = swarm(count, |_| false);
+            assert_eq!(peers.insert(peer(9999, false), false, hash), Before::Absent);
+            assert_eq!(peers.len(), usize::from(count));
+        }
+    }
+
+    #[test]
+    fn the_asker_is_never_among_the_peers_given() {
+        for count in [1, 2, 3, 64, 200] {
+            let given = drawn(&swarm(count, |_| false), 1000, Some(0), false);
+            assert_eq!(given.len(), usize::from(count) - 1);
+            assert!(!given.contains(&peer(0, false).address));
+        }
+    }
+
+    #[test]
+    fn seeds_are_not_given_to_seeds() {
+        for count in [2, 60, 300] {
+            let given = drawn(&swarm(count, |n| n % 2 == 0), 1000, None, true);
+            assert_eq!(given.len(), usize::from(count / 2));
+        }
+    }
+
+    #[test]
+    fn a_downloader_of_a_large_swarm_is_given_both_seeds_and_others() {
+        for (count, one_in) in [(300, 2), (300, 50)] {
+            let given = drawn(&swarm(count, |n| n % one_in == 0), 50, None, false);
+            assert_eq!(given.len(), 50);
+            let seeds =
+                given.iter().filter(|address| (u16::from(address[2]) << 8 | u16::from(address[3])) % one_in == 0);
+            assert_eq!(seeds.count(), usize::from(50 / one_in));
+        }
+    }
+
+    #[test]
+    fn a_shrunken_swarm_goes_back_to_the_small_forms() {
+        let mut peers = swarm(500, |n| n % 2 == 0);
+        peers.retain(|peer| peer.address[2] == 0 && peer.address[3] < 20, hash);
+        assert!(matches!(peers, Peers::Few(_)));
+        assert_eq!((peers.len(), peers.seeds()), (20, 10));
+        peers.retain(|peer| peer.address[3] < 2, hash);
+        assert!(matches!(peers, Peers::Inline { len: 2, .. }));
+        peers.retain(|_| false, hash);
+        assert_eq!(peers.len(), 0);
+    }
+}

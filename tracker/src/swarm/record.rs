@@ -1,0 +1,72 @@
+//! One peer, in as few bytes as will do.
+
+/// A moment in units of [`Tick::SECONDS`] since the map began, modulo 2^15 (eleven days).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tick(u16);
+
+/// A peer: its address and port in wire form (6 or 18 bytes), and two bytes of when it was last seen and whether it is
+/// a seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Peer<const N: usize> {
+    /// Address and port as they travel in a compact reply.
+    pub(super) address: [u8; N],
+    stamp: [u8; 2],
+}
+
+const SEED: u16 = 1 << 15;
+
+impl Tick {
+    /// Ages are counted in steps of this length: fine enough for lifetimes of minutes, coarse enough for two bytes.
+    pub(super) const SECONDS: u64 = 30;
+
+    /// The tick that `seconds` after the beginning falls into.
+    pub(super) fn at(seconds: u64) -> Self {
+        let ticks = (seconds / Self::SECONDS) % u64::from(SEED);
+        Self(u16::try_from(ticks).expect("a remainder of 2^15"))
+    }
+
+    /// Ticks from `earlier` to this one.
+    fn since(self, earlier: Self) -> u16 {
+        self.0.wrapping_sub(earlier.0) & !SEED
+    }
+}
+
+impl<const N: usize> Peer<N> {
+    /// A peer seen at `now`.
+    pub(super) fn new(address: [u8; N], is_seed: bool, now: Tick) -> Self {
+        let flag = if is_seed { SEED } else { 0 };
+        Self { address, stamp: (now.0 | flag).to_ne_bytes() }
+    }
+
+    /// Whether it has everything.
+    pub(super) fn is_seed(&self) -> bool {
+        u16::from_ne_bytes(self.stamp) & SEED != 0
+    }
+
+    /// Whether it was last seen more than `lifetime_ticks` before `now`.
+    pub(super) fn is_expired(&self, now: Tick, lifetime_ticks: u16) -> bool {
+        let seen = Tick(u16::from_ne_bytes(self.stamp) & !SEED);
+        now.since(seen) > lifetime_ticks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_takes_eight_or_twenty_bytes() {
+        assert_eq!((size_of::<Peer<6>>(), size_of::<Peer<18>>()), (8, 20));
+    }
+
+    #[test]
+    fn a_peer_expires_once_its_lifetime_has_passed_also_where_ticks_wrap() {
+        for start in [0, 90, (1 << 15) - 2] {
+            let peer = Peer::new([0; 6], true, Tick::at(start * Tick::SECONDS));
+            let expired = |after: u64| peer.is_expired(Tick::at((start + after) * Tick::SECONDS), 90);
+            assert!(peer.is_seed());
+            assert!(!expired(0) && !expired(90), "from {start}");
+            assert!(expired(91) && expired(1000), "from {start}");
+        }
+    }
+}
