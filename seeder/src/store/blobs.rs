@@ -111,10 +111,7 @@ fn size(bytes: u64) -> Result<BlobSize, StorageError> {
 }
 
 /// Whether all of a blob is held, in an opened table.
-pub(super) fn is_complete(
-    blobs: &impl ReadableTable<Key, (u32, u64)>,
-    blob: BlobRef,
-) -> Result<bool, StorageError> {
+pub(super) fn is_complete(blobs: &impl ReadableTable<Key, (u32, u64)>, blob: BlobRef) -> Result<bool, StorageError> {
     let row = blobs.get((blob.root.as_bytes(), blob.size.bytes()))?;
     Ok(row.is_some_and(|row| row.value().1 == blob.size.bytes()))
 }
@@ -216,7 +213,8 @@ pub(super) fn remove_feed(txn: &mut WriteTxn, feed: u32) -> Result<(), StorageEr
 
 /// Frees the blobs that no entry came to refer to: of posts that were never finished. For the opening of the store.
 pub(super) fn sweep(txn: &mut WriteTxn) -> Result<(), StorageError> {
-    let numbers = txn.table(UNREFERRED)?.iter()?.map(|row| Ok(row?.0.value())).collect::<Result<Vec<_>, StorageError>>()?;
+    let numbers =
+        txn.table(UNREFERRED)?.iter()?.map(|row| Ok(row?.0.value())).collect::<Result<Vec<_>, StorageError>>()?;
     if numbers.is_empty() {
         return Ok(());
     }

@@ -203,9 +203,11 @@ impl<'a, V: View> BlobNodes<'a, V> {
         if self.group.borrow().as_ref().is_some_and(|(loaded, _)| *loaded == group) {
             return Ok(());
         }
-        let leaves = self.view.table(LEAVES)?.get((self.blob, group))?.map(|joined| {
-            joined.value().as_chunks::<32>().0.iter().map(|leaf| Hash::new(*leaf)).collect()
-        });
+        let leaves = self
+            .view
+            .table(LEAVES)?
+            .get((self.blob, group))?
+            .map(|joined| joined.value().as_chunks::<32>().0.iter().map(|leaf| Hash::new(*leaf)).collect());
         *self.group.borrow_mut() = Some((group, leaves.unwrap_or_default()));
         Ok(())
     }

@@ -122,9 +122,13 @@ pub(super) fn newest(
 
 type EntryRow<'a> = (redb::AccessGuard<'a, (u32, u64)>, redb::AccessGuard<'a, (u64, u64, &'static [u8])>);
 
-fn stored((key, value): EntryRow<'_>, bodies: &impl ReadableTable<u64, &'static [u8]>) -> Result<StoredEntry, StorageError> {
+fn stored(
+    (key, value): EntryRow<'_>,
+    bodies: &impl ReadableTable<u64, &'static [u8]>,
+) -> Result<StoredEntry, StorageError> {
     let (number, seen_ms, header) = value.value();
-    let body = if number == NO_BODY { None } else { bodies.get(number)?.map(|body| Bytes::copy_from_slice(body.value())) };
+    let body =
+        if number == NO_BODY { None } else { bodies.get(number)?.map(|body| Bytes::copy_from_slice(body.value())) };
     Ok(StoredEntry { index: key.value().1, header: Bytes::copy_from_slice(header), body, seen_ms })
 }
 
@@ -154,13 +158,7 @@ impl WriteTxn {
     ///
     /// `now_ms` (unix milliseconds) is noted as when they were first seen. Blobs that the headers refer to become known.
     /// An entry without a body is kept for its place in the tree, but counts as not held until its body comes.
-    pub fn put_entries(
-        &mut self,
-        feed: FeedId,
-        log: LogId,
-        new: &NewEntries,
-        now_ms: u64,
-    ) -> Result<(), WriteError> {
+    pub fn put_entries(&mut self, feed: FeedId, log: LogId, new: &NewEntries, now_ms: u64) -> Result<(), WriteError> {
         let feed_number = self.feed_number(feed)?;
         let row = self.log(feed, log)?;
         let range = new.range();

@@ -1,6 +1,6 @@
 //! The secrets of the epochs that this installation can read.
 
-use peerfeed_protocol::feed::{EpochSecret, ReadKey};
+use peerfeed_protocol::feed::{EpochSecret, Granted, Keyring, ReadKey};
 use peerfeed_protocol::ids::{EpochId, FeedId};
 use redb::{ReadableTable, TableDefinition};
 
@@ -14,24 +14,15 @@ pub(super) const EPOCHS: TableDefinition<'_, (u32, &[u8; 16]), (u8, &[u8; 32])> 
 const WHOLE: u8 = 0;
 const READ_ONLY: u8 = 1;
 
-/// What is known of an epoch.
-#[derive(Clone)]
-pub enum EpochKey {
-    /// Its secret, which opens earlier epochs too.
-    Secret(EpochSecret),
-    /// Only the key to read it.
-    ReadOnly(ReadKey),
-}
-
-pub(super) fn all(view: &impl View, feed: FeedId) -> Result<Vec<(EpochId, EpochKey)>, StorageError> {
+pub(super) fn all(view: &impl View, feed: FeedId) -> Result<Vec<(EpochId, Granted)>, StorageError> {
     let Some(feed) = feeds::number(view, feed)? else { return Ok(Vec::new()) };
     let mut epochs = Vec::new();
     for row in view.table(EPOCHS)?.range((feed, &[0; 16])..=(feed, &[0xff; 16]))? {
         let (key, value) = row?;
         let (kind, secret) = value.value();
         let key_of_epoch = match kind {
-            WHOLE => EpochKey::Secret(EpochSecret::new(*secret)),
-            READ_ONLY => EpochKey::ReadOnly(ReadKey::new(*secret)),
+            WHOLE => Granted::Secret(EpochSecret::new(*secret)),
+            READ_ONLY => Granted::ReadKey(ReadKey::new(*secret)),
             _ => return Err(StorageError::row("epochs")),
         };
         epochs.push((EpochId::new(*key.value().1), key_of_epoch));
@@ -39,15 +30,24 @@ pub(super) fn all(view: &impl View, feed: FeedId) -> Result<Vec<(EpochId, EpochK
     Ok(epochs)
 }
 
+/// The keys that open the feed's entries; the public epoch's always among them.
+pub(super) fn keyring(view: &impl View, feed: FeedId) -> Result<Keyring, StorageError> {
+    let mut keyring = Keyring::new(feed);
+    for (epoch, granted) in all(view, feed)? {
+        keyring.add_granted(epoch, granted);
+    }
+    Ok(keyring)
+}
+
 impl WriteTxn {
     /// Keeps an epoch's key; a whole secret is never replaced by a mere read key. Entries that waited for a key are
     /// tried again by the next [`crate::reader::index_pending`].
-    pub fn put_epoch(&mut self, feed: FeedId, epoch: EpochId, key: &EpochKey) -> Result<(), WriteError> {
+    pub fn put_epoch(&mut self, feed: FeedId, epoch: EpochId, key: &Granted) -> Result<(), WriteError> {
         let number = self.feed_number(feed)?;
         let held = self.table(EPOCHS)?.get((number, epoch.as_bytes()))?.map(|row| row.value().0);
         let (kind, secret) = match key {
-            EpochKey::Secret(secret) => (WHOLE, secret.expose()),
-            EpochKey::ReadOnly(key) => (READ_ONLY, key.expose()),
+            Granted::Secret(secret) => (WHOLE, secret.expose()),
+            Granted::ReadKey(key) => (READ_ONLY, key.expose()),
         };
         if held.is_some_and(|held| held <= kind) {
             return Ok(());

@@ -84,7 +84,9 @@ pub enum OpenError {
         holder: String,
     },
     /// A later version of the program wrote it.
-    #[error("the data folder was written by a newer version (format {found}, this program knows {known}): install that version")]
+    #[error(
+        "the data folder was written by a newer version (format {found}, this program knows {known}): install that version"
+    )]
     Newer {
         /// Format of the folder.
         found: u64,
@@ -150,6 +152,9 @@ pub enum WriteError {
     /// The log was found forked and takes no further heads.
     #[error("this log is forked and takes no further heads")]
     Forked,
+    /// The job found that what it was to write cannot be written.
+    #[error("this cannot be written")]
+    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The medium.
     #[error(transparent)]
     Storage(#[from] StorageError),

@@ -1,50 +1,44 @@
 //! Evidence of forked logs: two heads, signed by the same device, that do not fit together.
 
-use bytes::Bytes;
-use peerfeed_protocol::ids::{FeedId, LogId};
+use peerfeed_protocol::feed::{ForkEvidence, Head};
+use peerfeed_protocol::ids::FeedId;
+use peerfeed_protocol::merkle::Hash;
 use redb::{ReadableTable, TableDefinition};
 
 use super::error::{StorageError, WriteError};
 use super::logs;
 use super::txn::{View, WriteTxn};
 
-/// log -> the two signed heads
-pub(super) const FORKS: TableDefinition<'_, u32, (&[u8], &[u8])> = TableDefinition::new("forks");
-
-/// Two signed heads of one log of which at most one can be true.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ForkEvidence {
-    /// The log.
-    pub log: LogId,
-    /// The head that was held.
-    pub held: Bytes,
-    /// The head that contradicts it.
-    pub other: Bytes,
-}
+/// log -> the two signed heads, and the hashes of the proof that they do not fit together
+pub(super) const FORKS: TableDefinition<'_, u32, (&[u8], &[u8], &[u8])> = TableDefinition::new("forks");
 
 pub(super) fn all(view: &impl View, feed: FeedId) -> Result<Vec<ForkEvidence>, StorageError> {
     let mut found = Vec::new();
+    let head = |bytes: &[u8]| Head::from_stored(&feed, bytes).map_err(|_| StorageError::row("forks"));
     for row in logs::all(view, feed)?.into_iter().filter(|row| row.forked) {
-        if let Some(heads) = view.table(FORKS)?.get(row.number)? {
-            let (held, other) = heads.value();
-            let (held, other) = (Bytes::copy_from_slice(held), Bytes::copy_from_slice(other));
-            found.push(ForkEvidence { log: row.log, held, other });
+        if let Some(evidence) = view.table(FORKS)?.get(row.number)? {
+            let (held, received, proof) = evidence.value();
+            let proof = proof.as_chunks::<32>().0.iter().map(|hash| Hash::new(*hash)).collect();
+            found.push(ForkEvidence { held: head(held)?, received: head(received)?, proof });
         }
     }
     Ok(found)
 }
 
 impl WriteTxn {
-    /// Keeps the proof that a log was forked, whose signatures and contradiction the caller has checked. The log takes
-    /// no further heads; what is held of it stays. The first evidence is kept, further ones prove nothing more.
-    pub fn put_fork(&mut self, feed: FeedId, evidence: &ForkEvidence) -> Result<(), WriteError> {
+    /// Keeps the proof that a log was forked. The log takes no further heads; what is held of it stays. The first
+    /// evidence is kept, further ones prove nothing more.
+    pub fn put_fork(&mut self, evidence: &ForkEvidence) -> Result<(), WriteError> {
+        let feed = *evidence.held.feed();
         let feed_number = self.feed_number(feed)?;
-        let mut row = self.log(feed, evidence.log)?;
+        let mut row = self.log(feed, *evidence.held.log())?;
         if row.forked {
             return Ok(());
         }
         row.forked = true;
-        self.change(FORKS)?.insert(row.number, (evidence.held.as_ref(), evidence.other.as_ref()))?;
+        let proof = evidence.proof.iter().map(|hash| hash.to_bytes()).collect::<Vec<_>>().concat();
+        let value = (evidence.held.bytes(), evidence.received.bytes(), proof.as_slice());
+        self.change(FORKS)?.insert(row.number, value)?;
         logs::put_row(self, feed_number, &row)?;
         Ok(())
     }

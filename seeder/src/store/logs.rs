@@ -1,6 +1,7 @@
 //! The logs of each feed: newest head and size.
 
 use bytes::Bytes;
+use peerfeed_protocol::feed::Head;
 use peerfeed_protocol::ids::{FeedId, LogId};
 use peerfeed_protocol::merkle::Hash;
 use redb::{ReadableTable, TableDefinition};
@@ -36,17 +37,11 @@ pub struct LogRow {
     pub(super) number: u32,
 }
 
-/// A head that the caller has verified: signature, roster, and consistency with the head held before.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewHead {
-    /// The log.
-    pub log: LogId,
-    /// Entries, at least 1.
-    pub size: u64,
-    /// Root over them.
-    pub root: Hash,
-    /// The signed record.
-    pub signed: Bytes,
+impl LogRow {
+    /// The newest head, as the type that says that it was verified: it was, before it was put.
+    pub fn verified_head(&self, feed: FeedId) -> Result<Head, StorageError> {
+        Head::from_stored(&feed, &self.head).map_err(|_| StorageError::row("logs"))
+    }
 }
 
 /// What a put head changed.
@@ -103,33 +98,43 @@ fn log_row(id: &[u8; 40], (number, size, root, complete, forked, head): Row<'_>)
 }
 
 impl WriteTxn {
-    /// Takes over a head as the newest of its log, which comes into being with its first one.
+    /// Takes over a head as the newest of its log, which comes into being with its first one. The caller has checked that
+    /// it continues the one held.
     ///
     /// The same size with another root is [`WriteError::Contradiction`]; a forked log takes none
     /// ([`WriteError::Forked`]).
-    pub fn put_head(&mut self, feed: FeedId, head: &NewHead) -> Result<HeadPut, WriteError> {
-        let feed_number = self.feed_number(feed)?;
-        let row = match row(self, feed, head.log)? {
-            Some(row) if row.forked => return Err(WriteError::Forked),
-            Some(row) if row.size == head.size && row.root != head.root => return Err(WriteError::Contradiction),
-            Some(row) if row.size >= head.size => return Ok(HeadPut::Older),
-            Some(row) => LogRow { size: head.size, root: head.root, head: head.signed.clone(), ..row },
-            None => {
-                let number = take_number(self, Counter::Log)?;
-                self.change(LOG_NUMBERS)?.insert(number, (feed_number, &head.log.to_bytes()))?;
-                LogRow {
-                    log: head.log,
-                    size: head.size,
-                    root: head.root,
-                    head: head.signed.clone(),
-                    forked: false,
-                    complete: 0,
-                    number,
-                }
+    pub fn put_head(&mut self, head: &Head) -> Result<HeadPut, WriteError> {
+        let feed = self.feed_number(*head.feed())?;
+        let held = row(self, *head.feed(), *head.log())?;
+        match &held {
+            Some(held) if held.forked => return Err(WriteError::Forked),
+            Some(held) if held.size == head.size() && held.root != *head.root() => {
+                return Err(WriteError::Contradiction);
             }
+            Some(held) if held.size >= head.size() => return Ok(HeadPut::Older),
+            _ => {}
+        }
+        let (number, complete) = match held {
+            Some(held) => (held.number, held.complete),
+            None => (self.new_log(feed, *head.log())?, 0),
         };
-        put_row(self, feed_number, &row)?;
+        let row = LogRow {
+            log: *head.log(),
+            size: head.size(),
+            root: *head.root(),
+            head: Bytes::copy_from_slice(head.bytes()),
+            forked: false,
+            complete,
+            number,
+        };
+        put_row(self, feed, &row)?;
         Ok(HeadPut::Advanced)
+    }
+
+    fn new_log(&mut self, feed: u32, log: LogId) -> Result<u32, StorageError> {
+        let number = take_number(self, Counter::Log)?;
+        self.change(LOG_NUMBERS)?.insert(number, (feed, &log.to_bytes()))?;
+        Ok(number)
     }
 
     /// The row of a log that must be here.

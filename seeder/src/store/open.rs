@@ -28,11 +28,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            cache_bytes: CACHE_BYTES_DEFAULT,
-            total_quota_bytes: None,
-            disk_reserve_bytes: DISK_RESERVE_BYTES,
-        }
+        Self { cache_bytes: CACHE_BYTES_DEFAULT, total_quota_bytes: None, disk_reserve_bytes: DISK_RESERVE_BYTES }
     }
 }
 
@@ -65,16 +61,17 @@ fn open_database(folder: &Path, options: &Options) -> Result<Database, OpenError
         .map_err(|source| OpenError::Folder { folder: folder.to_owned(), source })?;
     // A file that a crash left empty is made anew; one that is not a database is somebody's, and stays as it is.
     let new = file.metadata().map_err(StorageError::from)?.len() == 0;
-    let db = Database::builder().set_cache_size(options.cache_bytes).create_file(file).map_err(|error| match error {
-        DatabaseError::Storage(redb::StorageError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
-            OpenError::Foreign(path.clone())
-        }
-        DatabaseError::DatabaseAlreadyOpen => {
-            OpenError::Held { folder: folder.to_owned(), holder: "another program".to_owned() }
-        }
-        DatabaseError::Storage(error) => StorageError::from(error).into(),
-        other => StorageError::from(redb::Error::from(other)).into(),
-    })?;
+    let db =
+        Database::builder().set_cache_size(options.cache_bytes).create_file(file).map_err(|error| match error {
+            DatabaseError::Storage(redb::StorageError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                OpenError::Foreign(path.clone())
+            }
+            DatabaseError::DatabaseAlreadyOpen => {
+                OpenError::Held { folder: folder.to_owned(), holder: "another program".to_owned() }
+            }
+            DatabaseError::Storage(error) => StorageError::from(error).into(),
+            other => StorageError::from(redb::Error::from(other)).into(),
+        })?;
     if new {
         // The file's name is as lasting as its content.
         let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());

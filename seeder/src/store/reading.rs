@@ -3,17 +3,15 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use peerfeed_protocol::feed::BlobRef;
+use peerfeed_protocol::feed::{BlobRef, ForkEvidence, Granted, Keyring, Records};
 use peerfeed_protocol::ids::{BlobRoot, EntryId, EntryPlace, EpochId, FeedId, LogId};
 use peerfeed_protocol::merkle::Frontier;
 
 use super::blobs::BlobRow;
 use super::chunks::BlobNodes;
 use super::entries::StoredEntry;
-use super::epochs::EpochKey;
 use super::error::StorageError;
 use super::feeds::FeedRow;
-use super::forks::ForkEvidence;
 use super::logs::LogRow;
 use super::nodes::LogNodes;
 use super::own::OwnLog;
@@ -22,7 +20,7 @@ use super::timeline::TimelineKey;
 use super::txn::View;
 use super::usage::Usage;
 use super::{
-    blobs, chunks, entries, epochs, feeds, forks, held, logs, meta, own, records, stored_by, timeline, usage,
+    blobs, chunks, entries, epochs, feeds, forks, held, logs, meta, own, profiles, records, stored_by, timeline, usage,
 };
 
 /// The questions that [`super::ReadTxn`] and [`super::WriteTxn`] answer alike.
@@ -45,6 +43,11 @@ pub trait Reading: View + Sized {
     /// The feed's roster, as signed.
     fn roster(&self, feed: FeedId) -> Result<Option<Bytes>, StorageError> {
         records::roster(self, feed)
+    }
+
+    /// Manifest and roster, read.
+    fn records(&self, feed: FeedId) -> Result<Option<Records>, StorageError> {
+        records::both(self, feed)
     }
 
     /// The logs of a feed.
@@ -124,8 +127,18 @@ pub trait Reading: View + Sized {
     }
 
     /// The epochs of a feed that can be read here.
-    fn epochs(&self, feed: FeedId) -> Result<Vec<(EpochId, EpochKey)>, StorageError> {
+    fn epochs(&self, feed: FeedId) -> Result<Vec<(EpochId, Granted)>, StorageError> {
         epochs::all(self, feed)
+    }
+
+    /// The keys that open the feed's entries; the public epoch's always among them.
+    fn keyring(&self, feed: FeedId) -> Result<Keyring, StorageError> {
+        epochs::keyring(self, feed)
+    }
+
+    /// The newest name that the feed's owner gave in an entry that could be read here.
+    fn profile_name(&self, feed: FeedId) -> Result<Option<String>, StorageError> {
+        profiles::name(self, feed)
     }
 
     /// Where the device that writes here appends.
@@ -166,6 +179,11 @@ pub trait Reading: View + Sized {
     /// Where the entry of this name stands, if it is in the timeline.
     fn entry_by_id(&self, id: EntryId) -> Result<Option<EntryPlace>, StorageError> {
         timeline::by_id(self, id)
+    }
+
+    /// Entries in the timeline whose name begins with this text, at most `limit`; none if no name can begin so.
+    fn entries_by_id_prefix(&self, text: &str, limit: usize) -> Result<Vec<EntryPlace>, StorageError> {
+        timeline::by_id_prefix(self, text, limit)
     }
 
     /// Entries that came in and are not in the timeline yet, at most `limit`.

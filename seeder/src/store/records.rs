@@ -1,6 +1,7 @@
 //! A feed's manifest and roster, as the bytes that were signed.
 
 use bytes::Bytes;
+use peerfeed_protocol::feed::Records;
 use peerfeed_protocol::ids::FeedId;
 use redb::{ReadableTable, TableDefinition};
 
@@ -22,19 +23,24 @@ pub(super) fn roster(view: &impl View, feed: FeedId) -> Result<Option<Bytes>, St
     record(view, feed, ROSTER)
 }
 
+/// Both records, read back; none before they were put.
+pub(super) fn both(view: &impl View, feed: FeedId) -> Result<Option<Records>, StorageError> {
+    let (Some(manifest), Some(roster)) = (manifest(view, feed)?, roster(view, feed)?) else { return Ok(None) };
+    Records::decode(&feed, &manifest, &roster).map(Some).map_err(|_| StorageError::row("records"))
+}
+
 fn record(view: &impl View, feed: FeedId, kind: u8) -> Result<Option<Bytes>, StorageError> {
     let Some(number) = feeds::number(view, feed)? else { return Ok(None) };
     Ok(view.table(RECORDS)?.get((number, kind))?.map(|record| Bytes::copy_from_slice(record.value())))
 }
 
 impl WriteTxn {
-    /// Keeps a manifest and the roster that it names, both signed records whose signatures, digest and version the
-    /// caller has checked.
-    pub fn put_records(&mut self, feed: FeedId, manifest: &[u8], roster: &[u8]) -> Result<(), WriteError> {
-        let number = self.feed_number(feed)?;
-        let mut records = self.change(RECORDS)?;
-        records.insert((number, MANIFEST), manifest)?;
-        records.insert((number, ROSTER), roster)?;
+    /// Keeps a manifest and its roster in place of those held; the caller has judged that they replace them.
+    pub fn put_records(&mut self, records: &Records) -> Result<(), WriteError> {
+        let number = self.feed_number(*records.manifest().feed())?;
+        let mut table = self.change(RECORDS)?;
+        table.insert((number, MANIFEST), records.manifest().bytes())?;
+        table.insert((number, ROSTER), records.roster().bytes())?;
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use super::error::WriteError;
 use super::feeds::{FEED_NUMBERS, FEEDS};
 use super::txn::WriteTxn;
 use super::usage::{self, Change};
-use super::{blobs, entries, epochs, forks, held, logs, nodes, own, records, stored_by, timeline};
+use super::{blobs, entries, epochs, forks, held, logs, nodes, own, profiles, records, stored_by, timeline};
 
 impl WriteTxn {
     /// Removes a feed, its entries, and the blobs that no other feed here refers to. The room is used again.
@@ -23,6 +23,7 @@ impl WriteTxn {
         }
         blobs::remove_feed(self, number)?;
         epochs::remove_all(self, number)?;
+        profiles::remove(self, number)?;
         own::remove(self, number)?;
         records::remove_all(self, number)?;
         let held = usage::remove(self, number)?;

@@ -3,7 +3,8 @@
 use super::error::StorageError;
 use super::txn::WriteTxn;
 use super::{
-    blobs, chunks, entries, epochs, feeds, forks, held, logs, meta, nodes, own, records, stored_by, timeline, usage,
+    blobs, chunks, entries, epochs, feeds, forks, held, logs, meta, nodes, own, profiles, records, stored_by, timeline,
+    usage,
 };
 
 /// Makes every table that is not there. spec: STORE-4
@@ -36,6 +37,7 @@ pub(super) fn create(txn: &mut WriteTxn) -> Result<(), StorageError> {
     txn.change(stored_by::STORED_BY)?;
     txn.change(forks::FORKS)?;
     txn.change(own::OWN)?;
+    txn.change(profiles::PROFILES)?;
     txn.change(usage::USAGE)?;
     Ok(())
 }

@@ -74,6 +74,24 @@ pub(super) fn by_id(view: &impl View, id: EntryId) -> Result<Option<EntryPlace>,
     found.map(|(log, index)| place(view, log, index)).transpose()
 }
 
+/// Entries whose name begins with `text`, at most `limit`.
+pub(super) fn by_id_prefix(view: &impl View, text: &str, limit: usize) -> Result<Vec<EntryPlace>, StorageError> {
+    // The alphabet begins with `a` and ends with `7`, as its digits count.
+    let bound = |fill: char| {
+        let missing = ENTRY_ID_CHARS.checked_sub(text.chars().count())?;
+        let filled: String = text.chars().chain(std::iter::repeat_n(fill, missing)).collect();
+        filled.parse::<EntryId>().ok()
+    };
+    let (Some(low), Some(high)) = (bound('a'), bound('7')) else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for row in view.table(ENTRY_IDS)?.range::<&[u8; 10]>(low.as_bytes()..=high.as_bytes())?.take(limit) {
+        found.push(row?.1.value());
+    }
+    found.into_iter().map(|(log, index)| place(view, log, index)).collect()
+}
+
+const ENTRY_ID_CHARS: usize = 16;
+
 /// Entries that came in and are not in the timeline yet, at most `limit`.
 pub(super) fn awaiting(view: &impl View, limit: usize) -> Result<Vec<EntryPlace>, StorageError> {
     let mut found = Vec::new();
@@ -127,8 +145,7 @@ impl WriteTxn {
     /// Puts an entry into the timeline, or moves it there. An entry whose feed went away meanwhile is passed over.
     pub fn put_indexed(&mut self, indexed: &Indexed) -> Result<(), WriteError> {
         let place = indexed.place;
-        let (Some(feed), Some(row)) =
-            (feeds::number(self, place.feed)?, logs::row(self, place.feed, place.log)?)
+        let (Some(feed), Some(row)) = (feeds::number(self, place.feed)?, logs::row(self, place.feed, place.log)?)
         else {
             return Ok(());
         };

@@ -9,9 +9,7 @@ use redb::{Database, Durability};
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::{StorageError, WriteError};
-use super::limits::{
-    BATCH_BYTES_MAX, BATCH_DURATION_MAX, BATCH_JOBS_MAX, DISK_RESERVE_BYTES, QUEUED_JOBS_MAX,
-};
+use super::limits::{BATCH_BYTES_MAX, BATCH_DURATION_MAX, BATCH_JOBS_MAX, DISK_RESERVE_BYTES, QUEUED_JOBS_MAX};
 use super::txn::WriteTxn;
 
 /// A piece of work for the writer. It may run more than once, each time in a transaction that does not show what its
