@@ -1,4 +1,4 @@
-//! Blobs: immutable sealed files, cut in chunks. spec: BLOB-1 to BLOB-9
+//! Blobs: immutable sealed files, cut in chunks. spec: BLOB-1 to BLOB-7
 //!
 //! [`BlobSize`] does the sums for everybody, blind seeders included; [`BlobSealer`] and [`BlobOpener`] are for who has the
 //! key. A chunk is sealed and opened in the buffer in which it travels.
