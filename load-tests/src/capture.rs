@@ -24,14 +24,9 @@ impl Capture {
     pub fn start(tshark: &Path, file: &Path) -> Result<Self> {
         let mut command = stock::as_root(tshark);
         // A large kernel buffer, so that nothing is dropped while a file is transferred at full speed.
-        command
-            .args(["-i", "lo", "-B", "256", "-q", "-w"])
-            .arg(file);
+        command.args(["-i", "lo", "-B", "256", "-q", "-w"]).arg(file);
         let daemon = Daemon::start("tshark", &mut command)?;
-        let mut capture = Self {
-            daemon,
-            file: file.to_path_buf(),
-        };
+        let mut capture = Self { daemon, file: file.to_path_buf() };
         capture.wait_for_marker("peerfeed capture begins")?;
         Ok(capture)
     }
@@ -41,10 +36,7 @@ impl Capture {
         self.wait_for_marker("peerfeed capture ends")?;
         let stopped = self.daemon.stop(PATIENCE)?;
         let said = String::from_utf8_lossy(&stopped.output).into_owned();
-        ensure!(
-            !said.contains("packets dropped"),
-            "the capture has holes:\n{said}"
-        );
+        ensure!(!said.contains("packets dropped"), "the capture has holes:\n{said}");
         fs::read(&self.file).with_context(|| format!("cannot read {}", self.file.display()))
     }
 
@@ -53,21 +45,16 @@ impl Capture {
         let socket = UdpSocket::bind("127.0.0.1:0")?;
         let sink = UdpSocket::bind("127.0.0.1:0")?;
         let mut seen_bytes = 0;
-        until(
-            &format!("tshark has written \"{marker}\""),
-            PATIENCE,
-            || {
-                self.daemon
-                    .wait_for("to be running", Duration::from_secs(1), |_| Some(()))?;
-                socket.send_to(marker.as_bytes(), sink.local_addr()?)?;
-                let Ok(bytes) = fs::read(&self.file) else {
-                    return Ok(None);
-                };
-                // A marker may lie across the place where the last look ended.
-                let from = seen_bytes.min(bytes.len()).saturating_sub(marker.len());
-                seen_bytes = bytes.len();
-                Ok(memchr::memmem::find(&bytes[from..], marker.as_bytes()).map(|_| ()))
-            },
-        )
+        until(&format!("tshark has written \"{marker}\""), PATIENCE, || {
+            self.daemon.wait_for("to be running", Duration::from_secs(1), |_| Some(()))?;
+            socket.send_to(marker.as_bytes(), sink.local_addr()?)?;
+            let Ok(bytes) = fs::read(&self.file) else {
+                return Ok(None);
+            };
+            // A marker may lie across the place where the last look ended.
+            let from = seen_bytes.min(bytes.len()).saturating_sub(marker.len());
+            seen_bytes = bytes.len();
+            Ok(memchr::memmem::find(&bytes[from..], marker.as_bytes()).map(|_| ()))
+        })
     }
 }

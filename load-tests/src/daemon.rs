@@ -36,20 +36,12 @@ impl Daemon {
             collect(child.stdout.take().expect("stdout is piped"), &output),
             collect(child.stderr.take().expect("stderr is piped"), &output),
         ];
-        Ok(Self {
-            name: name.to_owned(),
-            child,
-            output,
-            readers,
-        })
+        Ok(Self { name: name.to_owned(), child, output, readers })
     }
 
     /// Everything printed so far.
     pub fn output(&self) -> Vec<u8> {
-        self.output
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.output.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Process id.
@@ -58,12 +50,7 @@ impl Daemon {
     }
 
     /// Waits until the output holds what `find` looks for.
-    pub fn wait_for<T>(
-        &mut self,
-        what: &str,
-        patience: Duration,
-        find: impl Fn(&str) -> Option<T>,
-    ) -> Result<T> {
+    pub fn wait_for<T>(&mut self, what: &str, patience: Duration, find: impl Fn(&str) -> Option<T>) -> Result<T> {
         let started = Instant::now();
         loop {
             let ended = self.child.try_wait()?;
@@ -76,10 +63,7 @@ impl Daemon {
                 bail!("{} ended ({status}) before {what}:\n{text}", self.name);
             }
             if started.elapsed() > patience {
-                bail!(
-                    "{} has not shown {what} within {patience:?}:\n{text}",
-                    self.name
-                );
+                bail!("{} has not shown {what} within {patience:?}:\n{text}", self.name);
             }
             std::thread::sleep(LOOK_EVERY);
         }
@@ -96,20 +80,12 @@ impl Daemon {
             }
             if started.elapsed() > patience {
                 let output = self.output();
-                bail!(
-                    "{} has not ended within {patience:?}:\n{}",
-                    self.name,
-                    String::from_utf8_lossy(&output)
-                );
+                bail!("{} has not ended within {patience:?}:\n{}", self.name, String::from_utf8_lossy(&output));
             }
             std::thread::sleep(LOOK_EVERY);
         };
         self.join_readers();
-        Ok(Stopped {
-            status,
-            took: started.elapsed(),
-            output: self.output(),
-        })
+        Ok(Stopped { status, took: started.elapsed(), output: self.output() })
     }
 
     /// Ends the program without a warning (SIGKILL).
@@ -150,11 +126,7 @@ pub struct Stopped {
 }
 
 /// Looks again and again until `check` gives something, an error after `patience`.
-pub fn until<T>(
-    what: &str,
-    patience: Duration,
-    mut check: impl FnMut() -> Result<Option<T>>,
-) -> Result<T> {
+pub fn until<T>(what: &str, patience: Duration, mut check: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let started = Instant::now();
     loop {
         if let Some(found) = check()? {
@@ -175,10 +147,7 @@ fn collect(mut stream: impl Read + Send + 'static, output: &Arc<Mutex<Vec<u8>>>)
             if count == 0 {
                 break;
             }
-            output
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .extend_from_slice(&buffer[..count]);
+            output.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&buffer[..count]);
         }
     })
 }

@@ -51,19 +51,12 @@ impl DelayedLink {
                 carry(client, server, one_way, &its_counts).ok();
             }
         });
-        Ok(Self {
-            address,
-            counts,
-            ended,
-        })
+        Ok(Self { address, counts, ended })
     }
 
     /// Bytes from clients, and to them.
     pub fn bytes(&self) -> (u64, u64) {
-        (
-            self.counts.up_bytes.load(Ordering::Relaxed),
-            self.counts.down_bytes.load(Ordering::Relaxed),
-        )
+        (self.counts.up_bytes.load(Ordering::Relaxed), self.counts.down_bytes.load(Ordering::Relaxed))
     }
 
     /// How often the direction changed from silence or answering to asking: flights that a client sent.
@@ -80,24 +73,12 @@ impl Drop for DelayedLink {
     }
 }
 
-fn carry(
-    client: TcpStream,
-    server: TcpStream,
-    one_way: Duration,
-    counts: &Arc<Counts>,
-) -> Result<()> {
+fn carry(client: TcpStream, server: TcpStream, one_way: Duration, counts: &Arc<Counts>) -> Result<()> {
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let up = (client.try_clone()?, server.try_clone()?);
     spawn_direction(up.0, up.1, one_way, one_way * 2, Arc::clone(counts), true);
-    spawn_direction(
-        server,
-        client,
-        one_way,
-        Duration::ZERO,
-        Arc::clone(counts),
-        false,
-    );
+    spawn_direction(server, client, one_way, Duration::ZERO, Arc::clone(counts), false);
     Ok(())
 }
 
@@ -129,17 +110,9 @@ fn take(
         if count == 0 {
             break;
         }
-        let bytes = if is_up {
-            &counts.up_bytes
-        } else {
-            &counts.down_bytes
-        };
+        let bytes = if is_up { &counts.up_bytes } else { &counts.down_bytes };
         bytes.fetch_add(count as u64, Ordering::Relaxed);
-        let before = counts
-            .last_was_up
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .replace(is_up);
+        let before = counts.last_was_up.lock().unwrap_or_else(PoisonError::into_inner).replace(is_up);
         if is_up && before != Some(true) {
             counts.flights.fetch_add(1, Ordering::Relaxed);
         }
@@ -181,14 +154,7 @@ mod tests {
         client.write_all(b"ping").unwrap();
         let mut buffer = [0; 4];
         client.read_exact(&mut buffer).unwrap();
-        assert!(
-            started.elapsed() >= Duration::from_millis(120),
-            "{:?}",
-            started.elapsed()
-        );
-        assert_eq!(
-            (&buffer, link.bytes(), link.flights()),
-            (b"ping", (4, 4), 1)
-        );
+        assert!(started.elapsed() >= Duration::from_millis(120), "{:?}", started.elapsed());
+        assert_eq!((&buffer, link.bytes(), link.flights()), (b"ping", (4, 4), 1));
     }
 }

@@ -20,10 +20,7 @@ impl Secret {
     /// A secret and all the forms it is searched in: raw, hex in both cases, base64 (both alphabets) and the bech32
     /// alphabet at each alignment.
     pub fn new(name: &str, bytes: &[u8]) -> Self {
-        assert!(
-            bytes.len() >= NEEDLE_BYTES_MIN,
-            "{name} is too short to be searched for"
-        );
+        assert!(bytes.len() >= NEEDLE_BYTES_MIN, "{name} is too short to be searched for");
         let mut forms = vec![
             ("raw".to_owned(), bytes.to_vec()),
             ("hex".to_owned(), hex(bytes, b"0123456789abcdef")),
@@ -38,10 +35,7 @@ impl Secret {
                 }
             }
         }
-        Self {
-            name: name.to_owned(),
-            forms,
-        }
+        Self { name: name.to_owned(), forms }
     }
 
     /// Where the secret is in `place`, if it is there: its name, its form and the offset.
@@ -55,26 +49,16 @@ impl Secret {
 
 /// All findings in one place.
 pub fn search(secrets: &[Secret], place_name: &str, place: &[u8]) -> Vec<String> {
-    secrets
-        .iter()
-        .filter_map(|secret| secret.find_in(place))
-        .map(|found| format!("{place_name}: {found}"))
-        .collect()
+    secrets.iter().filter_map(|secret| secret.find_in(place)).map(|found| format!("{place_name}: {found}")).collect()
 }
 
 /// All findings in the files below a folder, and in their names.
 pub fn search_folder(secrets: &[Secret], folder: &Path) -> Result<Vec<String>> {
     let mut findings = Vec::new();
-    for entry in
-        fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?
-    {
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
         let path = entry?.path();
         let name = path.display().to_string();
-        findings.extend(search(
-            secrets,
-            "a file name",
-            path.file_name().unwrap_or_default().as_encoded_bytes(),
-        ));
+        findings.extend(search(secrets, "a file name", path.file_name().unwrap_or_default().as_encoded_bytes()));
         if path.is_dir() {
             findings.extend(search_folder(secrets, &path)?);
         } else if path.is_file() {
@@ -86,30 +70,14 @@ pub fn search_folder(secrets: &[Secret], folder: &Path) -> Result<Vec<String>> {
 }
 
 const ALPHABETS: [(&str, &str, usize); 4] = [
-    (
-        "base64",
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
-        6,
-    ),
-    (
-        "base64url",
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
-        6,
-    ),
+    ("base64", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", 6),
+    ("base64url", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", 6),
     ("bech32", "qpzry9x8gf2tvdw0s3jn54khce6mua7l", 5),
     ("base32", "abcdefghijklmnopqrstuvwxyz234567", 5),
 ];
 
 fn hex(bytes: &[u8], digits: &[u8; 16]) -> Vec<u8> {
-    bytes
-        .iter()
-        .flat_map(|byte| {
-            [
-                digits[usize::from(byte >> 4)],
-                digits[usize::from(byte & 15)],
-            ]
-        })
-        .collect()
+    bytes.iter().flat_map(|byte| [digits[usize::from(byte >> 4)], digits[usize::from(byte & 15)]]).collect()
 }
 
 /// Byte offsets after which the characters begin at the same bit again.
@@ -152,11 +120,7 @@ mod tests {
             b"eHhNYW55IGhhbmRzIG1ha2UgbGlnaHQgd29yay4=",
         ];
         for place in there {
-            assert!(
-                secret.find_in(place).is_some(),
-                "{}",
-                String::from_utf8_lossy(place)
-            );
+            assert!(secret.find_in(place).is_some(), "{}", String::from_utf8_lossy(place));
         }
         assert_eq!(secret.find_in(b"Many hands make light work,"), None);
     }
@@ -164,10 +128,6 @@ mod tests {
     #[test]
     fn a_feed_id_is_found_as_it_is_printed() {
         let printed = "feed1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqwpg25l";
-        assert!(
-            Secret::new("feed id", &[0; 32])
-                .find_in(printed.as_bytes())
-                .is_some()
-        );
+        assert!(Secret::new("feed id", &[0; 32]).find_in(printed.as_bytes()).is_some());
     }
 }

@@ -21,10 +21,7 @@ pub struct Person {
 impl Person {
     /// Somebody whose data folder is `data` and who names these trackers with each command.
     pub fn new(data: &Path, trackers: &[&str]) -> Self {
-        Self {
-            data: data.to_path_buf(),
-            trackers: trackers.iter().map(|&url| url.to_owned()).collect(),
-        }
+        Self { data: data.to_path_buf(), trackers: trackers.iter().map(|&url| url.to_owned()).collect() }
     }
 
     /// The data folder.
@@ -49,9 +46,7 @@ impl Person {
 
     /// Runs a command to its end, whatever that is.
     pub fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Result<Output> {
-        self.command(arguments)?
-            .output()
-            .context("cannot run peerfeed")
+        self.command(arguments)?.output().context("cannot run peerfeed")
     }
 
     /// Runs a command that must succeed; what it printed on standard output.
@@ -74,9 +69,7 @@ impl Person {
         all.extend(arguments.iter().map(AsRef::as_ref));
         let text = self.ok(&all)?;
         text.lines()
-            .map(|line| {
-                serde_json::from_str(line).with_context(|| format!("not a JSON line: {line}"))
-            })
+            .map(|line| serde_json::from_str(line).with_context(|| format!("not a JSON line: {line}")))
             .collect()
     }
 
@@ -87,12 +80,7 @@ impl Person {
             .iter()
             .find(|line| line["event"] == event)
             .cloned()
-            .with_context(|| {
-                format!(
-                    "peerfeed {} printed no {event}: {lines:?}",
-                    shown(arguments)
-                )
-            })
+            .with_context(|| format!("peerfeed {} printed no {event}: {lines:?}", shown(arguments)))
     }
 
     /// A link to this person's feed that carries the friends key.
@@ -106,10 +94,7 @@ impl Person {
         // A daemon that ended says why; one that has no socket yet is given time.
         until(&format!("{name} answers"), Duration::from_secs(15), || {
             daemon.wait_for("to be running", Duration::from_secs(15), |_| Some(()))?;
-            Ok(self.status()?["running"]
-                .as_bool()
-                .unwrap_or(false)
-                .then_some(()))
+            Ok(self.status()?["running"].as_bool().unwrap_or(false).then_some(()))
         })?;
         Ok(daemon)
     }
@@ -122,13 +107,8 @@ impl Person {
     /// Addresses on which a running daemon listens.
     pub fn listens(&self) -> Result<Vec<String>> {
         let status = self.status()?;
-        let addresses = status["listen"]
-            .as_array()
-            .context("status names no addresses")?;
-        Ok(addresses
-            .iter()
-            .filter_map(|address| address.as_str().map(str::to_owned))
-            .collect())
+        let addresses = status["listen"].as_array().context("status names no addresses")?;
+        Ok(addresses.iter().filter_map(|address| address.as_str().map(str::to_owned)).collect())
     }
 
     /// Waits until a seeder says that it holds all of this person's own feed.
@@ -152,26 +132,15 @@ impl Person {
     pub fn read<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Result<Vec<Value>> {
         let mut all: Vec<&OsStr> = vec![OsStr::new("read")];
         all.extend(arguments.iter().map(AsRef::as_ref));
-        Ok(self
-            .json(&all)?
-            .into_iter()
-            .filter(|line| line["event"] == "entry")
-            .collect())
+        Ok(self.json(&all)?.into_iter().filter(|line| line["event"] == "entry").collect())
     }
 }
 
 /// A text field of a JSON line.
 pub fn text(value: &Value, field: &str) -> Result<String> {
-    value[field]
-        .as_str()
-        .map(str::to_owned)
-        .with_context(|| format!("no text {field} in {value}"))
+    value[field].as_str().map(str::to_owned).with_context(|| format!("no text {field} in {value}"))
 }
 
 fn shown<S: AsRef<OsStr>>(arguments: &[S]) -> String {
-    arguments
-        .iter()
-        .map(|argument| argument.as_ref().to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    arguments.iter().map(|argument| argument.as_ref().to_string_lossy()).collect::<Vec<_>>().join(" ")
 }

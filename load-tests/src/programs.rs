@@ -32,10 +32,7 @@ impl Programs {
             Some(folder) => PathBuf::from(folder),
             None => built_folder()?,
         };
-        let programs = Self {
-            peerfeed: folder.join("peerfeed"),
-            tracker: folder.join("peerfeed-tracker"),
-        };
+        let programs = Self { peerfeed: folder.join("peerfeed"), tracker: folder.join("peerfeed-tracker") };
         for path in [&programs.peerfeed, &programs.tracker] {
             ensure!(path.is_file(), "{} is missing", path.display());
         }
@@ -46,37 +43,21 @@ impl Programs {
 /// Builds in the profile and target folder of the running executable, and returns that folder.
 fn built_folder() -> Result<PathBuf> {
     let executable = std::env::current_exe().context("cannot tell where this program is")?;
-    let mut folder = executable
-        .parent()
-        .context("this program is in no folder")?
-        .to_path_buf();
+    let mut folder = executable.parent().context("this program is in no folder")?.to_path_buf();
     if folder.ends_with("deps") {
         folder.pop();
     }
-    let target = folder
-        .parent()
-        .context("no target folder above the program")?;
+    let target = folder.parent().context("no target folder above the program")?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
-        .args([
-            "build",
-            "--quiet",
-            "--locked",
-            "-p",
-            "peerfeed",
-            "-p",
-            "peerfeed-tracker",
-            "--bins",
-        ])
+        .args(["build", "--quiet", "--locked", "-p", "peerfeed", "-p", "peerfeed-tracker", "--bins"])
         .arg("--target-dir")
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"));
     if folder.ends_with("release") {
         cargo.arg("--release");
     }
-    let status = cargo
-        .status()
-        .context("cannot run cargo to build the programs")?;
+    let status = cargo.status().context("cannot run cargo to build the programs")?;
     ensure!(status.success(), "cargo could not build the programs");
     Ok(folder)
 }

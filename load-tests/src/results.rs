@@ -7,24 +7,14 @@ use std::process::Command;
 pub fn head(title: &str) -> String {
     let machine = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let processor = value_of(&machine, "model name");
-    let memory = value_of(
-        &fs::read_to_string("/proc/meminfo").unwrap_or_default(),
-        "MemTotal",
-    );
-    let system = value_of(
-        &fs::read_to_string("/etc/os-release").unwrap_or_default(),
-        "PRETTY_NAME",
-    );
+    let memory = value_of(&fs::read_to_string("/proc/meminfo").unwrap_or_default(), "MemTotal");
+    let system = value_of(&fs::read_to_string("/etc/os-release").unwrap_or_default(), "PRETTY_NAME");
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     format!(
         "# {title}\n\n| | |\n|---|---|\n| date | {} |\n| commit | {}{} |\n| compiler | {} |\n| system | {system}, Linux {} |\n| machine | {processor}, {cores} cores, {memory} |\n",
         said("date", &["+%Y-%m-%d"]),
         said("git", &["rev-parse", "--short=12", "HEAD"]),
-        if said("git", &["status", "--porcelain", "--untracked-files=no"]).is_empty() {
-            ""
-        } else {
-            " and changes"
-        },
+        if said("git", &["status", "--porcelain", "--untracked-files=no"]).is_empty() { "" } else { " and changes" },
         said("rustc", &["--version"]),
         said("uname", &["-r"]),
     )
@@ -34,31 +24,19 @@ pub fn head(title: &str) -> String {
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    sorted
-        .get((sorted.len().saturating_sub(1)) / 2)
-        .copied()
-        .unwrap_or(f64::NAN)
+    sorted.get((sorted.len().saturating_sub(1)) / 2).copied().unwrap_or(f64::NAN)
 }
 
 fn said(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program)
-        .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output();
-    output.map_or_else(
-        |_| "unknown".to_owned(),
-        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-    )
+    let output = Command::new(program).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output();
+    output.map_or_else(|_| "unknown".to_owned(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 fn value_of(text: &str, key: &str) -> String {
     text.lines()
         .find(|line| line.starts_with(key))
         .and_then(|line| line.split_once([':', '=']))
-        .map_or_else(
-            || "unknown".to_owned(),
-            |(_, value)| value.trim().trim_matches('"').to_owned(),
-        )
+        .map_or_else(|| "unknown".to_owned(), |(_, value)| value.trim().trim_matches('"').to_owned())
 }
 
 #[cfg(test)]

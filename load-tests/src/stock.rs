@@ -18,11 +18,7 @@ pub fn find(program: &str, package: &str) -> Result<Option<PathBuf>> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     folders.extend(["/usr/bin", "/usr/sbin", "/sbin"].map(PathBuf::from));
-    if let Some(found) = folders
-        .into_iter()
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file())
-    {
+    if let Some(found) = folders.into_iter().map(|folder| folder.join(program)).find(|path| path.is_file()) {
         return Ok(Some(found));
     }
     if std::env::var_os("PEERFEED_REQUIRE_PEERS").is_some_and(|value| value == "1") {
@@ -30,9 +26,7 @@ pub fn find(program: &str, package: &str) -> Result<Option<PathBuf>> {
     }
     let line = format!("SKIPPED: {program} is missing (package {package}); nothing was shown\n");
     // The harness captures what goes through `eprint!`, not what is written to the stream itself.
-    std::io::stderr()
-        .write_all(line.as_bytes())
-        .context("cannot write to standard error")?;
+    std::io::stderr().write_all(line.as_bytes()).context("cannot write to standard error")?;
     Ok(None)
 }
 
@@ -62,38 +56,19 @@ impl Opentracker {
     /// changes its root to the folder given with `-d`, to which the whitelist's path is relative then.
     pub fn start(program: &Path, folder: &Path, swarm_ids_hex: &[String]) -> Result<Self> {
         let whitelist = folder.join("whitelist");
-        fs::write(&whitelist, swarm_ids_hex.join("\n") + "\n")
-            .context("cannot write the whitelist")?;
+        fs::write(&whitelist, swarm_ids_hex.join("\n") + "\n").context("cannot write the whitelist")?;
         // It gives up root and then reads the whitelist again as another user.
         make_readable(folder, 0o755)?;
         make_readable(&whitelist, 0o644)?;
         let port = free_port()?;
         let port_text = port.to_string();
         let mut command = as_root(program);
-        command
-            .args([
-                "-i",
-                "127.0.0.1",
-                "-p",
-                &port_text,
-                "-P",
-                &port_text,
-                "-w",
-                "whitelist",
-                "-d",
-            ])
-            .arg(folder);
+        command.args(["-i", "127.0.0.1", "-p", &port_text, "-P", &port_text, "-w", "whitelist", "-d"]).arg(folder);
         let mut daemon = Daemon::start("opentracker", command.current_dir(folder))?;
-        until(
-            "opentracker accepts connections",
-            Duration::from_secs(10),
-            || {
-                daemon.wait_for("to be running", Duration::from_secs(1), |_| Some(()))?;
-                Ok(std::net::TcpStream::connect(("127.0.0.1", port))
-                    .ok()
-                    .map(drop))
-            },
-        )?;
+        until("opentracker accepts connections", Duration::from_secs(10), || {
+            daemon.wait_for("to be running", Duration::from_secs(1), |_| Some(()))?;
+            Ok(std::net::TcpStream::connect(("127.0.0.1", port)).ok().map(drop))
+        })?;
         Ok(Self {
             daemon,
             http_url: format!("http://127.0.0.1:{port}/announce"),

@@ -28,17 +28,9 @@ impl Tracker {
         let mut command = Command::new(&Programs::find()?.tracker);
         command.args(["--http", &address, "--udp", &address]);
         let mut daemon = Daemon::start("peerfeed-tracker", &mut command)?;
-        let http_url = daemon.wait_for("its HTTP address", START_PATIENCE, |text| {
-            bound(text, "http", host)
-        })?;
-        let udp_url = daemon.wait_for("its UDP address", START_PATIENCE, |text| {
-            bound(text, "udp", host)
-        })?;
-        Ok(Self {
-            daemon,
-            http_url: format!("{http_url}/announce"),
-            udp_url,
-        })
+        let http_url = daemon.wait_for("its HTTP address", START_PATIENCE, |text| bound(text, "http", host))?;
+        let udp_url = daemon.wait_for("its UDP address", START_PATIENCE, |text| bound(text, "udp", host))?;
+        Ok(Self { daemon, http_url: format!("{http_url}/announce"), udp_url })
     }
 
     /// The URL for a scheme, `http` or `udp`.
@@ -55,10 +47,7 @@ impl Tracker {
 fn bound(text: &str, scheme: &str, host: &str) -> Option<String> {
     let start = format!("{scheme}://{host}:");
     let at = text.find(&start)?;
-    let port: String = text[at + start.len()..]
-        .chars()
-        .take_while(char::is_ascii_digit)
-        .collect();
+    let port: String = text[at + start.len()..].chars().take_while(char::is_ascii_digit).collect();
     // The line may still be on its way.
     let complete = text[at..].contains(['\n', '/', ' ']);
     (complete && port != "0" && !port.is_empty()).then(|| format!("{start}{port}"))
@@ -71,14 +60,8 @@ mod tests {
     #[test]
     fn the_bound_address_is_read_from_the_output() {
         let text = "listening on http://127.0.0.1:40001/announce\nlistening on udp://[::1]:40002\n";
-        assert_eq!(
-            bound(text, "http", "127.0.0.1").as_deref(),
-            Some("http://127.0.0.1:40001")
-        );
-        assert_eq!(
-            bound(text, "udp", "[::1]").as_deref(),
-            Some("udp://[::1]:40002")
-        );
+        assert_eq!(bound(text, "http", "127.0.0.1").as_deref(), Some("http://127.0.0.1:40001"));
+        assert_eq!(bound(text, "udp", "[::1]").as_deref(), Some("udp://[::1]:40002"));
         assert_eq!(bound(text, "udp", "127.0.0.1"), None);
     }
 }

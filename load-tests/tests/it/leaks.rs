@@ -1,0 +1,81 @@
+//! What a seeder's disk, a tracker's output and the wire must never hold.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use peerfeed_load_tests::capture::Capture;
+use peerfeed_load_tests::leak::{Secret, search, search_folder};
+use peerfeed_load_tests::person::text;
+use peerfeed_load_tests::stock;
+use peerfeed_load_tests::tracker::Tracker;
+use peerfeed_protocol::ids::FeedId;
+
+use crate::story::{self, Scene, stop};
+
+/// Small enough that all traffic can be searched in every form.
+const FILE_BYTES: usize = 300_000;
+
+#[test]
+fn neither_seeder_nor_tracker_nor_wire_holds_anything_of_a_friends_post() -> Result<()> {
+    let Some(tshark) = stock::find("tshark", "tshark")? else { return Ok(()) };
+    let tracker = Tracker::start("127.0.0.1")?;
+    let captures = tempfile::tempdir()?;
+    let capture = Capture::start(&tshark, &captures.path().join("loopback.pcapng"))?;
+
+    let scene = Scene::new(&[&tracker.http_url, &tracker.udp_url], FILE_BYTES)?;
+    let link = scene.author.link_with_key()?;
+    let seeder = scene.hand_over(&link, "127.0.0.1")?;
+    let reader = scene.newcomer("reader");
+    scene.reads_everything(&reader, &link)?;
+    let seeder_output = stop(seeder, "the seeder")?;
+    let tracker_output = stop(tracker.daemon, "the tracker")?;
+    let wire = capture.stop()?;
+
+    let mut secrets = words();
+    secrets.extend(keys(&scene, &link)?);
+    let feed: FeedId =
+        text(&scene.author.event("identity", &["id"])?, "feed")?.parse().context("id shows a feed id")?;
+    let feed_id = Secret::new("the feed id", feed.as_bytes());
+
+    // The search finds what is there: a feed id on the seeder's disk, a text on the author's screen.
+    let held = search_folder(std::slice::from_ref(&feed_id), scene.seeder.data())?;
+    ensure!(!held.is_empty(), "the seeder holds a feed whose id is not on its disk: the search is blind");
+    let shown = scene.author.ok(&["read"])?;
+    ensure!(!search(&secrets, "the author's screen", shown.as_bytes()).is_empty(), "the search is blind");
+    let swarm = feed.swarm_key().swarm_id();
+    let announced = Secret::new("the swarm id", swarm.as_bytes());
+    ensure!(announced.find_in(&wire).is_some(), "no announce was captured");
+
+    let mut findings = search_folder(&secrets, scene.seeder.data())?;
+    findings.extend(search(&secrets, "the seeder's output", &seeder_output));
+    secrets.push(feed_id);
+    findings.extend(search(&secrets, "the tracker's output", &tracker_output));
+    findings.extend(search(&secrets, "loopback traffic", &wire));
+    ensure!(findings.is_empty(), "found what must not be there:\n{}", findings.join("\n"));
+    Ok(())
+}
+
+/// What the author wrote.
+fn words() -> Vec<Secret> {
+    let written = [
+        ("the first text", story::FIRST_TEXT),
+        ("the second text", story::SECOND_TEXT),
+        ("the channel", story::CHANNEL),
+        ("the file's name", story::FILE_NAME),
+        ("the file's content", story::FILE_MARKER),
+        ("the author's name", story::NAME),
+        ("the reader's name for the author", story::PETNAME),
+    ];
+    written.iter().map(|(name, words)| Secret::new(name, words.as_bytes())).collect()
+}
+
+/// Every secret of the author: all 32-byte windows of the key files that are not public, and the friends key.
+fn keys(scene: &Scene, link: &str) -> Result<Vec<Secret>> {
+    let mut secrets = vec![Secret::new("the link", link.trim_start_matches("peerfeed:").as_bytes())];
+    for file in ["identity.key", "device.key", "node.key"] {
+        let bytes = fs::read(scene.author.data().join(file)).with_context(|| format!("no {file}"))?;
+        ensure!(bytes.len() >= 32, "{file} is too short to hold a key");
+        secrets.push(Secret::new(file, &bytes));
+    }
+    Ok(secrets)
+}

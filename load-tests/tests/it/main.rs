@@ -1,0 +1,10 @@
+//! End-to-end tests: the real programs, each person with a data folder of their own, real sockets on loopback.
+
+mod features;
+mod kill;
+mod leaks;
+mod paths;
+mod stock_clients;
+mod stock_tracker;
+mod story;
+mod three_people;

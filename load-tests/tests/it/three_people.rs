@@ -1,0 +1,49 @@
+//! An author who listens on nothing, a blind seeder, two readers: over each kind of tracker and address.
+
+use anyhow::Result;
+use peerfeed_load_tests::tracker::Tracker;
+
+use crate::story::{Scene, stop};
+
+const FILE_BYTES: usize = 700_000;
+
+#[test]
+fn a_feed_goes_from_hand_to_hand_over_http_and_ipv4() -> Result<()> {
+    hand_to_hand("http", "127.0.0.1")
+}
+
+#[test]
+fn a_feed_goes_from_hand_to_hand_over_udp_and_ipv4() -> Result<()> {
+    hand_to_hand("udp", "127.0.0.1")
+}
+
+#[test]
+fn a_feed_goes_from_hand_to_hand_over_http_and_ipv6() -> Result<()> {
+    hand_to_hand("http", "[::1]")
+}
+
+#[test]
+fn a_feed_goes_from_hand_to_hand_over_udp_and_ipv6() -> Result<()> {
+    hand_to_hand("udp", "[::1]")
+}
+
+fn hand_to_hand(scheme: &str, host: &str) -> Result<()> {
+    let tracker = Tracker::start(host)?;
+    let scene = Scene::new(&[tracker.url(scheme)?], FILE_BYTES)?;
+    let link = scene.author.link_with_key()?;
+    let seeder = scene.hand_over(&link, host)?;
+
+    // The author is gone: the first reader has only the seeder.
+    let first = scene.newcomer("first");
+    first.ok(&["init"])?;
+    scene.reads_everything(&first, &link)?;
+
+    // The seeder goes too: the second reader has only the first.
+    let serving = first.start("the first reader", &format!("{host}:0"))?;
+    stop(seeder, "the seeder")?;
+    let second = scene.newcomer("second");
+    scene.reads_everything(&second, &link)?;
+    stop(serving, "the first reader")?;
+    stop(tracker.daemon, "the tracker")?;
+    Ok(())
+}
