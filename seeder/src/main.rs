@@ -1,2 +1,22 @@
-//! The program.
-fn main() {}
+//! The program `peerfeed`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use peerfeed::cli::Cli;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    Cli::start_log();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the system gives no threads or descriptors: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let code = runtime.block_on(cli.run());
+    // A blocking read of standard input must not keep the process.
+    runtime.shutdown_background();
+    code
+}

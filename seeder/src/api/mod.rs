@@ -3,6 +3,7 @@
 //! The same [`Request`] is handled by the same code whether a daemon holds the data folder, reached over a Unix socket
 //! (HTTP/1.1, JSON in, one JSON object per line out), or the command holds it itself.
 
+mod backend;
 mod client;
 pub mod limits;
 mod replies;
@@ -10,6 +11,7 @@ mod reply;
 mod request;
 mod server;
 
+pub use backend::{Backend, BackendOptions, SOCKET};
 pub use client::{Client, ConnectError};
 pub use replies::{Answers, Handle, Replies, answer};
 pub use reply::{

@@ -152,13 +152,28 @@ impl Request {
         )
     }
 
-    /// Whether the request speaks with other machines, so that the engine needs its sockets.
-    pub fn uses_network(&self) -> bool {
+    /// Whether the engine is to stay connected to the peers of its feeds for as long as the request lasts.
+    pub fn stays_connected(&self) -> bool {
+        matches!(self, Self::Read { follow: true, .. })
+    }
+
+    /// The command's name.
+    pub fn name(&self) -> &'static str {
         match self {
-            Self::Post { wait_ms, .. } => wait_ms.is_some(),
-            Self::SeedersAdd { .. } | Self::Fetch { .. } | Self::Get { .. } => true,
-            Self::Read { follow, .. } => *follow,
-            _ => false,
+            Self::Init { .. } => "init",
+            Self::Id {} => "id",
+            Self::Post { .. } => "post",
+            Self::Invite { .. } => "invite",
+            Self::Add { .. } => "add",
+            Self::Unfollow { .. } => "unfollow",
+            Self::Seeders {} | Self::SeedersAdd { .. } | Self::SeedersRemove { .. } => "seeders",
+            Self::Trackers {} | Self::TrackersAdd { .. } | Self::TrackersRemove { .. } => "trackers",
+            Self::Fetch { .. } => "fetch",
+            Self::Read { .. } => "read",
+            Self::Get { .. } => "get",
+            Self::Seed { .. } => "seed",
+            Self::Unseed { .. } => "unseed",
+            Self::Status {} => "status",
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use peerfeed_protocol::announce::TrackerUrl;
+
 use super::Global;
 use crate::api::{Answers, Backend, BackendOptions, Call, Failure, FailureKind, Reply, Request};
 use crate::ui::{ProgressView, Terminal};
@@ -44,6 +46,12 @@ impl Context {
         absolute(&folder)
     }
 
+    /// The trackers named with `--tracker`.
+    pub fn trackers(&self) -> Result<Vec<TrackerUrl>, Failure> {
+        let parse = |text: &String| text.parse().map_err(|error| Failure::failed(format!("`{text}`: {error}")));
+        self.global.trackers.iter().map(parse).collect()
+    }
+
     /// Sends a request, hands each reply but progress and notes to `show`, and ends with the request.
     pub async fn call(
         &self,
@@ -54,7 +62,8 @@ impl Context {
             data: self.data()?,
             listen: self.global.listen_addrs(),
             creates_folder: request.creates_folder(),
-            network: request.uses_network(),
+            stays_connected: request.stays_connected(),
+            purpose: request.name(),
         };
         let backend = Backend::open(options).await?;
         let call = Call {

@@ -1,0 +1,69 @@
+//! `peerfeed run`
+
+use clap::Args;
+
+use super::Context;
+use crate::api::Failure;
+use crate::daemon::Daemon;
+use crate::node::{Listen, NodeOptions};
+use crate::ui::Paint;
+
+const EXAMPLES: &str = "\
+Examples:
+  peerfeed run
+  peerfeed --listen 0.0.0.0:4040 run
+  peerfeed --listen none run                  no one dials you; you still fetch, post and serve over your own connections
+  peerfeed run --no-announce                  trackers do not learn that you serve
+
+Ctrl-C or SIGTERM ends it within five seconds. Commands work meanwhile, from another terminal.";
+
+/// Serve, seed, stay connected: the daemon
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Run {
+    /// Do not tell trackers what is served here
+    #[arg(long)]
+    no_announce: bool,
+}
+
+impl Run {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let trackers = context.trackers()?;
+        let options = NodeOptions {
+            listen: match context.global().listen_addrs() {
+                None => Listen::Default,
+                Some(addresses) if addresses.is_empty() => Listen::None,
+                Some(addresses) => Listen::On(addresses),
+            },
+            announce: !self.no_announce,
+            trackers: trackers.clone(),
+            ..NodeOptions::daemon(context.data()?)
+        };
+        let daemon = Daemon::start(options).await?;
+        daemon.service().remember_trackers(&trackers).await?;
+        tell(context, &daemon);
+        daemon.run().await?;
+        if !context.terminal().json() {
+            context.terminal().line("stopped");
+        }
+        Ok(())
+    }
+}
+
+fn tell(context: &Context, daemon: &Daemon) {
+    let terminal = context.terminal();
+    let listen: Vec<_> = daemon.service().node().listen_addrs().iter().map(ToString::to_string).collect();
+    let code = daemon.service().code().map(|code| code.to_string());
+    if terminal.json() {
+        let started = serde_json::json!({ "event": "listening", "listen": listen, "seeder_code": code });
+        return terminal.object(&started);
+    }
+    match listen.as_slice() {
+        [] => terminal.line("listening on nothing: connections go out only"),
+        addresses => terminal.line(format_args!("listening on {}", addresses.join(", "))),
+    }
+    if let Some(code) = code {
+        terminal.line(format_args!("seeder code {}", terminal.paint(Paint::Name, code)));
+    }
+    terminal.line("running; Ctrl-C stops");
+}

@@ -1,0 +1,102 @@
+//! What the commands do: one handler per request, the same in the daemon and in a command that found none.
+
+mod error;
+mod fetching;
+mod following;
+mod holding;
+mod invitation;
+mod manifest;
+mod names;
+mod publishing;
+mod reading;
+mod seeder_code;
+mod state;
+
+use std::path::{Path, PathBuf};
+
+use peerfeed_protocol::announce::TrackerUrl;
+
+pub use seeder_code::{SeederCode, SeederCodeError};
+
+use crate::api::{Call, Failure, Handle, Replies, Request};
+use crate::node::{Node, NodeOptions, StartError};
+use crate::store::Store;
+
+/// A data folder at work, ready to answer calls.
+#[derive(Clone)]
+pub struct Service {
+    node: Node,
+    data: PathBuf,
+    daemon: bool,
+}
+
+impl Service {
+    /// Starts the node of a data folder.
+    pub async fn start(options: NodeOptions) -> Result<Self, StartError> {
+        let (data, daemon) = (options.data_dir.clone(), options.serve && options.announce);
+        Ok(Self { node: Node::start(options).await?, data, daemon })
+    }
+
+    /// The node.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Ends the node: told to trackers, synced, within five seconds.
+    pub async fn shutdown(&self) {
+        self.node.shutdown().await;
+    }
+
+    fn store(&self) -> &Store {
+        self.node.store()
+    }
+
+    fn data(&self) -> &Path {
+        &self.data
+    }
+}
+
+impl Handle for Service {
+    async fn handle(&self, call: Call, replies: Replies) -> Result<(), Failure> {
+        let trackers = trackers(&call.trackers)?;
+        match call.request {
+            Request::Init { name } => self.init(name, &trackers, &replies).await,
+            Request::Id {} => self.id(&replies).await,
+            Request::Post { text, attach, channel, to, wait_ms } => {
+                let draft = publishing::Draft { text, attach, channel, to };
+                self.post(draft, wait_ms, &replies).await
+            }
+            Request::Invite { with_key } => self.invite(with_key, &trackers, &replies).await,
+            Request::Add { link, name } => self.add(&link, name, &trackers, &replies).await,
+            Request::Unfollow { name } => self.unfollow(&name, &replies).await,
+            Request::Seeders {} => self.seeders(&replies).await,
+            Request::SeedersAdd { code, timeout_ms } => self.add_seeder(&code, timeout_ms, &replies).await,
+            Request::SeedersRemove { address } => self.remove_seeder(&address, &replies).await,
+            Request::Trackers {} => self.trackers(&replies).await,
+            Request::TrackersAdd { url } => self.add_tracker(&url, &replies).await,
+            Request::TrackersRemove { url } => self.remove_tracker(&url, &replies).await,
+            Request::Fetch { names, files, timeout_ms } => {
+                self.fetch(&names, files, timeout_ms, trackers, &replies).await
+            }
+            Request::Read { name, limit, channel, since_ms, follow } => {
+                let filter = reading::Filter { name, limit, channel, since_ms };
+                self.read(&filter, follow, &replies).await
+            }
+            Request::Get { entry, out, timeout_ms } => self.get(&entry, &out, timeout_ms, &replies).await,
+            Request::Seed { link, quota_bytes } => self.seed(&link, quota_bytes, &trackers, &replies).await,
+            Request::Unseed { feed } => self.unseed(&feed, &replies).await,
+            Request::Status {} => self.status(&replies).await,
+        }
+    }
+}
+
+fn trackers(texts: &[String]) -> Result<Vec<TrackerUrl>, Failure> {
+    texts.iter().map(|text| tracker(text)).collect()
+}
+
+fn tracker(text: &str) -> Result<TrackerUrl, Failure> {
+    text.parse().map_err(|error| {
+        Failure::failed(format!("`{}` is no tracker: {error}", crate::ui::Safe::line(text)))
+            .hint("write it as https://tracker.example/announce, udp://tracker.example:6969 or HOST:PORT")
+    })
+}

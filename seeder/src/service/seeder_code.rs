@@ -1,0 +1,117 @@
+//! A seeder as one hands it around: where it is, and the key by which it proves itself.
+
+use std::fmt;
+use std::str::FromStr;
+
+use bech32::{Bech32m, Hrp};
+use peerfeed_protocol::ids::WitnessKey;
+use peerfeed_protocol::limits::ADDRESS_BYTES_MAX;
+
+const PREFIX: Hrp = Hrp::parse_unchecked("wit");
+
+/// `HOST:PORT`, or `HOST:PORT#wit1…` with the witness key in bech32m, whose checksum finds typing errors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeederCode {
+    /// `HOST:PORT`, `IPv4:PORT` or `[IPv6]:PORT`.
+    pub address: String,
+    /// The key, when the code carries one.
+    pub witness: Option<WitnessKey>,
+}
+
+/// Why a text is no seeder code: the typist's fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SeederCodeError {
+    /// Not an address and a port.
+    #[error("a seeder's address is HOST:PORT, for example seeder.example:4040")]
+    Address,
+    /// Longer than a manifest takes.
+    #[error("a seeder's address has at most {ADDRESS_BYTES_MAX} bytes")]
+    TooLong,
+    /// The part after `#` is not a witness key.
+    #[error("the key after `#` is mistyped or incomplete")]
+    Witness,
+}
+
+impl fmt::Display for SeederCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.address)?;
+        if let Some(witness) = &self.witness {
+            f.write_str("#")?;
+            bech32::encode_lower_to_fmt::<Bech32m, _>(f, PREFIX, witness.as_bytes()).map_err(|_| fmt::Error)?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for SeederCode {
+    type Err = SeederCodeError;
+
+    fn from_str(text: &str) -> Result<Self, SeederCodeError> {
+        let text = text.trim();
+        let (address, witness) = match text.split_once('#') {
+            Some((address, witness)) => (address, Some(read_witness(witness)?)),
+            None => (text, None),
+        };
+        if address.len() > ADDRESS_BYTES_MAX {
+            return Err(SeederCodeError::TooLong);
+        }
+        let (host, port) = address.rsplit_once(':').ok_or(SeederCodeError::Address)?;
+        let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let host_fits = match bracketed {
+            Some(inner) => inner.parse::<std::net::Ipv6Addr>().is_ok(),
+            None => !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-'),
+        };
+        if !host_fits || !port.parse::<u16>().is_ok_and(|port| port > 0) {
+            return Err(SeederCodeError::Address);
+        }
+        Ok(Self { address: address.to_ascii_lowercase(), witness })
+    }
+}
+
+fn read_witness(text: &str) -> Result<WitnessKey, SeederCodeError> {
+    let checked = bech32::primitives::decode::CheckedHrpstring::new::<Bech32m>(text);
+    let checked = checked.map_err(|_| SeederCodeError::Witness)?;
+    if checked.hrp() != PREFIX {
+        return Err(SeederCodeError::Witness);
+    }
+    let bytes: Vec<u8> = checked.byte_iter().collect();
+    WitnessKey::from_slice(&bytes).map_err(|_| SeederCodeError::Witness)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> WitnessKey {
+        // The base point of the curve: a proper key.
+        let mut bytes = [0x66; 32];
+        bytes[0] = 0x58;
+        WitnessKey::from_bytes(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_code_reads_back_as_it_was_printed() {
+        for address in ["192.0.2.7:4040", "[2001:db8::1]:4040", "seeder.example:1"] {
+            for witness in [None, Some(key())] {
+                let code = SeederCode { address: address.into(), witness };
+                assert_eq!(code.to_string().parse(), Ok(code));
+            }
+        }
+    }
+
+    #[test]
+    fn a_mistyped_key_is_noticed() {
+        let text = SeederCode { address: "a:1".into(), witness: Some(key()) }.to_string();
+        let last = text.chars().last().unwrap();
+        let wrong = format!("{}{}", &text[..text.len() - 1], if last == 'q' { 'p' } else { 'q' });
+        assert_eq!(wrong.parse::<SeederCode>(), Err(SeederCodeError::Witness));
+        assert_eq!(text[..text.len() - 5].parse::<SeederCode>(), Err(SeederCodeError::Witness));
+    }
+
+    #[test]
+    fn an_address_needs_a_host_and_a_port() {
+        for text in ["seeder.example", ":4040", "a:0", "a:70000", "2001:db8::1:4040", "a b:1", "[x]:1", ""] {
+            assert_eq!(text.parse::<SeederCode>(), Err(SeederCodeError::Address), "{text:?}");
+        }
+    }
+}
