@@ -129,6 +129,10 @@ pub const LANE_FRAME_BYTES_MAX: [usize; 2] = [72_000, 1_100_000];
 /// Bytes of a frame up to which a state or entries go on the urgent lane. spec: PEER-23
 pub const URGENT_FRAME_BYTES_MAX: usize = 16_000;
 
+/// Bytes of entries in the first frame of the newest: with the state and the rest of the first flight it stays within the
+/// 14,600 bytes that TCP sends before it hears back, so the first entries are there after three round trips. spec: PEER-41
+pub const FIRST_FLIGHT_BYTES_MAX: usize = 8_000;
+
 /// Feeds whose hint keys a responder tries for one first message: 3 MACs each. spec: PEER-12
 pub const HINTED_FEEDS_MAX: usize = 1_024;
 

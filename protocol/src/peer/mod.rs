@@ -20,6 +20,7 @@ mod newest;
 mod outbox;
 mod owed;
 mod record;
+pub mod sim;
 mod verified;
 mod verify;
 mod violation;

@@ -10,11 +10,16 @@ use super::message::{ChannelId, MessageType};
 use super::record::{LENGTH_BYTES, Records, Scratch};
 use crate::limits::{RECORD_OVERHEAD_BYTES, RECORD_PAYLOAD_BYTES_MAX};
 
+/// Bytes after which no further frame is added to a record of the urgent lane.
+const URGENT_RECORD_BYTES: usize = 4_096;
+
 /// Handshake messages, then the frames of both lanes.
 #[derive(Default)]
 pub(super) struct Outbox {
     plain: Vec<u8>,
     urgent: BytesMut,
+    /// What is left of each frame of the urgent bytes.
+    urgent_frames: VecDeque<usize>,
     bulk: VecDeque<BulkFrame>,
     bulk_bytes: usize,
     /// Of the urgent bytes, those that the machine wrote by itself since the lane was last empty.
@@ -35,8 +40,10 @@ impl Outbox {
     }
 
     pub(super) fn push_urgent(&mut self, kind: MessageType, rest: &[u8]) {
-        self.urgent.extend_from_slice(&frame::prefix(kind, rest.len()));
+        let prefix = frame::prefix(kind, rest.len());
+        self.urgent.extend_from_slice(&prefix);
         self.urgent.extend_from_slice(rest);
+        self.urgent_frames.push_back(prefix.len() + rest.len());
     }
 
     /// An urgent frame that the peer caused by its own: a reject or a pong.
@@ -47,6 +54,7 @@ impl Outbox {
 
     pub(super) fn push_keep_alive(&mut self) {
         self.urgent.extend_from_slice(&KEEP_ALIVE);
+        self.urgent_frames.push_back(KEEP_ALIVE.len());
     }
 
     /// A frame of the bulk lane, its rest in pieces.
@@ -125,14 +133,27 @@ impl Outbox {
         out.len() - start
     }
 
+    /// A record is read only when it is whole, so one with enough in it ends where a frame ends: what is behind would
+    /// delay what is in front.
     fn fill_urgent(&mut self, room: &mut [u8]) -> usize {
-        let length = self.urgent.len().min(room.len());
-        self.urgent.copy_to_slice(&mut room[..length]);
+        let mut filled = 0;
+        while filled < URGENT_RECORD_BYTES
+            && let Some(left) = self.urgent_frames.front_mut()
+            && (filled == 0 || *left <= room.len() - filled)
+        {
+            let length = (*left).min(room.len() - filled);
+            self.urgent.copy_to_slice(&mut room[filled..filled + length]);
+            filled += length;
+            *left -= length;
+            if *left == 0 {
+                self.urgent_frames.pop_front();
+            }
+        }
         if self.urgent.is_empty() {
             self.urgent = BytesMut::new();
             self.reply_bytes = 0;
         }
-        length
+        filled
     }
 
     /// A record never carries parts of two bulk frames, so that a receiver's buffer ends where the frame ends.

@@ -10,6 +10,7 @@
 mod bencode;
 mod identity;
 mod merkle;
+mod peer;
 mod purity;
 mod spec;
 mod vector;

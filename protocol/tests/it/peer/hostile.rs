@@ -1,0 +1,1 @@
+//! What strangers, liars and noise on the line get.
