@@ -7,6 +7,7 @@ use redb::{ReadableTable, TableDefinition};
 use super::error::{StorageError, WriteError};
 use super::meta::{Counter, take_number};
 use super::txn::{View, WriteTxn};
+use super::{epochs, profiles, timeline};
 
 /// feed id -> (small number, row)
 pub(super) const FEEDS: TableDefinition<'_, &[u8; 32], (u32, &[u8])> = TableDefinition::new("feeds");
@@ -88,7 +89,7 @@ pub(super) fn by_number(view: &impl View, number: u32) -> Result<Option<FeedId>,
 
 impl WriteTxn {
     /// Adds a feed, or changes what is noted about it. Entries that are now to be read wait for
-    /// [`crate::reader::index_pending`].
+    /// [`crate::reader::index_pending`]; of a feed that is no longer read, keys and timeline are forgotten.
     pub fn put_feed(&mut self, feed: FeedId, row: &FeedRow) -> Result<(), WriteError> {
         let before = self::row(self, feed)?;
         let number = match number(self, feed)? {
@@ -97,8 +98,15 @@ impl WriteTxn {
         };
         self.change(FEEDS)?.insert(feed.as_bytes(), (number, encode(row).as_slice()))?;
         self.change(FEED_NUMBERS)?.insert(number, feed.as_bytes())?;
-        if row.roles.reads() && before.is_some_and(|before| !before.roles.reads()) {
-            super::timeline::await_reading(self, number)?;
+        match before.map(|before| before.roles.reads()) {
+            Some(false) if row.roles.reads() => timeline::await_reading(self, number)?,
+            Some(true) if !row.roles.reads() => {
+                // Held blind from now on.
+                timeline::remove_feed(self, number, feed)?;
+                epochs::remove_all(self, number)?;
+                profiles::remove(self, number)?;
+            }
+            _ => {}
         }
         Ok(())
     }

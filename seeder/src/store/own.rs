@@ -1,20 +1,21 @@
 //! What the device that writes here notes about its own feed: which log it appends to, and its clock.
 
-use peerfeed_protocol::ids::{EpochId, FeedId, Incarnation};
+use peerfeed_protocol::feed::Head;
+use peerfeed_protocol::ids::{EpochId, FeedId, Incarnation, LogId};
 use redb::{ReadableTable, TableDefinition};
 
 use super::error::{StorageError, WriteError};
-use super::feeds;
 use super::txn::{View, WriteTxn};
+use super::{feeds, logs};
 
-/// feed -> (incarnation of the device's log, last clock used, epoch for friends, zeros for none)
-pub(super) const OWN: TableDefinition<'_, u32, (&[u8; 8], u64, &[u8; 16])> = TableDefinition::new("own");
+/// feed -> (log of this device, last clock used, epoch for friends, zeros for none)
+pub(super) const OWN: TableDefinition<'_, u32, (&[u8; 40], u64, &[u8; 16])> = TableDefinition::new("own");
 
 /// Where the device appends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OwnLog {
-    /// Which of the device's logs.
-    pub incarnation: Incarnation,
+    /// The log of this device that takes its next entry.
+    pub log: LogId,
     /// The hybrid logical clock of the last entry written.
     pub clock: u64,
     /// The epoch in which posts for friends are written; none before the first.
@@ -24,19 +25,34 @@ pub struct OwnLog {
 pub(super) fn get(view: &impl View, feed: FeedId) -> Result<Option<OwnLog>, StorageError> {
     let Some(feed) = feeds::number(view, feed)? else { return Ok(None) };
     Ok(view.table(OWN)?.get(feed)?.map(|row| {
-        let (incarnation, clock, epoch) = row.value();
+        let (log, clock, epoch) = row.value();
         let epoch = EpochId::new(*epoch);
         let friends_epoch = (epoch != EpochId::PUBLIC).then_some(epoch);
-        OwnLog { incarnation: Incarnation::new(*incarnation), clock, friends_epoch }
+        OwnLog { log: LogId::from_stored(log), clock, friends_epoch }
     }))
 }
 
 impl WriteTxn {
+    /// Leaves the log that this device appends to when others hold more of it, or something else: the data folder is a
+    /// restored backup or a copy, and appending would fork the log. `fresh` is random and names the log that is begun
+    /// instead. Gives whether it was left. To be called with every head of an own feed before it is put. spec: STORE-16
+    pub fn leave_log_unless_newest(&mut self, seen: &Head, fresh: Incarnation) -> Result<bool, WriteError> {
+        let feed = *seen.feed();
+        let Some(own) = get(self, feed)?.filter(|own| own.log == *seen.log()) else { return Ok(false) };
+        let newest = logs::row(self, feed, own.log)?
+            .is_some_and(|row| row.size > seen.size() || (row.size == seen.size() && row.root == *seen.root()));
+        if !newest {
+            let log = LogId { incarnation: fresh, ..own.log };
+            self.put_own_log(feed, &OwnLog { log, ..own })?;
+        }
+        Ok(!newest)
+    }
+
     /// Notes where the device appends from now on, and its clock.
     pub fn put_own_log(&mut self, feed: FeedId, own: &OwnLog) -> Result<(), WriteError> {
         let number = self.feed_number(feed)?;
         let epoch = own.friends_epoch.unwrap_or(EpochId::PUBLIC);
-        self.change(OWN)?.insert(number, (own.incarnation.as_bytes(), own.clock, epoch.as_bytes()))?;
+        self.change(OWN)?.insert(number, (&own.log.to_bytes(), own.clock, epoch.as_bytes()))?;
         Ok(())
     }
 }

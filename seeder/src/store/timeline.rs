@@ -16,8 +16,11 @@ pub(super) const FEED_TIMELINE: TableDefinition<'_, (u32, u64, u32, u64), ()> = 
 pub(super) const ENTRY_IDS: TableDefinition<'_, &[u8; 10], (u32, u64)> = TableDefinition::new("entry ids");
 /// (feed, log, index) of entries that came in and are not in the timeline yet
 pub(super) const AWAITING: TableDefinition<'_, (u32, u32, u64), ()> = TableDefinition::new("awaiting");
-/// (feed, log, index) -> clock, of entries in the timeline for which no key was known
+/// (feed, log, index) -> clock in the timeline, of entries for which no key was known
 pub(super) const SEALED: TableDefinition<'_, (u32, u32, u64), u64> = TableDefinition::new("sealed");
+
+/// The clock of an entry that waits for a key and is not in the timeline.
+const NOT_SHOWN: u64 = 0;
 
 /// An entry's place in the order of display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -165,12 +168,19 @@ impl WriteTxn {
         Ok(())
     }
 
-    /// Takes an entry off the list of those that wait for the timeline, without showing it: a control entry.
-    pub fn pass_over(&mut self, place: EntryPlace) -> Result<(), WriteError> {
+    /// Takes an entry off the list of those that wait for the timeline, without showing it: a control entry. If `retry`,
+    /// it comes back to the list when a key of its feed is put.
+    pub fn pass_over(&mut self, place: EntryPlace, retry: bool) -> Result<(), WriteError> {
         let feed = feeds::number(self, place.feed)?;
         let row = logs::row(self, place.feed, place.log)?;
         if let (Some(feed), Some(row)) = (feed, row) {
-            self.change(AWAITING)?.remove((feed, row.number, place.index))?;
+            let key = (feed, row.number, place.index);
+            self.change(AWAITING)?.remove(key)?;
+            if retry {
+                self.change(SEALED)?.insert(key, NOT_SHOWN)?;
+            } else {
+                self.change(SEALED)?.remove(key)?;
+            }
         }
         Ok(())
     }

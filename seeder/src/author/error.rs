@@ -1,0 +1,107 @@
+//! Why nothing was written.
+
+use std::io;
+use std::path::PathBuf;
+
+use peerfeed_protocol::feed::blob::BlobSizeError;
+use peerfeed_protocol::feed::{BodyError, RecordError};
+use peerfeed_protocol::limits::{
+    ATTACHMENTS_MAX, CHANNEL_BYTES_MAX, NAME_BYTES_MAX, POST_TEXT_BYTES_MAX, SEEDERS_MAX, TRACKERS_MAX,
+};
+use thiserror::Error;
+
+use crate::store::{StorageError, WriteError};
+
+/// Why an identity was not made, or an entry or record not written. Nothing was changed.
+#[derive(Debug, Error)]
+pub enum AuthorError {
+    /// The folder has an identity already: the person's matter.
+    #[error("this data folder already has an identity: use another one with --data")]
+    Exists,
+    /// A name, as friends would see it, over its limit.
+    #[error("the name has {0} bytes, and at most {NAME_BYTES_MAX} are possible")]
+    NameTooLong(usize),
+    /// Neither text nor file.
+    #[error("a post needs a text or a file")]
+    EmptyPost,
+    /// The text is over its limit.
+    #[error("the text has {0} bytes, and a post holds at most {POST_TEXT_BYTES_MAX}: attach it as a file")]
+    TextTooLong(usize),
+    /// The channel's name is over its limit.
+    #[error("the channel's name has {0} bytes, and at most {CHANNEL_BYTES_MAX} are possible")]
+    ChannelTooLong(usize),
+    /// More files than a post can have.
+    #[error("{0} files are attached, and a post has at most {ATTACHMENTS_MAX}")]
+    TooManyFiles(usize),
+    /// A file to attach cannot be read.
+    #[error("{path} cannot be read")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// A folder, pipe or device instead of a file.
+    #[error("{0} is not a regular file")]
+    NotAFile(PathBuf),
+    /// The file grew or shrank while it was sealed.
+    #[error("{0} changed while it was read: post it again when it is at rest")]
+    FileChanged(PathBuf),
+    /// The file is larger than any blob.
+    #[error("{path} is too large")]
+    FileTooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: BlobSizeError,
+    },
+    /// More seeders than a manifest can list.
+    #[error("the feed names {SEEDERS_MAX} seeders already: remove one first")]
+    TooManySeeders,
+    /// More trackers than a manifest can list.
+    #[error("the feed names {TRACKERS_MAX} trackers already: remove one first")]
+    TooManyTrackers,
+    /// The records would break a limit.
+    #[error("the feed's records cannot say this")]
+    Record(#[from] RecordError),
+    /// The entry would break a limit.
+    #[error("the entry cannot be written")]
+    Body(#[from] BodyError),
+    /// The identity's key is not on this machine.
+    #[error("identity.key is not in this data folder: do this where the identity is")]
+    NoIdentity,
+    /// A key file is not there, or not what it should be.
+    #[error("{path} is not a key file of this program: restore it from a backup")]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A key file cannot be read or written.
+    #[error("{path} cannot be used")]
+    KeyFileIo {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The keys are there, and the store does not know their feed.
+    #[error(
+        "the store in this data folder does not have the feed of its identity: restore store.redb, or use a new folder"
+    )]
+    StoreLost,
+    /// The store lacks the secret of the epoch that it writes in.
+    #[error("the secret of the friends' epoch is not in the store")]
+    FriendsEpoch,
+    /// The system gives no randomness.
+    #[error("the system gives no randomness")]
+    Randomness(#[source] getrandom::Error),
+    /// The store refuses.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The store cannot be read.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}

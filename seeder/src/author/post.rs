@@ -1,0 +1,72 @@
+//! A post: a text with files.
+
+use std::path::PathBuf;
+
+use peerfeed_protocol::feed::Post;
+use peerfeed_protocol::ids::EntryPlace;
+use peerfeed_protocol::limits::{ATTACHMENTS_MAX, CHANNEL_BYTES_MAX, POST_TEXT_BYTES_MAX};
+
+use super::append::Item;
+use super::attach::{SealProgress, SealedFiles};
+use super::{Author, AuthorError};
+
+/// Who may read an entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Audience {
+    /// Everyone who knows the feed id, seeders included.
+    Public,
+    /// Those who hold the friends' key.
+    #[default]
+    Friends,
+}
+
+/// A post that is to be written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Draft {
+    /// The text; may be empty when a file is attached.
+    pub text: String,
+    /// The channel that it is filed under.
+    pub channel: Option<String>,
+    /// Who may read it.
+    pub audience: Audience,
+    /// Files to attach, in this order.
+    pub files: Vec<PathBuf>,
+}
+
+impl Author {
+    /// Writes a post and returns its place when it is synced to disk, files included.
+    ///
+    /// `progress` is told how far the sealing of the files has come, at most a few times per second of work.
+    pub fn post(&self, draft: &Draft, progress: &mut dyn FnMut(SealProgress)) -> Result<EntryPlace, AuthorError> {
+        check(draft)?;
+        let files = SealedFiles::seal(&self.store, &draft.files, progress)?;
+        let post = Post {
+            text: draft.text.clone(),
+            channel: draft.channel.clone(),
+            attachments: files.attachments().to_vec(),
+        };
+        match self.append(vec![Item::post(post, draft.audience)]) {
+            Ok(place) => {
+                files.keep();
+                Ok(place.expect("a sealed item gives an entry"))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn check(draft: &Draft) -> Result<(), AuthorError> {
+    if draft.text.is_empty() && draft.files.is_empty() {
+        return Err(AuthorError::EmptyPost);
+    }
+    if draft.text.len() > POST_TEXT_BYTES_MAX {
+        return Err(AuthorError::TextTooLong(draft.text.len()));
+    }
+    if let Some(channel) = draft.channel.as_ref().filter(|channel| channel.len() > CHANNEL_BYTES_MAX) {
+        return Err(AuthorError::ChannelTooLong(channel.len()));
+    }
+    if draft.files.len() > ATTACHMENTS_MAX {
+        return Err(AuthorError::TooManyFiles(draft.files.len()));
+    }
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! Putting entries that came in into the timeline.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use peerfeed_protocol::feed::{Body, Class, Content, Control, Granted, Keyring, LeafHeader, ReadError, Shown, Stamp};
+use peerfeed_protocol::ids::{EntryPlace, EpochId, FeedId};
+
+use crate::store::{Indexed, ReadTxn, Reading, StorageError, Store, StoredEntry, WriteError, WriteTxn};
+
+/// Entries that are opened for one job: the snapshot stays short, and the job small.
+const BATCH_ENTRIES: usize = 500;
+
+/// Puts all entries that came in since the last call into the timeline, and learns keys and names from them. To be called
+/// after entries or keys were put; what a crash interrupts, the next call makes up for.
+pub async fn index_pending(store: &Store) -> Result<(), WriteError> {
+    loop {
+        let reading = store.clone();
+        // Opening costs some microseconds per entry: too long for the threads that serve connections.
+        let found = tokio::task::spawn_blocking(move || open_batch(&reading)).await;
+        let outcomes = found.map_err(|_| WriteError::Closed)??;
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        store.write(move |txn| apply(txn, &outcomes)).await?;
+    }
+}
+
+/// As [`index_pending`], for threads outside of the runtime.
+pub fn index_pending_blocking(store: &Store) -> Result<(), WriteError> {
+    loop {
+        let outcomes = open_batch(store)?;
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        store.write_blocking(move |txn| apply(txn, &outcomes))?;
+    }
+}
+
+/// What an entry means for the timeline.
+enum Outcome {
+    /// It is shown.
+    Show(Indexed),
+    /// It says how the owner wants to be called.
+    Name(EntryPlace, u64, String),
+    /// It gave the keys of earlier epochs.
+    Keys(EntryPlace, Vec<(EpochId, Granted)>),
+    /// It is not shown; if `retry`, it may say more when a key comes.
+    Pass { place: EntryPlace, retry: bool },
+}
+
+fn apply(txn: &mut WriteTxn, outcomes: &Arc<[Outcome]>) -> Result<(), WriteError> {
+    for outcome in outcomes.iter() {
+        match outcome {
+            Outcome::Show(indexed) => txn.put_indexed(indexed)?,
+            Outcome::Name(place, clock, name) => {
+                txn.put_profile(place.feed, *clock, name)?;
+                txn.pass_over(*place, false)?;
+            }
+            Outcome::Keys(place, epochs) => {
+                txn.pass_over(*place, false)?;
+                for (epoch, key) in epochs {
+                    match txn.put_epoch(place.feed, *epoch, key) {
+                        Err(WriteError::UnknownFeed) | Ok(()) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+            }
+            Outcome::Pass { place, retry } => txn.pass_over(*place, *retry)?,
+        }
+    }
+    Ok(())
+}
+
+fn open_batch(store: &Store) -> Result<Arc<[Outcome]>, StorageError> {
+    let txn = store.read()?;
+    let mut keyrings = HashMap::new();
+    let mut outcomes = Vec::new();
+    for place in txn.awaiting(BATCH_ENTRIES)? {
+        let keyring = keyring(&txn, &mut keyrings, place.feed)?;
+        let row = txn.log_row(place.feed, place.log)?;
+        let entry = row.map(|row| txn.entry(&row, place.index)).transpose()?.flatten();
+        outcomes.push(match entry {
+            Some(entry) => outcome(place, &entry, keyring),
+            None => Outcome::Pass { place, retry: false },
+        });
+    }
+    Ok(outcomes.into())
+}
+
+fn keyring<'k>(
+    txn: &ReadTxn,
+    keyrings: &'k mut HashMap<FeedId, Keyring>,
+    feed: FeedId,
+) -> Result<&'k mut Keyring, StorageError> {
+    use std::collections::hash_map::Entry;
+    Ok(match keyrings.entry(feed) {
+        Entry::Occupied(held) => held.into_mut(),
+        Entry::Vacant(room) => room.insert(txn.keyring(feed)?),
+    })
+}
+
+fn outcome(place: EntryPlace, entry: &StoredEntry, keyring: &mut Keyring) -> Outcome {
+    let Ok(header) = LeafHeader::decode(&entry.header) else { return Outcome::Pass { place, retry: false } };
+    // Until it is opened, an entry is shown at the coarse time of its header.
+    let coarse = coarse_stamp(&header);
+    let show = |stamp, sealed| Outcome::Show(Indexed { place, clock: clock(Shown::of(stamp, entry.seen_ms)), sealed });
+    match (header.class(), &entry.body) {
+        (Class::Control, Some(body)) => control(place, body, keyring),
+        (Class::Control, None) => Outcome::Pass { place, retry: false },
+        (Class::Other(_), _) => show(coarse, false),
+        (Class::Sealed { .. }, None) => show(coarse, true),
+        (Class::Sealed { .. }, Some(body)) => match keyring.open(&place, &header, body) {
+            Err(ReadError::NoKey) => show(coarse, true),
+            Err(ReadError::Open(_)) => show(coarse, false),
+            Ok((_, content)) => match Body::decode(&content) {
+                Ok(Body { stamp, content: Content::Profile(profile), .. }) => {
+                    Outcome::Name(place, clock(Shown::of(stamp, entry.seen_ms)), profile.name)
+                }
+                Ok(body) => show(body.stamp, false),
+                Err(_) => show(coarse, false),
+            },
+        },
+    }
+}
+
+/// A control entry: the beginning of an epoch may give the keys of earlier ones.
+fn control(place: EntryPlace, body: &[u8], keyring: &mut Keyring) -> Outcome {
+    let Ok(Control::Epoch(start)) = Control::decode(body) else { return Outcome::Pass { place, retry: false } };
+    let known = keyring.epoch(&start.epoch).is_some_and(|known| known.secret.is_some());
+    if !known {
+        return Outcome::Pass { place, retry: !start.earlier.is_empty() };
+    }
+    match keyring.learn(&start) {
+        Ok(learnt) => {
+            let secret = |id: EpochId| {
+                let secret = keyring.epoch(&id).and_then(|known| known.secret.clone());
+                secret.map(|secret| (id, Granted::Secret(secret)))
+            };
+            Outcome::Keys(place, learnt.into_iter().filter_map(secret).collect())
+        }
+        Err(_) => Outcome::Pass { place, retry: false },
+    }
+}
+
+/// The header's time as a moment of the hybrid clock; the first of all when there is none such.
+pub(super) fn coarse_stamp(header: &LeafHeader) -> Stamp {
+    let number = i64::try_from(header.time()).ok().and_then(|time_s| time_s.checked_mul(1_000 << 16));
+    Stamp::from_number(number.unwrap_or(i64::MAX).max(1)).expect("it is above zero")
+}
+
+/// A place in the order of display as the store sorts it.
+fn clock(shown: Shown) -> u64 {
+    const NOT_LAST: u64 = 1 << 63;
+    match shown {
+        Shown::Last(stamp) => stamp.number().unsigned_abs(),
+        Shown::At(stamp) => stamp.number().unsigned_abs() | NOT_LAST,
+    }
+}

@@ -1,0 +1,14 @@
+//! Opening what others wrote, for display: the timeline, single entries, and files.
+//!
+//! Only clocks and names are kept opened; texts stay sealed in the store and are opened each time they are shown. What
+//! strangers wrote is given as it is: whoever shows it goes through [`peerfeed_protocol::feed::shown`].
+
+mod entry;
+mod file;
+mod index;
+mod timeline;
+
+pub use entry::{EntryState, ReadEntry, read_entry};
+pub use file::{FileError, FileProgress, write_attachment};
+pub use index::{index_pending, index_pending_blocking};
+pub use timeline::{Query, timeline};
