@@ -49,6 +49,17 @@ impl Daemon {
         self.child.id()
     }
 
+    /// Processor time that the program has used so far, in seconds.
+    pub fn cpu_seconds(&self) -> Result<f64> {
+        /// The unit of these fields of Linux on every platform: `USER_HZ`.
+        const TICKS_PER_SECOND: f64 = 100.0;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()))?;
+        // The name in parentheses may hold spaces; user and system time are the 12th and 13th field after it.
+        let (_, fields) = stat.rsplit_once(')').context("no name in /proc/PID/stat")?;
+        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>).sum::<Result<u32, _>>()?;
+        Ok(f64::from(ticks) / TICKS_PER_SECOND)
+    }
+
     /// Waits until the output holds what `find` looks for.
     pub fn wait_for<T>(&mut self, what: &str, patience: Duration, find: impl Fn(&str) -> Option<T>) -> Result<T> {
         let started = Instant::now();

@@ -37,7 +37,7 @@ fn every_file_that_a_document_names_exists() -> Result<()> {
 fn the_walk_of_a_post_passes_through_all_three_packages() -> Result<()> {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md"))?;
     let walk = text.split("\n## ").find(|section| section.starts_with("The walk of one post")).context("no walk")?;
-    let files: Vec<_> = paths_in(walk).filter(|path| path.ends_with(".rs")).collect();
+    let files: Vec<_> = paths_in(walk).filter(|path| !path.ends_with('/')).collect();
     for package in [
         "seeder/src/cli/",
         "seeder/src/store/",

@@ -95,7 +95,8 @@ pub(crate) fn stop(daemon: Daemon, name: &str) -> Result<Vec<u8>> {
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    let digest = Sha256::digest(bytes);
+    digest.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// A path as an argument; the folders of tests are plain ASCII.
