@@ -6,11 +6,11 @@
 mod error;
 mod handle;
 mod options;
-mod progress;
-mod status;
+
+
 
 pub use error::{ProbeError, StartError, WaitError};
 pub use handle::Node;
 pub use options::{Listen, NodeOptions};
-pub use progress::{Attempt, AttemptKind, FeedOutcome, NewEntry, Progress, SyncFailure, SyncGoal};
-pub use status::{FeedStatus, LogStatus, NodeStatus, PeerStatus, SeederStatus, TrackerStatus};
+pub use crate::swarm::{Attempt, AttemptKind, FeedOutcome, NewEntry, Progress, SyncFailure, SyncGoal};
+pub use crate::swarm::{FeedStatus, LogStatus, NodeStatus, PeerStatus, SeederStatus, TrackerStatus};

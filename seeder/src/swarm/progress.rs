@@ -3,7 +3,7 @@
 use peerfeed_protocol::announce::TrackerUrl;
 use peerfeed_protocol::ids::{FeedId, LogId};
 
-/// What a [`super::Node::sync`] is to bring.
+/// What a [`crate::node::Node::sync`] is to bring.
 #[derive(Clone, Debug, Default)]
 pub struct SyncGoal {
     /// The newest so many entries of each feed; `None` brings all.
@@ -14,7 +14,7 @@ pub struct SyncGoal {
     pub trackers: Vec<TrackerUrl>,
 }
 
-/// An event of [`super::Node::sync`] or [`super::Node::fetch_blob`]. The last one is `Done` or `Failed`.
+/// An event of [`crate::node::Node::sync`] or [`crate::node::Node::fetch_blob`]. The last one is `Done` or `Failed`.
 #[derive(Clone, Debug)]
 pub enum Progress {
     /// The state of the work; repeated at most ten times a second.

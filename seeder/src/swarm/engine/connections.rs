@@ -1,0 +1,353 @@
+//! Whom to dial, who came, who left.
+
+use std::net::SocketAddr;
+
+use peerfeed_protocol::ids::{FeedId, NodeKey, WitnessKey};
+use peerfeed_protocol::peer::message::RejectCode;
+use peerfeed_protocol::peer::{Closed, Event, Fault, Moment, PeerHello};
+
+use super::{Action, Command, Engine};
+use crate::swarm::ConnectionId;
+use crate::swarm::input::{Ended, Input};
+use crate::swarm::limits::{ADDRESSES_PER_FEED, CONNECTIONS, DIALS, PEERS_SOUGHT, REDIAL_FIRST, REDIAL_GIVE_UP, STEADY};
+use crate::swarm::peer::Peer;
+use crate::swarm::place::Place;
+use crate::swarm::progress::AttemptKind;
+
+impl Engine {
+    /// Something happened on a connection.
+    pub fn handle_input(&mut self, now: Moment, connection: ConnectionId, input: Input) {
+        match input {
+            Input::Incoming { address } => self.handle_incoming(now, connection, address),
+            Input::Connected { address } => {
+                if let Some(peer) = self.peers.get_mut(&connection) {
+                    peer.address = Some(address);
+                }
+                if self.bans.address(now, address) {
+                    self.close(connection, RejectCode::Closed);
+                }
+            }
+            Input::Drained(bytes) => self.uploads.drained(connection, bytes),
+            Input::Ended(ended) => self.handle_ended(now, connection, &ended),
+            Input::Event(event, ticket) => self.handle_event(now, connection, event, ticket),
+        }
+        self.settle(now);
+    }
+
+    fn handle_event(
+        &mut self,
+        now: Moment,
+        connection: ConnectionId,
+        event: Event,
+        ticket: Option<crate::swarm::Ticket>,
+    ) {
+        if self.peers.get(&connection).is_none_or(|peer| peer.closing) {
+            return;
+        }
+        match event {
+            Event::Established { node } => self.handle_established(now, connection, node),
+            Event::Hello(hello) => self.handle_hello(now, connection, hello),
+            Event::Closed(closed) => self.handle_ended(now, connection, &Ended::Closed(closed)),
+            event => self.handle_message(now, connection, event, ticket),
+        }
+    }
+
+    fn handle_incoming(&mut self, now: Moment, connection: ConnectionId, address: SocketAddr) {
+        let peer = Peer::new(connection, None, Some(address));
+        self.peers.insert(connection, peer);
+        if self.ending || self.bans.address(now, address) || self.peers.len() > CONNECTIONS {
+            self.close(connection, RejectCode::Busy);
+        }
+    }
+
+    fn handle_established(&mut self, now: Moment, connection: ConnectionId, node: NodeKey) {
+        let Some(peer) = self.peers.get_mut(&connection) else { return };
+        peer.node = Some(node);
+        peer.established = Some(now);
+        let dialled = peer.dialled.clone();
+        if self.bans.node(now, &node) {
+            self.close(connection, RejectCode::Closed);
+            return;
+        }
+        if let Some(address) = dialled.filter(|_| node == self.options.node) {
+            if let Some(place) = self.places.get_mut(&address) {
+                place.itself = true;
+            }
+            for feed in self.feeds.values_mut() {
+                feed.spots.remove(&address);
+            }
+            self.tasks_due = true;
+            self.close(connection, RejectCode::Closed);
+            return;
+        }
+        let twin = |peer: &&Peer| {
+            peer.id != connection && peer.node == Some(node) && !peer.closing
+        };
+        let twins: Vec<_> = self.peers.values().filter(twin).map(|peer| (peer.id, peer.dialled_here())).collect();
+        for (twin, dialled) in twins {
+            // One that was dialled twice keeps its first connection; one that came twice has lost its first.
+            let goes = if dialled { connection } else { twin };
+            self.replace(now, goes, if goes == twin { connection } else { twin });
+        }
+    }
+
+    fn handle_hello(&mut self, now: Moment, connection: ConnectionId, hello: PeerHello) {
+        let Some(peer) = self.peers.get_mut(&connection) else { return };
+        let witness = hello.witness;
+        peer.hello = Some(hello);
+        let (came_in, node) = (!peer.dialled_here(), peer.node);
+        let Some(address) = peer.reachable_at() else { return };
+        if came_in {
+            self.handle_came_in(now, connection, &address, node);
+        }
+        if let Some(witness) = witness {
+            self.note_witness(connection, witness, &address);
+        }
+        self.open_with(now, connection);
+    }
+
+    /// Somebody who listens came in: it can be dialled later, and if it was dialled already, one connection is enough.
+    ///
+    /// Both sides see the same two connections and the same two responders' keys, so both keep the one whose responder
+    /// has the greater key.
+    fn handle_came_in(&mut self, now: Moment, connection: ConnectionId, address: &str, node: Option<NodeKey>) {
+        let own = self.options.node;
+        let place = self.places.entry(address.to_owned()).or_insert_with(|| Place::new(now));
+        let Some(other) = place.connection.filter(|other| *other != connection) else {
+            place.connection = Some(connection);
+            return;
+        };
+        let Some(other_peer) = self.peers.get(&other) else {
+            place.connection = Some(connection);
+            return;
+        };
+        match (other_peer.dialled_here(), other_peer.node) {
+            // Dialled, but not there yet: this one is.
+            (true, None) => {}
+            (true, Some(responder)) if own < responder => self.replace(now, connection, other),
+            (true, Some(_)) => {
+                place.connection = Some(connection);
+                self.replace(now, other, connection);
+            }
+            // Two that came in from one listening address with different keys: two programs behind one router, or one
+            // that lies about its port; either may stay.
+            (false, other_node) if other_node != node => {}
+            (false, _) => place.connection = Some(connection),
+        }
+    }
+
+    /// Closes one of two connections with the same peer; the other takes over its feeds.
+    fn replace(&mut self, now: Moment, goes: ConnectionId, stays: ConnectionId) {
+        let Some(peer) = self.peers.get_mut(&goes) else { return };
+        let feeds: Vec<FeedId> = peer.shares.keys().chain(&peer.opening).copied().collect();
+        let dialled = peer.dialled.clone();
+        self.close(goes, RejectCode::Closed);
+        if let Some(address) = dialled {
+            if let Some(place) = self.places.get_mut(&address) {
+                place.connection = Some(stays);
+                place.backoff.reset();
+            }
+            if let Some(peer) = self.peers.get_mut(&stays)
+                && peer.dialled.is_none()
+            {
+                peer.dialled = Some(address);
+            }
+        }
+        for feed in feeds {
+            self.open_feed(now, stays, feed);
+        }
+    }
+
+    /// A connection is over.
+    fn handle_ended(&mut self, now: Moment, connection: ConnectionId, ended: &Ended) {
+        let Some(mut peer) = self.peers.remove(&connection) else { return };
+        self.uploads.remove(connection);
+        let feeds: Vec<FeedId> = peer.shares.keys().copied().collect();
+        for feed in &feeds {
+            if let Some(feed) = self.feeds.get_mut(feed) {
+                for log in feed.logs.values_mut() {
+                    log.unask_all(connection);
+                }
+            }
+        }
+        for (ticket, outstanding) in std::mem::take(&mut peer.outstanding) {
+            self.release(connection, ticket, &outstanding);
+        }
+        if let Ended::Closed(Closed::Violation(violation)) = ended {
+            self.violations += 1;
+            if violation.fault() == Fault::Peer
+                && let Some(address) = peer.address
+            {
+                self.bans.ban(now, peer.node, address);
+            }
+        }
+        let steady = peer.established.is_some_and(|since| now.since(since) >= STEADY);
+        let reason = describe(ended);
+        let held: Vec<String> = self
+            .places
+            .iter()
+            .filter(|(_, place)| place.connection == Some(connection))
+            .map(|(address, _)| address.clone())
+            .collect();
+        for address in held {
+            self.leave_place(now, &address, steady, &reason);
+        }
+        // Everybody else may be asked for what this one was asked for.
+        self.ready.extend(self.peers.keys().copied());
+        self.dials_due = true;
+        self.tasks_due = true;
+    }
+
+    fn leave_place(&mut self, now: Moment, address: &str, steady: bool, reason: &str) {
+        let Some(place) = self.places.get_mut(address) else { return };
+        place.connection = None;
+        if steady {
+            place.backoff.reset();
+            place.not_before = now.after(self.chance.jitter(REDIAL_FIRST));
+        } else {
+            place.not_before = now.after(place.backoff.fail(&mut self.chance));
+        }
+        let failures = place.backoff.failures();
+        let mut named = false;
+        for feed in self.feeds.values_mut() {
+            let Some(spot) = feed.spots.get_mut(address) else { continue };
+            if !spot.answered && spot.error.is_none() {
+                spot.error = Some(reason.to_owned());
+            }
+            if spot.kind == AttemptKind::Peer && failures >= REDIAL_GIVE_UP {
+                feed.spots.remove(address);
+            } else {
+                named = true;
+            }
+        }
+        if !named {
+            self.places.remove(address);
+        }
+    }
+
+    /// Closes a connection; its end is reported later, but nothing more is said or heard.
+    pub(super) fn close(&mut self, connection: ConnectionId, code: RejectCode) {
+        if let Some(peer) = self.peers.get_mut(&connection)
+            && !peer.closing
+        {
+            peer.closing = true;
+            let shares: Vec<FeedId> = peer.shares.keys().copied().collect();
+            for feed in shares {
+                self.drop_share(connection, feed);
+            }
+            self.tell(connection, Command::Close(code));
+        }
+    }
+
+    /// Bans a peer that said what no honest program says, and closes the connection.
+    pub(super) fn ban(&mut self, now: Moment, connection: ConnectionId) {
+        self.violations += 1;
+        if let Some(peer) = self.peers.get(&connection)
+            && let Some(address) = peer.address
+        {
+            let reason = "it sent something that is not signed or proven as it must be".to_owned();
+            if let Some(dialled) = &peer.dialled {
+                for feed in self.feeds.values_mut() {
+                    if let Some(spot) = feed.spots.get_mut(dialled) {
+                        spot.answered = false;
+                        spot.error = Some(reason.clone());
+                    }
+                }
+            }
+            self.bans.ban(now, peer.node, address);
+        }
+        self.close(connection, RejectCode::Malformed);
+    }
+
+    /// Somebody named peers of a feed.
+    pub(super) fn note_peers(&mut self, id: FeedId, peers: &[SocketAddr]) {
+        let Some(feed) = self.feeds.get_mut(&id) else { return };
+        for peer in peers {
+            if feed.spots.len() >= ADDRESSES_PER_FEED {
+                break;
+            }
+            feed.note_spot(&peer.to_string(), AttemptKind::Peer, None);
+        }
+        self.dials_due = true;
+    }
+
+    /// Dials what is due: seeders before others, each feed until it has enough peers.
+    pub(super) fn plan_dials(&mut self, now: Moment) {
+        let waiting = |peer: &&Peer| peer.established.is_none() && peer.dialled.is_some();
+        let mut dialling = self.peers.values().filter(waiting).count();
+        let ids: Vec<FeedId> = self.feeds.keys().copied().collect();
+        for id in ids {
+            if !self.is_active(&self.feeds[&id]) {
+                continue;
+            }
+            let has = |peer: &&Peer| peer.shares.contains_key(&id) || peer.opening.contains(&id);
+            let have = self.peers.values().filter(has).count();
+            for (address, witness) in self.due_places(now, id).into_iter().take(PEERS_SOUGHT.saturating_sub(have)) {
+                if dialling >= DIALS || self.peers.len() >= CONNECTIONS {
+                    return;
+                }
+                dialling += 1;
+                self.dial(id, address, witness);
+            }
+        }
+    }
+
+    /// Addresses of a feed that may be dialled now, seeders first; notes when the next one may be.
+    fn due_places(&mut self, now: Moment, id: FeedId) -> Vec<(String, Option<WitnessKey>)> {
+        let mut due = Vec::new();
+        let mut next: Option<Moment> = None;
+        for (address, spot) in &self.feeds[&id].spots {
+            let place = self.places.entry(address.clone()).or_insert_with(|| Place::new(now));
+            if place.itself || place.connection.is_some() {
+                continue;
+            }
+            let not_before = place.not_before.max(spot.refused_until.unwrap_or_default());
+            if not_before > now {
+                next = Some(next.map_or(not_before, |next| next.min(not_before)));
+            } else {
+                due.push((spot.kind != AttemptKind::Seeder, address.clone(), spot.witness));
+            }
+        }
+        if let Some(next) = next {
+            self.wake_by(next);
+        }
+        // In random order within a kind, so that not everybody dials the same ones.
+        self.chance.shuffle(&mut due);
+        due.sort_by_key(|(later, ..)| *later);
+        due.into_iter().map(|(_, address, witness)| (address, witness)).collect()
+    }
+
+    /// Dials an address for a feed, and for all other feeds that may be found there.
+    fn dial(&mut self, id: FeedId, address: String, witness: Option<WitnessKey>) {
+        let connection = self.next_connection();
+        let others = self.feeds.values().filter(|feed| feed.id != id && self.is_active(feed) && feed.spots.contains_key(&address));
+        let ids: Vec<FeedId> = std::iter::once(id).chain(others.map(|feed| feed.id)).collect();
+        let mut peer = Peer::new(connection, Some(address.clone()), None);
+        let mut opens = Vec::new();
+        for id in ids {
+            let feed = self.feeds.get_mut(&id).expect("it was just found there");
+            if let Some(spot) = feed.spots.get_mut(&address) {
+                spot.tried = true;
+                spot.error = None;
+            }
+            opens.push((id, feed.interest()));
+            peer.opening.insert(id);
+        }
+        if let Some(place) = self.places.get_mut(&address) {
+            place.connection = Some(connection);
+        }
+        self.peers.insert(connection, peer);
+        self.actions.push_back(Action::Dial { connection, address, witness, opens });
+    }
+}
+
+/// One line for a person.
+fn describe(ended: &Ended) -> String {
+    match ended {
+        Ended::NotConnected(reason) | Ended::Broken(reason) => reason.clone(),
+        Ended::Closed(Closed::Violation(violation)) => format!("it broke the protocol: {violation}"),
+        Ended::Closed(Closed::Timeout(timeout)) => timeout.to_string(),
+        Ended::Closed(Closed::ByPeer(_)) => "it closed the connection".to_owned(),
+        Ended::Closed(Closed::ByUs(_)) => "closed".to_owned(),
+    }
+}

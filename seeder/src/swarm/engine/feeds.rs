@@ -1,0 +1,91 @@
+//! Feeds come, change and go.
+
+use peerfeed_protocol::ids::FeedId;
+use peerfeed_protocol::peer::Moment;
+use peerfeed_protocol::peer::message::RejectCode;
+
+use super::{Command, Engine};
+use crate::swarm::feed::{Feed, Snapshot};
+use crate::swarm::progress::AttemptKind;
+
+impl Engine {
+    /// A feed is held, or what the store holds of it was changed by somebody else: a post, another role, a tracker.
+    ///
+    /// New heads are pushed to its peers.
+    pub fn load(&mut self, now: Moment, snapshot: Snapshot) {
+        let id = snapshot.feed;
+        if !self.feeds.contains_key(&id) {
+            let swarm = id.swarm_id();
+            self.swarms.insert(swarm, id);
+            self.feeds.insert(id, Feed::new(id, swarm));
+        }
+        let feed = self.feeds.get_mut(&id).expect("it was just put there");
+        let before: Vec<_> = feed.logs.values().map(|log| (log.id(), log.size())).collect();
+        let manifest = feed.records.as_ref().map(|records| records.manifest().digest());
+        feed.stopped = None;
+        feed.update(snapshot);
+        let new_manifest = feed.records.as_ref().map(|records| records.manifest().digest()) != manifest;
+        let grown: Vec<_> = feed
+            .logs
+            .values()
+            .filter(|log| before.iter().all(|(id, size)| *id != log.id() || *size < log.size()))
+            .map(crate::swarm::log::Log::id)
+            .collect();
+        self.note_seeders(id);
+        self.refresh_trackers(now, id);
+        for log in grown {
+            self.push_head(now, id, log);
+        }
+        if new_manifest {
+            self.tell_state_to_all(id);
+        }
+        self.open_with_places(now, id);
+        self.dials_due = true;
+        self.tasks_due = true;
+        self.ready.extend(self.peers.keys().copied());
+        self.settle(now);
+    }
+
+    /// A feed is held no more.
+    pub fn remove_feed(&mut self, now: Moment, id: FeedId) {
+        let Some(feed) = self.feeds.remove(&id) else { return };
+        self.swarms.remove(&feed.swarm);
+        if let Some(mut announcer) = self.announcers.remove(&id) {
+            for announce in announcer.stop() {
+                self.actions.push_back(super::Action::Announce(crate::swarm::AnnounceJob {
+                    feed: id,
+                    swarm: feed.swarm,
+                    tracker: announce.tracker,
+                    event: announce.event,
+                    complete: true,
+                    farewell: true,
+                }));
+            }
+        }
+        let channels: Vec<_> =
+            self.peers.values().filter_map(|peer| Some((peer.id, peer.shares.get(&id)?.channel))).collect();
+        for (peer, channel) in channels {
+            self.tell(peer, Command::CloseChannel(channel, RejectCode::Closed));
+            self.drop_share(peer, id);
+        }
+        self.tasks_due = true;
+        self.settle(now);
+    }
+
+    /// The feeds that are held.
+    pub fn feed_ids(&self) -> Vec<FeedId> {
+        self.feeds.keys().copied().collect()
+    }
+
+    /// Puts the seeders of manifest and link on the list of addresses.
+    pub(super) fn note_seeders(&mut self, id: FeedId) {
+        let own = self.options.witness;
+        let Some(feed) = self.feeds.get_mut(&id) else { return };
+        for (address, witness, _) in feed.seeders() {
+            if witness != Some(own) {
+                feed.note_spot(&address, AttemptKind::Seeder, witness);
+            }
+        }
+        self.dials_due = true;
+    }
+}

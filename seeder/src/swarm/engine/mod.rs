@@ -1,0 +1,209 @@
+//! The engine itself: one per node.
+
+mod channels;
+mod connections;
+mod feeds;
+mod fetching;
+mod knowledge;
+mod reporting;
+mod serving;
+mod tasks;
+mod tracking;
+mod writing;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
+
+use peerfeed_protocol::announce::TrackerUrl;
+use peerfeed_protocol::ids::{FeedId, NodeKey, SwarmId, WitnessKey};
+use peerfeed_protocol::peer::Moment;
+
+use super::action::{Action, Command, ConnectionId, JobId, Read, TaskId, Ticket};
+use super::announcer::Announcer;
+use super::bans::Bans;
+use super::chance::Chance;
+use super::feed::Feed;
+use super::limits::TELL_EVERY;
+use super::peer::Peer;
+use super::place::Place;
+use super::task::Task;
+use super::uploads::Uploads;
+use writing::Pending;
+
+/// How an engine is to behave.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whether it stays connected to the peers of all its feeds, or only of those that a task is about.
+    pub serve: bool,
+    /// Whether trackers are told that it is there; only when it serves.
+    pub announce: bool,
+    /// Trackers to ask for every feed.
+    pub trackers: Vec<TrackerUrl>,
+    /// Its own node key as a responder: a dial that ends there was a dial of itself.
+    pub node: NodeKey,
+    /// Its own witness key: a seeder that is listed under it is itself.
+    pub witness: WitnessKey,
+}
+
+/// Everything that a node knows and has under way.
+///
+/// Call `handle_*` with what happened, then `poll_action` until it gives none, then wait until [`Engine::poll_timeout`]
+/// and call [`Engine::handle_timeout`].
+#[derive(Debug)]
+pub struct Engine {
+    options: Options,
+    chance: Chance,
+    actions: VecDeque<Action>,
+    feeds: BTreeMap<FeedId, Feed>,
+    swarms: HashMap<SwarmId, FeedId>,
+    peers: BTreeMap<ConnectionId, Peer>,
+    places: HashMap<String, Place>,
+    bans: Bans,
+    announcers: BTreeMap<FeedId, Announcer>,
+    announces: usize,
+    uploads: Uploads<Read>,
+    jobs: BTreeMap<JobId, Pending>,
+    tasks: BTreeMap<TaskId, Task>,
+    outstanding_bytes: u64,
+    unwritten_bytes: u64,
+    violations: u64,
+    last_connection: u64,
+    last_ticket: u64,
+    last_job: u64,
+    /// Peers to whom something may now be asked.
+    ready: BTreeSet<ConnectionId>,
+    /// Something changed that tasks wait for.
+    tasks_due: bool,
+    /// Addresses or connections changed.
+    dials_due: bool,
+    next_tick: Option<Moment>,
+    ending: bool,
+}
+
+/// While something is under way, late requests, progress and questions are looked after this often.
+const TICK: Duration = Duration::from_millis(100);
+
+impl Engine {
+    /// An engine without feeds. All its choices follow from the seed.
+    pub fn new(options: Options, seed: [u8; 32]) -> Self {
+        Self {
+            options,
+            chance: Chance::new(seed),
+            actions: VecDeque::new(),
+            feeds: BTreeMap::new(),
+            swarms: HashMap::new(),
+            peers: BTreeMap::new(),
+            places: HashMap::new(),
+            bans: Bans::default(),
+            announcers: BTreeMap::new(),
+            announces: 0,
+            uploads: Uploads::new(),
+            jobs: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            outstanding_bytes: 0,
+            unwritten_bytes: 0,
+            violations: 0,
+            last_connection: 0,
+            last_ticket: 0,
+            last_job: 0,
+            ready: BTreeSet::new(),
+            tasks_due: false,
+            dials_due: false,
+            next_tick: None,
+            ending: false,
+        }
+    }
+
+    /// What is to be done next; none when everything was said.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When to call [`Self::handle_timeout`] at the latest.
+    pub fn poll_timeout(&self) -> Option<Moment> {
+        let announcers = self.announcers.values().filter_map(Announcer::next_wakeup).min();
+        [self.next_tick, announcers].into_iter().flatten().min()
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Moment) {
+        if self.next_tick.is_some_and(|due| due <= now) {
+            self.next_tick = None;
+        }
+        self.dials_due = true;
+        self.tasks_due = true;
+        self.ready.extend(self.peers.keys().copied());
+        self.tell_held(now);
+        self.settle(now);
+    }
+
+    /// Says goodbye to trackers and peers; nothing is begun any more. Writes that are under way still end.
+    pub fn shutdown(&mut self, now: Moment) {
+        self.ending = true;
+        let announcers = std::mem::take(&mut self.announcers);
+        for (feed, mut announcer) in announcers {
+            for announce in announcer.stop() {
+                self.farewell(feed, announce);
+            }
+        }
+        self.end_all_tasks(now);
+        let peers: Vec<_> = self.peers.keys().copied().collect();
+        for peer in peers {
+            self.close(peer, peerfeed_protocol::peer::message::RejectCode::Closed);
+        }
+    }
+
+    /// Whether every write has ended.
+    pub fn is_written(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    /// Everything that follows from what was just told.
+    fn settle(&mut self, now: Moment) {
+        if !self.ending {
+            if std::mem::take(&mut self.dials_due) {
+                self.plan_dials(now);
+            }
+            self.poll_announcers(now);
+            self.ask_ready(now);
+            if std::mem::take(&mut self.tasks_due) {
+                self.check_tasks(now);
+            }
+        }
+        self.serve(now);
+        if !self.tasks.is_empty() || self.outstanding_bytes > 0 {
+            self.wake_by(now.after(TICK));
+        } else if self.peers.values().any(|peer| peer.shares.values().any(|share| share.untold)) {
+            self.wake_by(now.after(TELL_EVERY));
+        }
+    }
+
+    fn wake_by(&mut self, moment: Moment) {
+        self.next_tick = Some(self.next_tick.map_or(moment, |due| due.min(moment)));
+    }
+
+    fn tell(&mut self, connection: ConnectionId, command: Command) {
+        self.actions.push_back(Action::Tell { connection, command });
+    }
+
+    /// Whether this feed's peers are sought now.
+    fn is_active(&self, feed: &Feed) -> bool {
+        !self.ending && (self.options.serve || feed.users > 0)
+    }
+
+    fn next_ticket(&mut self) -> Ticket {
+        self.last_ticket += 1;
+        Ticket(self.last_ticket)
+    }
+
+    /// Even numbers are dialled here; odd ones came in and are numbered by who accepts them.
+    fn next_connection(&mut self) -> ConnectionId {
+        self.last_connection += 2;
+        ConnectionId(self.last_connection)
+    }
+
+    fn next_job(&mut self) -> JobId {
+        self.last_job += 1;
+        JobId(self.last_job)
+    }
+}

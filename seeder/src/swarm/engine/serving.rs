@@ -1,0 +1,81 @@
+//! What peers ask of us. Every request is answered or rejected.
+
+use peerfeed_protocol::ids::BlobRoot;
+use peerfeed_protocol::peer::message::{ChunksWanted, EntriesWanted, RejectCode};
+use peerfeed_protocol::peer::{ChannelId, Moment, RequestId};
+
+use super::{Action, Command, Engine};
+use crate::swarm::ConnectionId;
+use crate::swarm::action::{Read, Recipient};
+use crate::swarm::uploads::Weight;
+
+impl Engine {
+    pub(super) fn handle_entries_wanted(
+        &mut self,
+        connection: ConnectionId,
+        channel: ChannelId,
+        request: RequestId,
+        wanted: EntriesWanted,
+    ) {
+        let to = Recipient { connection, channel };
+        let Some(feed) = self.peers.get(&connection).and_then(|peer| peer.channels.get(&channel)).copied() else {
+            self.tell(connection, Command::Reject(channel, request, RejectCode::UnknownFeed));
+            return;
+        };
+        self.enqueue(to, request, Weight::Urgent, Read::Entries { to, request, feed, wanted });
+    }
+
+    pub(super) fn handle_chunks_wanted(
+        &mut self,
+        connection: ConnectionId,
+        channel: ChannelId,
+        request: RequestId,
+        wanted: ChunksWanted,
+    ) {
+        let to = Recipient { connection, channel };
+        let Some(feed) = self.peers.get(&connection).and_then(|peer| peer.channels.get(&channel)).copied() else {
+            self.tell(connection, Command::Reject(channel, request, RejectCode::UnknownFeed));
+            return;
+        };
+        self.enqueue(to, request, Weight::Bulk, Read::Chunks { to, request, feed, wanted });
+    }
+
+    pub(super) fn handle_blobs_wanted(&mut self, connection: ConnectionId, channel: ChannelId, roots: Vec<BlobRoot>) {
+        let to = Recipient { connection, channel };
+        if let Some(feed) = self.peers.get(&connection).and_then(|peer| peer.channels.get(&channel)).copied() {
+            self.actions.push_back(Action::Read(Read::Blobs { to, feed, roots }));
+        }
+    }
+
+    /// The peer takes a request back: if it is not being served yet it ends here.
+    pub(super) fn handle_cancelled(&mut self, connection: ConnectionId, channel: ChannelId, request: RequestId) {
+        let withdrawn = self
+            .uploads
+            .withdraw(connection, |read| read.channel() == Some(channel) && read.request() == Some(request));
+        if !withdrawn.is_empty() {
+            self.tell(connection, Command::Reject(channel, request, RejectCode::Cancelled));
+        }
+    }
+
+    /// An answer was handed to its connection, or a rejection in its place.
+    pub fn handle_served(&mut self, now: Moment, connection: ConnectionId, answer_bytes: usize, sent_bytes: usize) {
+        self.uploads.served(connection, answer_bytes);
+        if let Some(peer) = self.peers.get_mut(&connection) {
+            peer.served_bytes += sent_bytes as u64;
+        }
+        self.settle(now);
+    }
+
+    fn enqueue(&mut self, to: Recipient, request: RequestId, weight: Weight, read: Read) {
+        if self.uploads.push(to.connection, weight, read).is_err() {
+            self.tell(to.connection, Command::Reject(to.channel, request, RejectCode::OverLimit));
+        }
+    }
+
+    /// Has the next answers read.
+    pub(super) fn serve(&mut self, _now: Moment) {
+        while let Some((_, read)) = self.uploads.next(Read::answer_bytes) {
+            self.actions.push_back(Action::Read(read));
+        }
+    }
+}

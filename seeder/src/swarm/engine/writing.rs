@@ -1,0 +1,220 @@
+//! What goes to the store, and who is told once it is there.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use peerfeed_protocol::feed::BlobRef;
+use peerfeed_protocol::ids::{FeedId, LogId};
+use peerfeed_protocol::peer::Moment;
+use peerfeed_protocol::peer::message::Interest;
+
+use super::{Action, Engine};
+use crate::swarm::action::{JobId, Outcome, Read, Recipient, Write};
+use crate::swarm::limits::TELL_EVERY;
+use crate::swarm::ConnectionId;
+
+/// A write that is under way.
+#[derive(Debug)]
+pub(super) struct Pending {
+    feed: FeedId,
+    bytes: u64,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    Records,
+    Head(LogId, u64),
+    Entries(LogId, Range<u64>, Vec<BlobRef>),
+    Groups(BlobRef, Range<u32>),
+    Note,
+}
+
+impl Pending {
+    /// Whether it is about this feed and holds something that was fetched.
+    pub(super) fn is_of(&self, feed: &FeedId) -> bool {
+        self.feed == *feed && !matches!(self.what, What::Note)
+    }
+}
+
+/// How long the newest entries are waited for that were to come unasked.
+const EXPECTED_WITHIN: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// Hands something to the store.
+    pub(super) fn write(&mut self, write: Write) {
+        let what = match &write {
+            Write::Records(_) => What::Records,
+            Write::Head(head) => What::Head(*head.log(), head.size()),
+            Write::Entries { entries, .. } => {
+                let blobs = entries.entries().iter().flat_map(|entry| entry.header.blobs()).copied().collect();
+                What::Entries(entries.log(), entries.from()..entries.to(), blobs)
+            }
+            Write::Chunks { blob, chunks, .. } => {
+                let first = chunks.from() / peerfeed_protocol::limits::CHUNK_GROUP;
+                What::Groups(*blob, first..first + 1)
+            }
+            Write::StoredBy { .. } | Write::Fork(_) => What::Note,
+        };
+        let job = self.next_job();
+        let bytes = write.payload_bytes();
+        self.unwritten_bytes += bytes;
+        self.jobs.insert(job, Pending { feed: write.feed(), bytes, what });
+        self.actions.push_back(Action::Write { job, write });
+    }
+
+    /// A write has ended, after the store synced it or refused it.
+    pub fn handle_written(&mut self, now: Moment, job: JobId, outcome: Outcome) {
+        let Some(pending) = self.jobs.remove(&job) else { return };
+        self.unwritten_bytes -= pending.bytes;
+        match outcome {
+            Outcome::Done { complete } => self.written(now, pending, &complete),
+            Outcome::Failed(reason) => self.not_written(pending, reason),
+        }
+        self.ready.extend(self.peers.keys().copied());
+        self.tasks_due = true;
+        self.settle(now);
+    }
+
+    fn written(&mut self, now: Moment, pending: Pending, complete: &[(LogId, u64)]) {
+        let id = pending.feed;
+        let Some(feed) = self.feeds.get_mut(&id) else { return };
+        for (log, complete) in complete {
+            if let Some(log) = feed.logs.get_mut(log) {
+                log.complete = log.complete.max(*complete);
+            }
+        }
+        match pending.what {
+            What::Records => self.tell_state_to_all(id),
+            What::Head(log, size) => {
+                if let Some(known) = feed.logs.get_mut(&log) {
+                    known.stored_size = known.stored_size.max(size);
+                }
+                self.push_head(now, id, log);
+            }
+            What::Entries(log, range, blobs) => {
+                if let Some(known) = feed.logs.get_mut(&log) {
+                    known.written(&range);
+                }
+                for blob in blobs {
+                    feed.refer(blob);
+                }
+                self.actions.push_back(Action::Arrived { feed: id, log, from: range.start, to: range.end });
+                self.push_head(now, id, log);
+                self.held_grew(id);
+            }
+            What::Groups(reference, groups) => {
+                let Some(blob) = feed.blobs.get_mut(&reference) else { return };
+                let mut is_complete = false;
+                for group in groups {
+                    is_complete = blob.written(group);
+                }
+                if is_complete {
+                    feed.unqueue_blob(&reference);
+                    self.held_grew(id);
+                }
+            }
+            What::Note => {}
+        }
+    }
+
+    /// The disk is full, or a quota is used up: nothing more is asked for until the feed is loaded again.
+    fn not_written(&mut self, pending: Pending, reason: String) {
+        let Some(feed) = self.feeds.get_mut(&pending.feed) else { return };
+        match pending.what {
+            What::Entries(log, range, _) => {
+                if let Some(log) = feed.logs.get_mut(&log) {
+                    log.not_written(&range);
+                }
+            }
+            What::Groups(reference, groups) => {
+                if let Some(blob) = feed.blobs.get_mut(&reference) {
+                    groups.for_each(|group| blob.not_written(group));
+                }
+            }
+            What::Note => return,
+            What::Records | What::Head(..) => {}
+        }
+        feed.stopped = Some(reason);
+    }
+
+    /// Pushes a log's head to everybody who knows an older one, once all entries that they lack are on the disk here.
+    pub(super) fn push_head(&mut self, _now: Moment, id: FeedId, name: LogId) {
+        let Some(log) = self.feeds.get(&id).and_then(|feed| feed.logs.get(&name)) else { return };
+        if log.stored_size < log.size() {
+            return;
+        }
+        let size = log.size();
+        let mut to = Vec::new();
+        for peer in self.peers.values_mut().filter(|peer| !peer.closing) {
+            let connection = peer.id;
+            let Some(share) = peer.shares.get_mut(&id) else { continue };
+            let theirs = share.logs.entry(name).or_default();
+            if theirs.size < size && log.held.contains(&(theirs.size..size)) {
+                to.push((Recipient { connection, channel: share.channel }, theirs.size));
+                theirs.size = size;
+            }
+        }
+        if !to.is_empty() {
+            self.actions.push_back(Action::Read(Read::Push { to, feed: id, log: name }));
+        }
+    }
+
+    /// More of a feed is on the disk: seeders say so at once, and peers learn soon what they may ask for.
+    fn held_grew(&mut self, id: FeedId) {
+        let connections: Vec<ConnectionId> =
+            self.peers.values().filter(|peer| peer.shares.contains_key(&id)).map(|peer| peer.id).collect();
+        for connection in connections {
+            self.tell_stored(connection, id);
+            if let Some(share) = self.peers.get_mut(&connection).and_then(|peer| peer.shares.get_mut(&id)) {
+                share.untold = true;
+            }
+        }
+    }
+
+    /// Tells peers what is held, where it changed and they were not told lately; forgets what was expected in vain.
+    pub(super) fn tell_held(&mut self, now: Moment) {
+        let mut due = Vec::new();
+        for peer in self.peers.values_mut() {
+            for (id, share) in &mut peer.shares {
+                if share.expecting_since.is_some_and(|since| now.since(since) >= EXPECTED_WITHIN) {
+                    share.expecting_since = None;
+                    for log in self.feeds.get_mut(id).into_iter().flat_map(|feed| feed.logs.values_mut()) {
+                        log.unask(peer.id, None);
+                    }
+                }
+                let lately = share.told_held.is_some_and(|told| now.since(told) < TELL_EVERY);
+                if share.untold && !lately {
+                    share.untold = false;
+                    share.told_held = Some(now);
+                    due.push((peer.id, *id));
+                }
+            }
+        }
+        for (connection, id) in due {
+            self.tell_state(connection, id);
+        }
+    }
+
+    /// Tells every peer of a feed its records and what is held.
+    pub(super) fn tell_state_to_all(&mut self, id: FeedId) {
+        let connections: Vec<ConnectionId> =
+            self.peers.values().filter(|peer| peer.shares.contains_key(&id)).map(|peer| peer.id).collect();
+        for connection in connections {
+            self.tell_state(connection, id);
+        }
+    }
+
+    fn tell_state(&mut self, connection: ConnectionId, id: FeedId) {
+        let Some(feed) = self.feeds.get(&id) else { return };
+        let Some(share) = self.peers.get_mut(&connection).and_then(|peer| peer.shares.get_mut(&id)) else { return };
+        let heads = share.logs.iter().map(|(log, theirs)| (*log, theirs.size)).collect();
+        for log in feed.logs.values().filter(|log| log.stored_size == log.size()) {
+            let theirs = share.logs.entry(log.id()).or_default();
+            theirs.size = theirs.size.max(log.size());
+        }
+        let known = Interest { heads, ..Interest::default() };
+        let to = Recipient { connection, channel: share.channel };
+        self.actions.push_back(Action::Read(Read::State { to, feed: id, known, newest: None }));
+    }
+}

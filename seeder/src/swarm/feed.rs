@@ -1,0 +1,307 @@
+//! A feed as the engine follows it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
+
+use peerfeed_protocol::announce::TrackerUrl;
+use peerfeed_protocol::feed::{BlobRef, Head, Records};
+use peerfeed_protocol::ids::{FeedId, LogId, SwarmId, WitnessKey};
+use peerfeed_protocol::peer::Moment;
+use peerfeed_protocol::peer::message::{Interest, Newest, Stored};
+
+use super::blob::Blob;
+use super::log::Log;
+use super::progress::AttemptKind;
+use crate::store::{Roles, SeederHint};
+
+/// Entries asked for along with the first handshake by who has nothing of a feed: a screen full of posts.
+const COLD_ENTRIES: u32 = 50;
+
+/// Bytes of bodies asked for along with them.
+const COLD_BODY_BYTES: u32 = 64 << 10;
+
+/// What the store holds of a feed, as the engine is told at the start and after each local change.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The feed.
+    pub feed: FeedId,
+    /// What is done with it here.
+    pub roles: Roles,
+    /// Its manifest and roster.
+    pub records: Option<Records>,
+    /// Seeders from links and from the person here.
+    pub seeders: Vec<SeederHint>,
+    /// Trackers from links and from the person here.
+    pub trackers: Vec<TrackerUrl>,
+    /// Its logs.
+    pub logs: Vec<LogSnapshot>,
+    /// The blobs that its entries refer to, and the groups held of each.
+    pub blobs: Vec<(BlobRef, HeldGroups)>,
+    /// What seeders said that they have synced.
+    pub stored: Vec<(WitnessKey, Stored)>,
+}
+
+/// A log in a snapshot.
+#[derive(Clone, Debug)]
+pub struct LogSnapshot {
+    /// Its newest head.
+    pub head: Head,
+    /// Entries held.
+    pub held: Vec<Range<u64>>,
+    /// Entries held with all of their blobs, from the first on.
+    pub complete: u64,
+    /// Whether it contradicts itself.
+    pub forked: bool,
+}
+
+/// Groups of a blob that are held.
+#[derive(Clone, Debug)]
+pub enum HeldGroups {
+    /// All of them.
+    All,
+    /// One bit per group, the first in the highest bit of the first byte; bits that are missing are 0.
+    Some(Vec<u8>),
+}
+
+impl HeldGroups {
+    /// Whether a group is held.
+    pub fn has(&self, group: u32) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(bits) => bits.get((group / 8) as usize).is_some_and(|byte| byte & (0x80 >> (group % 8)) != 0),
+        }
+    }
+}
+
+/// A feed, its logs and blobs, and where it may be found.
+#[derive(Debug)]
+pub struct Feed {
+    /// Its name.
+    pub id: FeedId,
+    /// The name that trackers know.
+    pub swarm: SwarmId,
+    /// What is done with it here.
+    pub roles: Roles,
+    /// Its newest records.
+    pub records: Option<Records>,
+    /// Seeders from links and from the person here.
+    pub hints: Vec<SeederHint>,
+    /// Trackers from links and from the person here.
+    pub hint_trackers: Vec<TrackerUrl>,
+    /// Its logs.
+    pub logs: BTreeMap<LogId, Log>,
+    /// Every blob that its entries refer to.
+    pub blobs: HashMap<BlobRef, Blob>,
+    /// The blobs that are to be here, the most urgent first.
+    pub queue: BTreeMap<i64, BlobRef>,
+    queued: HashSet<BlobRef>,
+    next_rank: i64,
+    /// Addresses where it may be found, as far as this feed is concerned.
+    pub spots: HashMap<String, Spot>,
+    /// What seeders said that they have synced.
+    pub stored: HashMap<WitnessKey, HashMap<LogId, Stored>>,
+    /// Where those who are in no manifest and no link were met.
+    pub met: HashMap<WitnessKey, String>,
+    /// Only the newest so many entries of each log are wanted, unless everything is.
+    pub newest: Option<u64>,
+    /// Why nothing more is stored.
+    pub stopped: Option<String>,
+    /// Callers that wait for something of this feed.
+    pub users: usize,
+    /// Callers that wait for all of its blobs.
+    pub blob_users: usize,
+    /// Since when it is looked for; none while it is not.
+    pub sought_since: Option<Moment>,
+}
+
+/// An address at which a feed may be found.
+#[derive(Clone, Debug)]
+pub struct Spot {
+    /// Who named it.
+    pub kind: AttemptKind,
+    /// The seeder that is expected there.
+    pub witness: Option<WitnessKey>,
+    /// Whether it was tried since the feed is looked for.
+    pub tried: bool,
+    /// Whether it answered with a state since then.
+    pub answered: bool,
+    /// Why it does not serve the feed.
+    pub error: Option<String>,
+    /// Until when it is not asked for this feed again, as it said that it has it not.
+    pub refused_until: Option<Moment>,
+}
+
+impl Feed {
+    /// A feed of which nothing is known yet.
+    pub fn new(id: FeedId, swarm: SwarmId) -> Self {
+        Self {
+            id,
+            swarm,
+            roles: Roles::default(),
+            records: None,
+            hints: Vec::new(),
+            hint_trackers: Vec::new(),
+            logs: BTreeMap::new(),
+            blobs: HashMap::new(),
+            queue: BTreeMap::new(),
+            queued: HashSet::new(),
+            next_rank: 0,
+            spots: HashMap::new(),
+            stored: HashMap::new(),
+            met: HashMap::new(),
+            newest: None,
+            stopped: None,
+            users: 0,
+            blob_users: 0,
+            sought_since: None,
+        }
+    }
+
+    /// Takes over what the store holds. What is under way stays under way.
+    pub fn update(&mut self, snapshot: Snapshot) {
+        self.roles = snapshot.roles;
+        self.hints = snapshot.seeders;
+        self.hint_trackers = snapshot.trackers;
+        if snapshot.records.is_some() {
+            self.records = snapshot.records;
+        }
+        for log in snapshot.logs {
+            let size = log.head.size();
+            let known = self.logs.entry(*log.head.log()).or_insert_with(|| Log::new(log.head.clone()));
+            known.advance(log.head);
+            known.stored_size = known.stored_size.max(size);
+            known.forked |= log.forked;
+            known.complete = known.complete.max(log.complete);
+            for range in log.held {
+                known.written(&range);
+            }
+        }
+        for (reference, held) in snapshot.blobs {
+            self.blobs.entry(reference).or_insert_with(|| Blob::new(reference, |group| held.has(group)));
+            if matches!(held, HeldGroups::All) && !self.blobs[&reference].is_complete() {
+                self.blobs.insert(reference, Blob::new(reference, |_| true));
+            }
+            if self.wants_all_blobs() {
+                self.queue_blob(reference, false);
+            }
+        }
+        for (witness, stored) in snapshot.stored {
+            self.stored.entry(witness).or_default().insert(stored.log, stored);
+        }
+    }
+
+    /// Whether every blob is to be here: a seeder's, an author's, or because somebody waits for them.
+    pub fn wants_all_blobs(&self) -> bool {
+        self.roles.own || self.roles.seed || self.blob_users > 0
+    }
+
+    /// A blob that an entry refers to; wanted when all are.
+    pub fn refer(&mut self, reference: BlobRef) {
+        self.blobs.entry(reference).or_insert_with(|| Blob::new(reference, |_| false));
+        if self.wants_all_blobs() {
+            self.queue_blob(reference, false);
+        }
+    }
+
+    /// Wants a blob: before all others when somebody waits for it, else newer ones before older ones.
+    pub fn queue_blob(&mut self, reference: BlobRef, waited_for: bool) {
+        const WAITED_FOR: i64 = 1 << 40;
+        if self.blobs.get(&reference).is_none_or(Blob::is_complete) {
+            return;
+        }
+        self.next_rank += 1;
+        if self.queued.insert(reference) {
+            let rank = if waited_for { self.next_rank - WAITED_FOR } else { -self.next_rank };
+            self.queue.insert(rank, reference);
+        } else if waited_for {
+            self.queue.retain(|_, queued| *queued != reference);
+            self.queue.insert(self.next_rank - WAITED_FOR, reference);
+        }
+    }
+
+    /// A blob is here.
+    pub fn unqueue_blob(&mut self, reference: &BlobRef) {
+        if self.queued.remove(reference) {
+            self.queue.retain(|_, queued| queued != reference);
+        }
+    }
+
+    /// What a peer is told that we have and want.
+    pub fn interest(&self) -> Interest {
+        let cold = self.logs.is_empty() && (self.roles.follow || self.roles.own);
+        Interest {
+            manifest: self.records.as_ref().map_or(0, |records| records.manifest().number()),
+            roster: self.records.as_ref().map_or(0, |records| records.roster().number()),
+            heads: self.logs.values().map(|log| (log.id(), log.size())).collect(),
+            newest: cold.then_some(Newest { entries: COLD_ENTRIES, body_bytes: COLD_BODY_BYTES }),
+            grant_tags: Vec::new(),
+        }
+    }
+
+    /// The seeders that manifest and link name: address, key, and whether the manifest lists it.
+    pub fn seeders(&self) -> Vec<(String, Option<WitnessKey>, bool)> {
+        let listed = self.records.iter().flat_map(|records| &records.manifest().content().seeders);
+        let mut seeders: Vec<_> =
+            listed.map(|seeder| (seeder.address.clone(), Some(seeder.witness), true)).collect();
+        for hint in &self.hints {
+            if seeders.iter().all(|(address, ..)| *address != hint.address) {
+                seeders.push((hint.address.clone(), hint.witness, false));
+            }
+        }
+        seeders
+    }
+
+    /// Whether the manifest lists this key.
+    pub fn lists(&self, witness: &WitnessKey) -> bool {
+        let seeders = self.records.iter().flat_map(|records| &records.manifest().content().seeders);
+        seeders.into_iter().any(|seeder| seeder.witness == *witness)
+    }
+
+    /// The trackers that manifest and link name.
+    pub fn trackers(&self) -> Vec<TrackerUrl> {
+        let listed = self.records.iter().flat_map(|records| &records.manifest().content().trackers);
+        let mut trackers: Vec<TrackerUrl> = listed.filter_map(|url| url.parse().ok()).collect();
+        trackers.extend(self.hint_trackers.iter().cloned());
+        trackers
+    }
+
+    /// Whether nothing that is wanted is lacking.
+    pub fn is_complete(&self) -> bool {
+        self.logs.values().all(|log| log.lacking(log.wanted(self.newest)) == 0)
+            && self.queue.values().all(|blob| self.blobs.get(blob).is_none_or(Blob::is_complete))
+    }
+
+    /// Entries held, and entries known to exist.
+    pub fn entries(&self) -> (u64, u64) {
+        self.logs.values().fold((0, 0), |(held, all), log| (held + log.held.len(), all + log.size()))
+    }
+
+    /// Bytes held of all blobs.
+    pub fn blob_bytes(&self) -> u64 {
+        self.blobs.values().map(Blob::held_bytes).sum()
+    }
+
+    /// How much of everything known here this seeder said to have: entries, and whether it is all, blobs included.
+    pub fn stored_by(&self, witness: &WitnessKey) -> (u64, bool) {
+        let Some(words) = self.stored.get(witness) else { return (0, false) };
+        let entries = words.values().map(|stored| stored.entries).sum();
+        let has_all = |log: &Log| words.get(&log.id()).is_some_and(|stored| stored.with_blobs >= log.size());
+        (entries, !self.logs.is_empty() && self.logs.values().all(has_all))
+    }
+
+    /// Notes an address. One that is known already keeps its better kind.
+    pub fn note_spot(&mut self, address: &str, kind: AttemptKind, witness: Option<WitnessKey>) {
+        let spot = self.spots.entry(address.to_owned()).or_insert(Spot {
+            kind,
+            witness,
+            tried: false,
+            answered: false,
+            error: None,
+            refused_until: None,
+        });
+        if kind == AttemptKind::Seeder {
+            spot.kind = kind;
+        }
+        spot.witness = witness.or(spot.witness);
+    }
+}

@@ -1,0 +1,141 @@
+//! Every limit of the engine, with its unit and its reason.
+
+use std::time::Duration;
+
+/// Entries asked for at once; the protocol's most. Short posts are 300 bytes, so the byte limit is met first.
+pub const REQUEST_ENTRIES: u64 = 4_096;
+
+/// Bytes of entries asked for at once: large enough for a fast link, small enough to be taken from a slow peer.
+pub const REQUEST_ENTRY_BYTES: u64 = 1 << 20;
+
+/// Bytes that one entry is taken for when a request's weight is estimated: header and the smallest padded body.
+pub const ENTRY_GUESS_BYTES: u64 = 600;
+
+/// Fewest bytes outstanding with a peer: two groups of chunks, so that one is on its way while the other is stored.
+pub const WINDOW_FLOOR_BYTES: u64 = 2 << 20;
+
+/// Most bytes outstanding with a peer: 32 MiB fill a link of 2.5 Gbit/s over 100 ms.
+pub const WINDOW_CAP_BYTES: u64 = 32 << 20;
+
+/// Most bytes outstanding with all peers together; what has arrived and is not stored counts as outstanding.
+pub const OUTSTANDING_BYTES: u64 = 96 << 20;
+
+/// Requests outstanding with one peer; below the 256 that every peer takes.
+pub const OUTSTANDING_REQUESTS: usize = 192;
+
+/// How long a request has to be outstanding before an idle peer takes it over as well (endgame).
+pub const STEAL_AFTER: Duration = Duration::from_secs(2);
+
+/// Bodies handed to the store and not yet synced, bytes; beyond it nothing more is asked for.
+pub const UNWRITTEN_BYTES: u64 = 64 << 20;
+
+/// Connections in all of a node.
+pub const CONNECTIONS: usize = 1_000;
+
+/// Connections accepted from one prefix (an IPv4 address, an IPv6 /56): a household, not a flood.
+pub const CONNECTIONS_PER_PREFIX: usize = 32;
+
+/// Connections of one prefix when it is this machine itself: everything that tests and demos start.
+pub const CONNECTIONS_LOOPBACK: usize = 512;
+
+/// Connections whose handshake is not done.
+pub const HALF_OPEN: usize = 128;
+
+/// First messages per prefix and minute that are compared with the feeds held: each costs up to 3,072 MACs.
+pub const HINT_TRIES_PER_MINUTE: u32 = 120;
+
+/// Ephemeral keys remembered, so that a replayed first message costs no handshake.
+pub const SEEN_EPHEMERALS: usize = 16_384;
+
+/// Feeds whose hints are compared with a first message. spec: PEER-3
+pub const HINTED_FEEDS: usize = 1_024;
+
+/// Dials under way at once.
+pub const DIALS: usize = 32;
+
+/// Dials under way to one address.
+pub const DIALS_PER_ADDRESS: usize = 1;
+
+/// How long a dial may take until TCP is connected.
+pub const DIAL_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// Connections that a node seeks for one feed; more are accepted, none is dialled.
+pub const PEERS_SOUGHT: usize = 20;
+
+/// Addresses remembered per feed; the worst give way.
+pub const ADDRESSES_PER_FEED: usize = 200;
+
+/// First wait before an address is dialled again.
+pub const REDIAL_FIRST: Duration = Duration::from_secs(2);
+
+/// Longest wait before an address is dialled again.
+pub const REDIAL_LONGEST: Duration = Duration::from_secs(600);
+
+/// Failures in a row after which an address that a tracker or a peer named is forgotten.
+pub const REDIAL_GIVE_UP: u32 = 6;
+
+/// How long a connection must have lasted for its end to count as bad luck and not as a failure.
+pub const STEADY: Duration = Duration::from_secs(30);
+
+/// First ban for a proven lie; each further one lasts twice as long.
+pub const BAN_FIRST: Duration = Duration::from_secs(3_600);
+
+/// Longest ban.
+pub const BAN_LONGEST: Duration = Duration::from_secs(24 * 3_600);
+
+/// Bans remembered; the soonest to end gives way.
+pub const BANS: usize = 4_096;
+
+/// Peers asked of a tracker.
+pub const NUMWANT: u32 = 50;
+
+/// Announces under way at once.
+pub const ANNOUNCES: usize = 16;
+
+/// How long one announce may take.
+pub const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// First wait after a tracker failed.
+pub const ANNOUNCE_RETRY_FIRST: Duration = Duration::from_secs(10);
+
+/// Longest wait after a tracker failed.
+pub const ANNOUNCE_RETRY_LONGEST: Duration = Duration::from_secs(1_800);
+
+/// How long the announce that one leaves may take at shutdown.
+pub const STOPPED_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long the seeders that are known have to answer before a reader asks a tracker.
+pub const SEEDERS_FIRST: Duration = Duration::from_millis(1_500);
+
+/// How long a sync waits for others once one peer has given all it has.
+pub const SETTLE: Duration = Duration::from_millis(700);
+
+/// Bytes served to a peer at once: what waits in its connection to be sent.
+pub const SERVE_BUFFER_BYTES: usize = 4 << 20;
+
+/// Answers being read from the store at once.
+pub const SERVE_JOBS: usize = 4;
+
+/// Requests of one peer that wait to be served; the protocol lets no more be open.
+pub const SERVE_QUEUE: usize = 256;
+
+/// Least time between two states told to a peer about what is held here.
+pub const TELL_EVERY: Duration = Duration::from_millis(500);
+
+/// Least time between two questions to a peer which parts of a blob it holds.
+pub const ASK_BLOBS_EVERY: Duration = Duration::from_secs(2);
+
+/// Blobs asked about in one message. spec: PEER-40
+pub const BLOBS_PER_QUESTION: usize = 256;
+
+/// Body of the newest entry that is pushed along with its head, bytes.
+pub const PUSH_BODY_BYTES: usize = 4_000;
+
+/// Logs of a feed that are followed: 64 devices with 16 incarnations each. spec: FEED-7, FEED-8
+pub const LOGS_PER_FEED: usize = 1_024;
+
+/// Feeds open with one peer. spec: PEER-20
+pub const CHANNELS_PER_PEER: usize = 1_024;
+
+/// Progress is told at most this often.
+pub const PROGRESS_EVERY: Duration = Duration::from_millis(100);

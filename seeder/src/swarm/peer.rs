@@ -1,0 +1,203 @@
+//! A connected peer as the engine sees it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::SocketAddr;
+use std::ops::Range;
+
+use peerfeed_protocol::feed::BlobRef;
+use peerfeed_protocol::ids::{BlobRoot, FeedId, LogId, NodeKey};
+use peerfeed_protocol::peer::message::{Interest, State, Stored};
+use peerfeed_protocol::peer::{ChannelId, Moment, PeerHello};
+
+use super::blob::Holding;
+use super::ranges::Ranges;
+use super::window::{Mark, Window};
+use super::{ConnectionId, Ticket};
+
+/// A peer: one connection, with a channel for each feed in common.
+#[derive(Debug)]
+pub struct Peer {
+    /// The connection.
+    pub id: ConnectionId,
+    /// The address that was dialled, as it was named; none for one that came in.
+    pub dialled: Option<String>,
+    /// Its address, once TCP is connected.
+    pub address: Option<SocketAddr>,
+    /// Its node key, once the handshake is done.
+    pub node: Option<NodeKey>,
+    /// When the handshake was done.
+    pub established: Option<Moment>,
+    /// How it introduced itself.
+    pub hello: Option<PeerHello>,
+    /// Feeds that it was asked to open.
+    pub opening: HashSet<FeedId>,
+    /// Feeds open with it.
+    pub shares: BTreeMap<FeedId, Share>,
+    /// Channels of these feeds.
+    pub channels: HashMap<ChannelId, FeedId>,
+    /// How much may be outstanding.
+    pub window: Window,
+    /// What it was asked for.
+    pub outstanding: BTreeMap<Ticket, Outstanding>,
+    /// Bytes that were asked for and have not come.
+    pub outstanding_bytes: u64,
+    /// Bytes received of entries and chunks.
+    pub received_bytes: u64,
+    /// Bytes served of entries and chunks.
+    pub served_bytes: u64,
+    /// It is being closed: nothing more is sent or asked.
+    pub closing: bool,
+}
+
+/// A feed in common with a peer.
+#[derive(Debug)]
+pub struct Share {
+    /// The channel.
+    pub channel: ChannelId,
+    /// Whether its first state has come.
+    pub stated: bool,
+    /// Whether the newest entries follow its first state unasked.
+    pub cold: bool,
+    /// Since when its newest entries are expected unasked.
+    pub expecting_since: Option<Moment>,
+    /// Its logs.
+    pub logs: HashMap<LogId, TheirLog>,
+    /// What it holds of blobs.
+    pub blobs: HashMap<BlobRoot, Holding>,
+    /// Blobs asked about, and when.
+    pub blobs_asked: HashMap<BlobRoot, Moment>,
+    /// What was said last about what is stored here.
+    pub told_stored: HashMap<LogId, Stored>,
+    /// When it was last told what is held here.
+    pub told_held: Option<Moment>,
+    /// Something is held that it was not told.
+    pub untold: bool,
+    /// When the channel was closed and opened again because a proof did not connect.
+    pub reopened: Option<Moment>,
+}
+
+/// A log of a peer.
+#[derive(Clone, Debug, Default)]
+pub struct TheirLog {
+    /// Entries of the newest head that it is known to have.
+    pub size: u64,
+    /// Entries that it holds.
+    pub held: Ranges,
+    /// Entries that it said it does not hold after all.
+    pub lacks: Ranges,
+}
+
+/// A request of ours.
+#[derive(Clone, Debug)]
+pub struct Outstanding {
+    /// The feed.
+    pub feed: FeedId,
+    /// What was asked for.
+    pub what: Asked,
+    /// Bytes that it counts.
+    pub bytes: u64,
+    /// The window when it was sent.
+    pub mark: Mark,
+    /// When it was sent.
+    pub sent: Moment,
+    /// It was late: given to others, and no longer counted.
+    pub late: bool,
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Entries of a log, less those that have come.
+    Entries(LogId, Range<u64>),
+    /// A group of chunks.
+    Group(BlobRef, u32),
+}
+
+impl Peer {
+    /// A peer that is being dialled, or that has come in.
+    pub fn new(id: ConnectionId, dialled: Option<String>, address: Option<SocketAddr>) -> Self {
+        Self {
+            id,
+            dialled,
+            address,
+            node: None,
+            established: None,
+            hello: None,
+            opening: HashSet::new(),
+            shares: BTreeMap::new(),
+            channels: HashMap::new(),
+            window: Window::new(),
+            outstanding: BTreeMap::new(),
+            outstanding_bytes: 0,
+            received_bytes: 0,
+            served_bytes: 0,
+            closing: false,
+        }
+    }
+
+    /// Whether it was dialled here, or came in.
+    pub fn dialled_here(&self) -> bool {
+        self.id.0.is_multiple_of(2)
+    }
+
+    /// Bytes that may be asked for now.
+    pub fn room_bytes(&self) -> u64 {
+        self.window.limit_bytes().saturating_sub(self.outstanding_bytes)
+    }
+
+    /// The address under which it can be dialled: the one that was, or where it says that it listens.
+    pub fn reachable_at(&self) -> Option<String> {
+        self.dialled.clone().or_else(|| {
+            let port = self.hello.as_ref()?.listen_port?;
+            Some(SocketAddr::new(self.address?.ip().to_canonical(), port).to_string())
+        })
+    }
+
+    /// The feed of a channel, and what is in common.
+    pub fn share_of(&mut self, channel: ChannelId) -> Option<(FeedId, &mut Share)> {
+        let feed = *self.channels.get(&channel)?;
+        Some((feed, self.shares.get_mut(&feed)?))
+    }
+}
+
+impl Share {
+    /// A feed just opened with a peer that has and wants this.
+    pub fn new(channel: ChannelId, interest: &Interest) -> Self {
+        let theirs = |&(log, size): &(LogId, u64)| (log, TheirLog { size, ..TheirLog::default() });
+        Self {
+            channel,
+            stated: false,
+            cold: false,
+            expecting_since: None,
+            logs: interest.heads.iter().map(theirs).collect(),
+            blobs: HashMap::new(),
+            blobs_asked: HashMap::new(),
+            told_stored: HashMap::new(),
+            told_held: None,
+            untold: false,
+            reopened: None,
+        }
+    }
+
+    /// The peer told what it holds.
+    pub fn hear_held(&mut self, state: &State) {
+        match &state.held {
+            None => {
+                for log in self.logs.values_mut() {
+                    log.held = std::iter::once(0..log.size).collect();
+                    log.lacks = Ranges::new();
+                }
+            }
+            Some(ranges) => {
+                for log in self.logs.values_mut() {
+                    log.held = Ranges::new();
+                    log.lacks = Ranges::new();
+                }
+                for range in ranges {
+                    let log = self.logs.entry(range.log).or_default();
+                    log.held.insert(range.from..range.to.min(log.size.max(range.from)));
+                }
+            }
+        }
+    }
+}
