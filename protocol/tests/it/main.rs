@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::too_many_lines)]
 
 mod bencode;
+mod feed;
 mod identity;
 mod merkle;
 mod peer;
