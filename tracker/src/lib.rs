@@ -1,4 +1,21 @@
 //! A BitTorrent tracker: HTTP and UDP, IPv4 and IPv6, one process, one swarm map in memory.
+//!
+//! - [`swarm`]: who is in which swarm; knows no transport.
+//! - [`tracker`]: an announce in, a reply out, whatever carried it.
+//! - [`udp`], [`http`]: the transports, each with a part that only decides and a part that owns sockets.
+//! - [`server`]: binds and runs them; [`config`] is what an operator sets, [`limit`] what is fixed.
+//! - [`metrics`]: what has happened, counted by cause.
+//! - [`cli`]: the command line, [`cli::main_with_args`] its entry.
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("peerfeed-tracker needs a 64-bit platform");
 
 pub mod cli;
+pub mod config;
+pub mod http;
+pub mod limit;
+pub mod metrics;
+pub mod server;
 pub mod swarm;
+pub mod tracker;
+pub mod udp;

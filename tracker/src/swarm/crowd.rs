@@ -170,9 +170,11 @@ fn push<const N: usize>(bucket: &mut Vec<Peer<N>>, peer: Peer<N>) {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::hash::Hasher as _;
 
     use rand_chacha::ChaCha8Rng;
     use rand_core::SeedableRng as _;
+    use siphasher::sip::SipHasher13;
 
     use super::*;
 
@@ -182,9 +184,9 @@ mod tests {
     }
 
     fn hash(address: &[u8; 6]) -> u64 {
-        u64::from_be_bytes([0, 0, address[0], address[1], address[2], address[3], 0, 1])
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            >> 7
+        let mut hasher = SipHasher13::new_with_key(&[3; 16]);
+        hasher.write(address);
+        hasher.finish()
     }
 
     fn crowd(count: u32) -> Crowd<6> {

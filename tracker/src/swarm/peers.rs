@@ -235,9 +235,11 @@ impl Before {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::hash::Hasher as _;
 
     use rand_chacha::ChaCha8Rng;
     use rand_core::SeedableRng as _;
+    use siphasher::sip::SipHasher13;
 
     use super::super::record::Tick;
     use super::*;
@@ -250,7 +252,9 @@ mod tests {
     }
 
     fn hash(address: &[u8; 6]) -> u64 {
-        (u64::from(address[2]) << 8 | u64::from(address[3])).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 7
+        let mut hasher = SipHasher13::new_with_key(&[3; 16]);
+        hasher.write(address);
+        hasher.finish()
     }
 
     fn swarm(count: u16, is_seed: impl Fn(u16) -> bool) -> V4 {

@@ -1,0 +1,228 @@
+//! The whole program without its command line: bind, run, shut down.
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time;
+
+use crate::config::Config;
+use crate::limit::{REPORT_PERIOD, SWEEP_PERIOD, UDP_WORKERS_MAX};
+use crate::swarm::SwarmMap;
+use crate::tracker::{NoRandomness, Tracker};
+use crate::{http, udp};
+
+/// A tracker whose listeners are all bound, and that answers once it [runs](Self::run).
+pub struct Server {
+    tracker: Arc<Tracker>,
+    bound: Vec<Bound>,
+    http: Vec<http::Listener>,
+    udp: Vec<udp::Worker>,
+    stop: watch::Sender<bool>,
+}
+
+/// One address on which a server listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// Over what.
+    pub transport: Transport,
+    /// Where; never port 0.
+    pub address: SocketAddr,
+}
+
+/// What carries requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// HTTP/1.1.
+    Http,
+    /// Datagrams.
+    Udp,
+}
+
+/// Ends a running server from anywhere.
+#[derive(Clone, Debug)]
+pub struct Shutdown(watch::Sender<bool>);
+
+/// Why a server does not start. All of these are for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// An address cannot be had.
+    #[error("cannot listen on {0}: is another program using it?", Bound { transport: *transport, address: *address })]
+    Listen {
+        /// Over what.
+        transport: Transport,
+        /// Where.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// No keys can be made.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+}
+
+impl Server {
+    /// Binds every listener of `config`. Must be called within a tokio runtime.
+    pub fn bind(config: &Config) -> Result<Self, BindError> {
+        let tracker = Arc::new(Tracker::new(config)?);
+        let places = Arc::new(Semaphore::new(usize::try_from(config.http_connections).unwrap_or(usize::MAX)));
+        let mut server =
+            Self { tracker: tracker.clone(), bound: vec![], http: vec![], udp: vec![], stop: watch::channel(false).0 };
+        for &address in &config.http {
+            let socket = listen(Transport::Http, address, &config.http, http::bind)?;
+            let address = socket.local_addr().map_err(|source| BindError::Listen {
+                transport: Transport::Http,
+                address,
+                source,
+            })?;
+            server.bound.push(Bound { transport: Transport::Http, address });
+            server.http.push(http::Listener::new(socket, tracker.clone(), places.clone()));
+        }
+        let workers = workers(config);
+        for &address in &config.udp {
+            let bind = |address, only_v6| udp::bind(address, only_v6, workers);
+            let sockets = listen(Transport::Udp, address, &config.udp, bind)?;
+            let bound = sockets.first().and_then(|socket| socket.local_addr().ok()).unwrap_or(address);
+            server.bound.push(Bound { transport: Transport::Udp, address: bound });
+            for socket in sockets {
+                server.udp.push(udp::Worker::new(socket, tracker.clone())?);
+            }
+        }
+        Ok(server)
+    }
+
+    /// Where it listens, in the order of the configuration, HTTP first.
+    pub fn bound(&self) -> &[Bound] {
+        &self.bound
+    }
+
+    /// The state that its listeners share: counts for tests and reports.
+    pub fn tracker(&self) -> Arc<Tracker> {
+        self.tracker.clone()
+    }
+
+    /// What ends it.
+    pub fn shutdown(&self) -> Shutdown {
+        Shutdown(self.stop.clone())
+    }
+
+    /// Answers until [`Shutdown::trigger`]; returns when every listener has ended.
+    pub async fn run(self) {
+        let stop_threads = Arc::new(AtomicBool::new(false));
+        let threads: Vec<JoinHandle<()>> = self
+            .udp
+            .into_iter()
+            .map(|worker| {
+                let stop = stop_threads.clone();
+                thread::spawn(move || worker.run(&stop))
+            })
+            .collect();
+        let mut listeners = JoinSet::new();
+        for listener in self.http {
+            listeners.spawn(listener.run(self.stop.subscribe()));
+        }
+        let mut stop = self.stop.subscribe();
+        tokio::select! {
+            _ = stop.wait_for(|&stop| stop) => {}
+            () = sweep(&self.tracker) => {}
+            () = report(&self.tracker) => {}
+        }
+        stop_threads.store(true, Ordering::Relaxed);
+        while listeners.join_next().await.is_some() {}
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                let _ = thread.join();
+            }
+        });
+        let _ = joined.await;
+    }
+}
+
+impl Shutdown {
+    /// Ends the server; calling it again does nothing.
+    pub fn trigger(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+/// The address as a client writes it.
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.transport {
+            Transport::Http => write!(f, "http://{}/announce", self.address),
+            Transport::Udp => write!(f, "udp://{}", self.address),
+        }
+    }
+}
+
+/// Binds one address. `[::]` takes IPv4 as well, unless `0.0.0.0` is listed for the same port; on a machine without IPv6
+/// `0.0.0.0` takes its place.
+fn listen<T>(
+    transport: Transport,
+    address: SocketAddr,
+    listed: &[SocketAddr],
+    bind: impl Fn(SocketAddr, bool) -> io::Result<T>,
+) -> Result<T, BindError> {
+    let any_v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
+    let is_any_v6 = address.is_ipv6() && address.ip().is_unspecified();
+    let only_v6 = !is_any_v6 || listed.contains(&any_v4);
+    let bound = match bind(address, only_v6) {
+        Err(error) if is_any_v6 && !only_v6 && lacks_ipv6(&error) => bind(any_v4, false),
+        bound => bound,
+    };
+    bound.map_err(|source| BindError::Listen { transport, address, source })
+}
+
+fn lacks_ipv6(error: &io::Error) -> bool {
+    use nix::errno::Errno;
+    let errors = [Errno::EAFNOSUPPORT, Errno::EADDRNOTAVAIL];
+    error.raw_os_error().is_some_and(|code| errors.contains(&Errno::from_raw(code)))
+}
+
+fn workers(config: &Config) -> usize {
+    match usize::from(config.udp_workers) {
+        0 => thread::available_parallelism().map_or(1, NonZero::get).min(UDP_WORKERS_MAX),
+        workers => workers,
+    }
+}
+
+/// Forgets expired peers, shard by shard, once per [`SWEEP_PERIOD`].
+async fn sweep(tracker: &Tracker) {
+    let shards = u32::try_from(SwarmMap::SHARDS).expect("about a thousand");
+    let mut ticks = time::interval(SWEEP_PERIOD / shards);
+    ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    for step in 0.. {
+        ticks.tick().await;
+        tracker.swarms.sweep(step, tracker.moment().up);
+    }
+}
+
+/// Logs counts, and nothing that names a peer or a swarm.
+async fn report(tracker: &Tracker) {
+    let mut ticks = time::interval(REPORT_PERIOD);
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        let totals = tracker.swarms.totals();
+        tracing::info!(
+            swarms = totals.swarms_v4 + totals.swarms_v6,
+            peers_v4 = totals.peers_v4,
+            peers_v6 = totals.peers_v6,
+            memory_bytes = totals.bytes,
+            up_s = tracker.moment().up.as_secs(),
+            "{}",
+            tracker.metrics
+        );
+    }
+}
+
+/// How long a shutdown may take at most: what callers may rely on.
+pub const SHUTDOWN_MAX: Duration = Duration::from_secs(3);

@@ -1,0 +1,269 @@
+//! What a datagram is answered with.
+
+use std::net::{IpAddr, SocketAddr};
+
+use peerfeed_protocol::announce::connection_id::{ConnectionId, ConnectionIdError};
+use peerfeed_protocol::announce::limits::UDP_REPLY_BYTES_MAX;
+use peerfeed_protocol::announce::udp::{
+    Announce, AnnounceReplyHead, Family, Reply, Request, RequestError, Scrape, TransactionId, encode_error,
+};
+use peerfeed_protocol::announce::{AnnounceReply, Event, InfoHash, ScrapeReply};
+use rand_chacha::ChaCha8Rng;
+
+use crate::limit::CONNECTION_ID_LIFETIME;
+use crate::metrics::Counter;
+use crate::tracker::{Carries, Moment, Tracker};
+
+/// Answers datagrams, one at a time; owns what it needs for that, so that an answer allocates nothing.
+#[derive(Debug)]
+pub(super) struct Handler {
+    rng: ChaCha8Rng,
+    reply: AnnounceReply,
+}
+
+impl Handler {
+    pub(super) fn new(rng: ChaCha8Rng) -> Self {
+        Self { rng, reply: AnnounceReply::default() }
+    }
+
+    /// Appends the answer to `datagram` to `out`, or nothing where there must be none.
+    ///
+    /// Nothing longer than the datagram is answered before the sender has proven its address. spec: ANN-24, ANN-25
+    pub(super) fn handle(
+        &mut self,
+        tracker: &Tracker,
+        datagram: &[u8],
+        from: SocketAddr,
+        now: Moment,
+        out: &mut Vec<u8>,
+    ) {
+        let ip = from.ip().to_canonical();
+        let counter = if from.port() == 0 {
+            Counter::UdpPortZero
+        } else {
+            match Request::decode(datagram) {
+                Ok(Request::Connect { transaction_id }) => {
+                    let connection_id = tracker.connection_ids.issue(ip, now.unix);
+                    let reply = Reply::Connect { transaction_id, connection_id };
+                    out.extend_from_slice(&reply.encode(family_of(ip)));
+                    Counter::UdpConnect
+                }
+                Ok(Request::Announce(announce)) => match verify(tracker, announce.connection_id, ip, now) {
+                    Ok(()) => self.announce(tracker, &announce, ip, now, out),
+                    Err(counter) => counter,
+                },
+                Ok(Request::Scrape(request)) => match verify(tracker, request.connection_id, ip, now) {
+                    Ok(()) => scrape(tracker, &request, ip, out),
+                    Err(counter) => counter,
+                },
+                Err(RequestError::Silent) => Counter::UdpMalformed,
+                Err(RequestError::Answerable { connection_id, transaction_id, problem }) => {
+                    match verify(tracker, connection_id, ip, now) {
+                        Ok(()) => refuse(transaction_id, &problem.to_string(), out),
+                        Err(counter) => counter,
+                    }
+                }
+            }
+        };
+        tracker.metrics.count(counter);
+    }
+
+    fn announce(
+        &mut self,
+        tracker: &Tracker,
+        announce: &Announce<'_>,
+        ip: IpAddr,
+        now: Moment,
+        out: &mut Vec<u8>,
+    ) -> Counter {
+        let request = &announce.request;
+        if request.port == 0 && request.event != Event::Stopped {
+            return refuse(announce.transaction_id, "port 0 cannot be reached", out);
+        }
+        let family = family_of(ip);
+        let carries = Carries::OwnFamily(family.max_peers());
+        tracker.announce(request, ip, carries, now, &mut self.rng, &mut self.reply);
+        let head = AnnounceReplyHead {
+            transaction_id: announce.transaction_id,
+            interval_seconds: u32::try_from(self.reply.interval.as_secs()).unwrap_or(u32::MAX),
+            leechers: self.reply.incomplete,
+            seeders: self.reply.complete,
+        };
+        out.extend_from_slice(&head.encode());
+        out.extend_from_slice(match family {
+            Family::V4 => self.reply.peers.compact_v4(),
+            Family::V6 => self.reply.peers.compact_v6(),
+        });
+        Counter::UdpAnnounce
+    }
+}
+
+fn scrape(tracker: &Tracker, request: &Scrape<'_>, ip: IpAddr, out: &mut Vec<u8>) -> Counter {
+    let entries = request.info_hashes.iter().map(|hash| tracker.swarms.scrape(&InfoHash(*hash)));
+    let reply = ScrapeReply { entries: entries.collect() };
+    let reply = Reply::Scrape { transaction_id: request.transaction_id, reply };
+    out.extend_from_slice(&reply.encode(family_of(ip)));
+    Counter::UdpScrape
+}
+
+fn refuse(transaction_id: TransactionId, reason: &str, out: &mut Vec<u8>) -> Counter {
+    out.extend_from_slice(&encode_error(transaction_id, reason, UDP_REPLY_BYTES_MAX));
+    Counter::UdpRefused
+}
+
+fn verify(tracker: &Tracker, id: ConnectionId, ip: IpAddr, now: Moment) -> Result<(), Counter> {
+    tracker.connection_ids.verify(id, ip, now.unix, CONNECTION_ID_LIFETIME).map_err(|error| match error {
+        ConnectionIdError::Stale => Counter::UdpStaleId,
+        ConnectionIdError::Forged => Counter::UdpForgedId,
+    })
+}
+
+fn family_of(ip: IpAddr) -> Family {
+    if ip.is_ipv4() { Family::V4 } else { Family::V6 }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use peerfeed_protocol::announce::{AnnounceRequest, PeerId};
+    use rand_core::SeedableRng as _;
+
+    use super::*;
+    use crate::config::Config;
+
+    struct World {
+        tracker: Tracker,
+        handler: Handler,
+        now: Moment,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let tracker = Tracker::new(&Config::default()).unwrap();
+            let handler = Handler::new(ChaCha8Rng::seed_from_u64(1));
+            Self { tracker, handler, now: Moment { up: Duration::ZERO, unix: Duration::from_secs(1_800_000_000) } }
+        }
+
+        fn send(&mut self, datagram: &[u8], from: &str) -> Vec<u8> {
+            let mut out = Vec::new();
+            self.handler.handle(&self.tracker, datagram, from.parse().unwrap(), self.now, &mut out);
+            out
+        }
+
+        fn connect(&mut self, from: &str) -> ConnectionId {
+            let reply = self.send(&Request::Connect { transaction_id: 9 }.encode(), from);
+            let Ok(Reply::Connect { transaction_id: 9, connection_id }) = Reply::decode(&reply, Family::V4) else {
+                panic!("{reply:?}")
+            };
+            connection_id
+        }
+
+        fn counted(&self, counter: Counter) -> u64 {
+            self.tracker.metrics.value(counter)
+        }
+    }
+
+    fn announce(connection_id: ConnectionId, port: u16) -> Vec<u8> {
+        let request = AnnounceRequest::new(InfoHash([1; 20]), PeerId([2; 20]), port);
+        Request::Announce(Announce { connection_id, transaction_id: 5, request, options: b"" }).encode()
+    }
+
+    #[test]
+    fn peers_of_a_family_find_each_other() {
+        let mut world = World::new();
+        for (first, second, family) in
+            [("10.0.0.1:1", "10.0.0.2:2", Family::V4), ("[2001:db8::1]:1", "[2001:db8::2]:2", Family::V6)]
+        {
+            let id = world.connect(first);
+            world.send(&announce(id, 100), first);
+            let id = world.connect(second);
+            let bytes = world.send(&announce(id, 200), second);
+            let Ok(Reply::Announce { transaction_id: 5, reply }) = Reply::decode(&bytes, family) else {
+                panic!("{bytes:?}")
+            };
+            let mut expected: SocketAddr = first.parse().unwrap();
+            expected.set_port(100);
+            assert_eq!(reply.peers.iter().collect::<Vec<_>>(), [expected]);
+        }
+    }
+
+    #[test]
+    fn a_client_with_a_mapped_address_is_an_ipv4_client() {
+        let mut world = World::new();
+        let id = world.connect("[::ffff:10.0.0.1]:1");
+        world.send(&announce(id, 100), "[::ffff:10.0.0.1]:1");
+        let id = world.connect("10.0.0.2:1");
+        assert_eq!(world.send(&announce(id, 100), "10.0.0.2:1").len(), 26);
+    }
+
+    #[test]
+    fn without_a_proven_address_no_request_gets_an_answer() {
+        let mut world = World::new();
+        let id = world.connect("10.0.0.1:1");
+        let mut unknown_action = announce(id, 1);
+        unknown_action[11] = 77;
+        for request in [&announce(id, 1)[..], &announce(ConnectionId(0), 1), &unknown_action, &unknown_action[..16]] {
+            assert_eq!(world.send(request, "10.0.0.2:1"), b"", "from another address");
+        }
+        assert_eq!(world.counted(Counter::UdpForgedId) + world.counted(Counter::UdpStaleId), 4);
+        assert_eq!(world.tracker.swarms.totals().peers_v4, 0);
+        world.now.unix += CONNECTION_ID_LIFETIME + Duration::from_secs(1);
+        assert_eq!(world.send(&announce(id, 1), "10.0.0.1:1"), b"");
+        assert_eq!(world.counted(Counter::UdpStaleId), 1 + world.counted(Counter::UdpStaleId) - 1);
+    }
+
+    #[test]
+    fn nonsense_gets_no_answer_and_is_counted() {
+        let mut world = World::new();
+        for nonsense in [&b""[..], b"GET / HTTP/1.1\r\n", &[0; 15], &[0xff; 16]] {
+            assert_eq!(world.send(nonsense, "10.0.0.1:1"), b"");
+        }
+        assert_eq!(world.send(&Request::Connect { transaction_id: 1 }.encode(), "10.0.0.1:0"), b"");
+        assert_eq!(world.counted(Counter::UdpPortZero), 1);
+        assert!(world.counted(Counter::UdpMalformed) >= 3);
+    }
+
+    #[test]
+    fn a_proven_client_is_told_what_is_wrong() {
+        let mut world = World::new();
+        let id = world.connect("10.0.0.1:1");
+        let mut short = announce(id, 1);
+        short.truncate(97);
+        for (request, reason) in [(announce(id, 0), "port 0 cannot be reached"), (short, "announce too short")] {
+            let bytes = world.send(&request, "10.0.0.1:1");
+            let refusal = Reply::Error { transaction_id: 5, reason: reason.to_owned() };
+            assert_eq!(Reply::decode(&bytes, Family::V4), Ok(refusal));
+        }
+        assert_eq!(world.counted(Counter::UdpRefused), 2);
+    }
+
+    #[test]
+    fn a_scrape_answers_in_the_order_asked_with_zeros_for_the_unknown() {
+        let mut world = World::new();
+        let connection_id = world.connect("10.0.0.1:1");
+        world.send(&announce(connection_id, 1), "10.0.0.1:1");
+        let info_hashes = [[1; 20], [9; 20], [1; 20]];
+        let scrape = Scrape { connection_id, transaction_id: 3, info_hashes: &info_hashes };
+        let bytes = world.send(&Request::Scrape(scrape).encode(), "10.0.0.1:1");
+        let Ok(Reply::Scrape { transaction_id: 3, reply }) = Reply::decode(&bytes, Family::V4) else { panic!() };
+        assert_eq!(reply.entries.iter().map(|entry| entry.incomplete).collect::<Vec<_>>(), [1, 0, 1]);
+    }
+
+    #[test]
+    fn a_full_reply_stays_within_1232_bytes() {
+        let mut world = World::new();
+        for n in 0..250 {
+            for from in [format!("10.0.0.{n}:1"), format!("[2001:db8::{n:x}]:1")] {
+                let id = world.connect(&from);
+                let mut request = announce(id, 1);
+                request[92..96].copy_from_slice(&1000u32.to_be_bytes());
+                assert!(world.send(&request, &from).len() <= UDP_REPLY_BYTES_MAX);
+            }
+        }
+        let id = world.connect("[2001:db8::1]:1");
+        let mut request = announce(id, 1);
+        request[92..96].copy_from_slice(&1000u32.to_be_bytes());
+        assert_eq!(world.send(&request, "[2001:db8::1]:1").len(), 20 + 67 * 18);
+    }
+}

@@ -1,0 +1,13 @@
+//! The tracker over UDP: sockets, batches of datagrams, and what each datagram is answered with.
+//!
+//! Each address has several workers, threads with a socket of their own (`SO_REUSEPORT`), which receive, answer and send
+//! in batches ([`batch`]) and share nothing but the [`Tracker`](crate::tracker::Tracker). What is answered is decided in
+//! [`handler`], a function of bytes, address and time.
+
+mod batch;
+mod handler;
+mod socket;
+mod worker;
+
+pub use socket::bind;
+pub use worker::Worker;

@@ -1,0 +1,55 @@
+//! One thread that answers datagrams.
+
+use std::io;
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::batch::Batch;
+use super::handler::Handler;
+use crate::metrics::Counter;
+use crate::tracker::{NoRandomness, Tracker, worker_rng};
+
+/// A socket and what is needed to answer on it.
+pub struct Worker {
+    socket: UdpSocket,
+    tracker: Arc<Tracker>,
+    handler: Handler,
+}
+
+impl Worker {
+    /// A worker on `socket`.
+    pub fn new(socket: UdpSocket, tracker: Arc<Tracker>) -> Result<Self, NoRandomness> {
+        Ok(Self { socket, tracker, handler: Handler::new(worker_rng()?) })
+    }
+
+    /// Answers until `stop` is set; blocks its thread.
+    pub fn run(mut self, stop: &AtomicBool) {
+        let mut batch = Batch::new();
+        while !stop.load(Ordering::Relaxed) {
+            if let Err(error) = self.step(&mut batch) {
+                // Nothing that a peer does leads here; the machine is out of memory or the socket is gone.
+                tracing::warn!(%error, "cannot receive datagrams");
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+    }
+
+    fn step(&mut self, batch: &mut Batch) -> io::Result<()> {
+        let (tracker, handler) = (&*self.tracker, &mut self.handler);
+        // Taken once per batch: ids and ages are counted in seconds.
+        let mut now = None;
+        let received = batch.receive(&self.socket, |datagram, from, out| {
+            let now = *now.get_or_insert_with(|| tracker.moment());
+            handler.handle(tracker, datagram, from, now, out);
+        })?;
+        for _ in 0..received.too_long {
+            tracker.metrics.count(Counter::UdpTooLong);
+        }
+        for _ in 0..batch.send(&self.socket) {
+            tracker.metrics.count(Counter::UdpSendFailed);
+        }
+        Ok(())
+    }
+}
