@@ -8,6 +8,8 @@ use peerfeed_load_tests::leak::{Secret, search, search_folder};
 use peerfeed_load_tests::person::text;
 use peerfeed_load_tests::stock;
 use peerfeed_load_tests::tracker::Tracker;
+use peerfeed_protocol::bencode;
+use peerfeed_protocol::feed::Link;
 use peerfeed_protocol::ids::FeedId;
 
 use crate::story::{self, Scene, stop};
@@ -69,13 +71,19 @@ fn words() -> Vec<Secret> {
     written.iter().map(|(name, words)| Secret::new(name, words.as_bytes())).collect()
 }
 
-/// Every secret of the author: all 32-byte windows of the key files that are not public, and the friends key.
+/// Every secret of the author: each key in the key files, and the friends key in the link.
 fn keys(scene: &Scene, link: &str) -> Result<Vec<Secret>> {
     let mut secrets = vec![Secret::new("the link", link.trim_start_matches("peerfeed:").as_bytes())];
     for file in ["identity.key", "device.key", "node.key"] {
         let bytes = fs::read(scene.author.data().join(file)).with_context(|| format!("no {file}"))?;
-        ensure!(bytes.len() >= 32, "{file} is too short to hold a key");
-        secrets.push(Secret::new(file, &bytes));
+        let record = bencode::decode(&bytes, bytes.len())?;
+        let fields = record.as_dict().with_context(|| format!("{file} holds no dictionary"))?;
+        let keys = fields.iter().filter_map(|(_, value)| value.as_bytes()).filter(|bytes| bytes.len() == 32);
+        let before = secrets.len();
+        secrets.extend(keys.map(|key| Secret::new(file, key)));
+        ensure!(secrets.len() > before, "{file} holds no key");
     }
+    let (_, friends_key) = link.parse::<Link>()?.key.context("the link carries no key")?;
+    secrets.push(Secret::new("the friends key", friends_key.expose()));
     Ok(secrets)
 }
