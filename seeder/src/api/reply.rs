@@ -46,7 +46,7 @@ pub enum Reply {
 pub struct Progress {
     /// What it is about: a feed's name or a file's.
     pub what: String,
-    /// `connecting`, `entries`, `files`, `storing`.
+    /// What is being done.
     pub stage: Stage,
     /// Units done: entries at stage `entries`, bytes otherwise.
     pub done: u64,
@@ -71,6 +71,8 @@ pub enum Stage {
     Storing,
     /// A file is sealed; counted in bytes.
     Sealing,
+    /// A file is opened and written to disk; counted in bytes.
+    Writing,
 }
 
 /// A new identity.

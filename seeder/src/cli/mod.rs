@@ -32,7 +32,6 @@ pub use context::Context;
 pub use global::Global;
 
 use crate::api::Failure;
-use crate::ui::Terminal;
 
 const EXAMPLES: &str = "\
 First minute:
@@ -86,6 +85,10 @@ impl Cli {
     /// Runs the command that the process was started with.
     pub async fn run(self) -> ExitCode {
         let context = Context::new(self.global);
+        #[cfg(feature = "demo")]
+        if let Command::DemoTracker(tracker) = self.command {
+            return tracker.run().await;
+        }
         let outcome = self.command.run(&context).await;
         match outcome {
             Ok(()) => ExitCode::SUCCESS,
@@ -129,7 +132,7 @@ impl Command {
             #[cfg(feature = "demo")]
             Self::Demo(command) => command.run(context).await,
             #[cfg(feature = "demo")]
-            Self::DemoTracker(command) => command.run(context).await,
+            Self::DemoTracker(_) => unreachable!("it was run before"),
             Self::Completions(command) => command.run(context.terminal()),
             Self::Man(command) => command.run(),
         }

@@ -24,6 +24,9 @@ pub(super) struct Run {
     /// Do not tell trackers what is served here
     #[arg(long)]
     no_announce: bool,
+    /// End when standard input ends, too: for a program that supervises this one
+    #[arg(long, hide = true)]
+    until_eof: bool,
 }
 
 impl Run {
@@ -42,12 +45,23 @@ impl Run {
         let daemon = Daemon::start(options).await?;
         daemon.service().remember_trackers(&trackers).await?;
         tell(context, &daemon);
-        daemon.run().await?;
+        if self.until_eof {
+            daemon.run(end_of_input()).await?;
+        } else {
+            daemon.run(std::future::pending()).await?;
+        }
         if !context.terminal().json() {
             context.terminal().line("stopped");
         }
         Ok(())
     }
+}
+
+/// Ends when standard input does.
+pub(super) async fn end_of_input() {
+    let wait = || std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+    // An error is an end too.
+    tokio::task::spawn_blocking(wait).await.ok();
 }
 
 fn tell(context: &Context, daemon: &Daemon) {

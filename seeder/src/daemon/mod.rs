@@ -58,11 +58,14 @@ impl Daemon {
         &self.service
     }
 
-    /// Serves until SIGTERM or SIGINT; then tells trackers, syncs and ends. A second signal ends it at once.
-    pub async fn run(self) -> Result<(), Failure> {
+    /// Serves until SIGTERM, SIGINT or `end`; then tells trackers, syncs and ends. A second signal ends it at once.
+    pub async fn run(self, end: impl Future<Output = ()>) -> Result<(), Failure> {
         let Self { service, server, mut signals } = self;
         let serving = tokio::spawn(server.run(Arc::clone(&service)));
-        signals.next().await;
+        tokio::select! {
+            () = signals.next() => {}
+            () = end => {}
+        }
         // Commands that wait for an answer see the connection end.
         serving.abort();
         serving.await.ok();

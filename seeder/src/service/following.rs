@@ -1,14 +1,14 @@
 //! Following feeds: `add`, `unfollow`.
 
 use peerfeed_protocol::announce::TrackerUrl;
-use peerfeed_protocol::feed::Link;
+use peerfeed_protocol::feed::{Granted, Link};
 use peerfeed_protocol::ids::FeedId;
 use peerfeed_protocol::limits::NAME_BYTES_MAX;
 
 use super::Service;
 use super::names::Names;
 use crate::api::{Failure, Feed, Replies, Reply};
-use crate::store::{EpochKey, FeedRow, Reading, SeederHint};
+use crate::store::{FeedRow, Reading, SeederHint};
 use crate::ui::Safe;
 
 /// Trackers and seeders kept for a feed beyond those that its manifest names.
@@ -40,7 +40,7 @@ impl Service {
             .write(move |txn| {
                 txn.put_feed(feed, &row)?;
                 if let Some((epoch, secret)) = &key {
-                    txn.put_epoch(feed, *epoch, &EpochKey::Secret(secret.clone()))?;
+                    txn.put_epoch(feed, *epoch, &Granted::Secret(secret.clone()))?;
                 }
                 Ok(())
             })

@@ -3,6 +3,7 @@
 mod error;
 mod fetching;
 mod following;
+mod getting;
 mod holding;
 mod invitation;
 mod manifest;

@@ -21,7 +21,7 @@ impl Names {
         let txn = service.store().read()?;
         let mut feeds = Vec::new();
         for (feed, row) in txn.feeds()? {
-            let profile = if row.roles.reads() { crate::reader::profile_name(&txn, feed)? } else { None };
+            let profile = if row.roles.reads() { txn.profile_name(feed)? } else { None };
             feeds.push((feed, row, profile));
         }
         Ok(Self { feeds })

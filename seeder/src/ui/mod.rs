@@ -9,7 +9,7 @@ mod timeline;
 
 pub use people::{counted, local_time, percent, size, state_of, until};
 pub use progress::ProgressView;
-pub use safe::{Safe, file_name};
+pub use safe::Safe;
 pub use status::status_lines;
 pub use terminal::{Paint, Terminal};
 pub use timeline::entry_lines;

@@ -124,7 +124,7 @@ fn new_bar(progress: &Progress) -> ProgressBar {
     let template = match progress.stage {
         Stage::Connecting => "{prefix:.bold} {spinner} {msg}",
         Stage::Entries | Stage::Storing => "{prefix:.bold} {bar:24.cyan/dim} {pos} of {len} {msg}",
-        Stage::Files | Stage::Sealing => {
+        Stage::Files | Stage::Sealing | Stage::Writing => {
             "{prefix:.bold} {bar:24.cyan/dim} {binary_bytes} of {binary_total_bytes} {binary_bytes_per_sec} {eta} {msg}"
         }
     };
@@ -141,7 +141,7 @@ fn new_bar(progress: &Progress) -> ProgressBar {
 fn peers(progress: &Progress) -> String {
     match (progress.stage, progress.peers) {
         (Stage::Connecting, _) => "looking for a peer".into(),
-        (Stage::Sealing, _) | (_, 0) => String::new(),
+        (Stage::Sealing | Stage::Writing, _) | (_, 0) => String::new(),
         (_, 1) => "from 1 peer".into(),
         (_, many) => format!("from {many} peers"),
     }
@@ -163,6 +163,7 @@ fn plain_line(progress: &Progress) -> String {
             percent(done, total)
         ),
         Stage::Sealing => format!("{what}: sealing, {} of {}", size(done), size(total)),
+        Stage::Writing => format!("{what}: writing, {} of {}", size(done), size(total)),
     }
 }
 

@@ -45,37 +45,6 @@ impl fmt::Display for Safe<'_> {
     }
 }
 
-/// A file name for this disk made of one that somebody else chose: no folders, no control characters, not hidden, at most
-/// 200 bytes with the ending kept, never empty.
-pub fn file_name(given: &str) -> String {
-    const MAX_BYTES: usize = 200;
-    let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
-    let clean: String = Safe::line(last)
-        .to_string()
-        .chars()
-        .filter(|c| *c != '\u{fffd}')
-        .collect();
-    let clean = clean
-        .trim_matches(|c: char| c.is_whitespace())
-        .trim_start_matches('.');
-    if clean.is_empty() {
-        return "file".into();
-    }
-    if clean.len() <= MAX_BYTES {
-        return clean.into();
-    }
-    let ending = clean
-        .rfind('.')
-        .map(|dot| &clean[dot..])
-        .filter(|ending| ending.len() <= 16)
-        .unwrap_or_default();
-    let mut end = MAX_BYTES - ending.len();
-    while !clean.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}{ending}", &clean[..end])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,26 +54,5 @@ mod tests {
         let shown = Safe::text("a\x1b[2Jb\nc\u{202e}d\u{9b}1m").to_string();
         assert_eq!(shown, "a\u{241b}[2Jb\nc\u{fffd}d\u{fffd}1m");
         assert_eq!(Safe::line("a\nb").to_string(), "a\u{240a}b");
-    }
-
-    #[test]
-    fn a_file_name_from_elsewhere_stays_in_its_folder() {
-        for (given, expected) in [
-            ("cat.png", "cat.png"),
-            ("../../etc/passwd", "passwd"),
-            ("..\\..\\boot.ini", "boot.ini"),
-            ("..", "file"),
-            ("", "file"),
-            (".bashrc", "bashrc"),
-            ("a/", "file"),
-        ] {
-            assert_eq!(file_name(given), expected, "{given:?}");
-        }
-    }
-
-    #[test]
-    fn a_long_file_name_keeps_its_ending() {
-        let name = file_name(&format!("{}.jpeg", "ü".repeat(300)));
-        assert!(name.len() <= 200 && name.ends_with(".jpeg"), "{name}");
     }
 }

@@ -169,8 +169,12 @@ fn what_was_seen(
     }
     for person in people {
         for name in ["identity.key", "device.key", "node.key"] {
-            let bytes = read_file(&person.data.join(name))?;
-            secrets.push(Secret::new(format!("{name} of {}", person.name), bytes.trim_ascii()));
+            let file = read_file(&person.data.join(name))?;
+            let keys: Vec<_> = if name == "node.key" { file.chunks(32).collect() } else { keys_in(&file).collect() };
+            if keys.is_empty() {
+                return Err(Failure::failed(format!("{name} of {} holds no key to search for", person.name)));
+            }
+            secrets.extend(keys.into_iter().map(|key| Secret::new(format!("{name} of {}", person.name), key)));
         }
     }
     let searched = absent_from_folder("the seeder's folder", &seeder.data, &secrets)?;
@@ -189,10 +193,14 @@ fn what_was_seen(
     Ok(())
 }
 
+/// The 32-byte strings of a bencoded key file.
+fn keys_in(file: &[u8]) -> impl Iterator<Item = &[u8]> {
+    memchr::memmem::find_iter(file, b"32:").filter_map(|at| file.get(at + 3..at + 35))
+}
+
 fn swarm_id(feed: &str) -> Result<String, Failure> {
     let feed: peerfeed_protocol::ids::FeedId = feed.parse().map_err(|_| Failure::failed("no feed id"))?;
-    let swarm = peerfeed_protocol::crypto::FeedKeys::new(&feed).swarm_id();
-    Ok(swarm.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(feed.swarm_id().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Writes the picture and the film; the film's digest.

@@ -1,0 +1,192 @@
+//! Writing to the own feed: `init`, `id`, `post`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use peerfeed_protocol::announce::TrackerUrl;
+use peerfeed_protocol::crypto::fingerprint;
+use peerfeed_protocol::ids::FeedId;
+
+use super::Service;
+use super::names::Names;
+use crate::api::{self, Created, Device, Failure, Identity, Posted, Progress, Replies, Reply, Stage};
+use crate::author::{self, Author, AuthorError, SealProgress};
+use crate::node::WaitError;
+use crate::store::Reading;
+
+/// A post as it was asked for.
+pub(super) struct Draft {
+    pub(super) text: String,
+    pub(super) attach: Vec<PathBuf>,
+    pub(super) channel: Option<String>,
+    pub(super) to: api::Audience,
+}
+
+impl Service {
+    pub(super) async fn init(
+        &self,
+        name: Option<String>,
+        trackers: &[TrackerUrl],
+        replies: &Replies,
+    ) -> Result<(), Failure> {
+        let store = self.store().clone();
+        let urls: Vec<_> = trackers.iter().map(ToString::to_string).collect();
+        let given = name.clone();
+        let made = blocking(move || author::init(&store, given.as_deref(), &urls)).await?;
+        self.node().feeds_changed();
+        let created = Created {
+            feed: made.author.feed().to_string(),
+            name,
+            recovery_phrase: made.phrase.to_text().to_string(),
+        };
+        replies.send(Reply::Created(created)).await;
+        Ok(())
+    }
+
+    pub(super) async fn id(&self, replies: &Replies) -> Result<(), Failure> {
+        let author = self.author().await?;
+        self.index().await?;
+        let names = Names::load(self)?;
+        let records = self.store().read()?.records(author.feed())?;
+        let devices = records.map(|records| records.roster().devices().to_vec()).unwrap_or_default();
+        let devices = devices.iter().map(|device| Device {
+            key: device.id.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect(),
+            this: device.id == author.device(),
+            revoked: device.ends.is_some(),
+        });
+        let identity = Identity {
+            feed: author.feed().to_string(),
+            name: names.name(author.feed()).map(str::to_owned),
+            fingerprint: fingerprint::words(&author.feed()).join(" "),
+            devices: devices.collect(),
+        };
+        replies.send(Reply::Identity(identity)).await;
+        Ok(())
+    }
+
+    pub(super) async fn post(&self, draft: Draft, wait_ms: Option<u64>, replies: &Replies) -> Result<(), Failure> {
+        let author = self.author().await?;
+        let feed = author.feed();
+        let draft = author::Draft {
+            text: draft.text,
+            channel: draft.channel,
+            audience: match draft.to {
+                api::Audience::Public => author::Audience::Public,
+                api::Audience::Friends => author::Audience::Friends,
+            },
+            files: draft.attach,
+        };
+        let shown = replies.clone();
+        let place = blocking(move || author.post(&draft, &mut |progress| shown.progress(sealing(&progress)))).await?;
+        self.node().notify_appended(feed);
+        let mut posted = Posted { id: place.id().to_string(), feed: feed.to_string(), stored_by: Vec::new() };
+        let Some(wait_ms) = wait_ms else {
+            replies.send(Reply::Posted(posted)).await;
+            return Ok(());
+        };
+        match self.wait_stored(feed, Duration::from_millis(wait_ms), replies).await {
+            Ok(stored_by) => {
+                posted.stored_by = stored_by;
+                replies.send(Reply::Posted(posted)).await;
+                Ok(())
+            }
+            Err(failure) => {
+                // It is on disk all the same, and the person must learn its id.
+                replies.send(Reply::Posted(posted)).await;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn wait_stored(&self, feed: FeedId, patience: Duration, replies: &Replies) -> Result<Vec<String>, Failure> {
+        let waiting = self.node().wait_stored(feed, patience);
+        tokio::pin!(waiting);
+        let mut ticks = tokio::time::interval(Duration::from_millis(200));
+        let outcome = loop {
+            tokio::select! {
+                outcome = &mut waiting => break outcome,
+                _ = ticks.tick() => {
+                    let node = self.node().status().await;
+                    let Some(seen) = node.feeds.iter().find(|seen| seen.feed == feed) else { continue };
+                    let done = seen.seeders.iter().map(|seeder| seeder.entries_stored).max().unwrap_or(0);
+                    replies.progress(Progress {
+                        what: "your seeders".into(),
+                        stage: Stage::Storing,
+                        done: done.min(seen.entries),
+                        total: seen.entries,
+                        peers: seen.peers,
+                    });
+                }
+            }
+        };
+        outcome.map_err(|error| match error {
+            WaitError::NoSeeders(_) => Failure::no("posted, but your feed names no seeder that could store it")
+                .hint("`peerfeed seeders add ADDRESS` names one, `peerfeed run` serves it from here"),
+            WaitError::TimedOut(_) => {
+                Failure::no(format!("posted, but no seeder has stored it within {}", crate::ui::until(patience.as_secs())))
+                    .hint("`peerfeed run` hands it on as soon as one answers, `peerfeed status` shows it")
+            }
+            error => Failure::of(&error),
+        })
+    }
+
+    /// The writer of this folder's feed.
+    pub(super) async fn author(&self) -> Result<Author, Failure> {
+        let store = self.store().clone();
+        blocking(move || Author::open(&store)).await?.ok_or_else(|| {
+            Failure::failed("there is no identity in this data folder").hint("`peerfeed init --name NAME` makes one")
+        })
+    }
+
+    /// Puts what arrived into the timeline.
+    pub(super) async fn index(&self) -> Result<(), Failure> {
+        Ok(crate::reader::index_pending(self.store()).await?)
+    }
+}
+
+/// Runs what waits for the disk on a thread where waiting harms nobody.
+pub(super) async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, Failure>
+where
+    T: Send + 'static,
+    E: Into<Failure> + Send + 'static,
+{
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome.map_err(Into::into),
+        Err(error) => Err(Failure::failed(format!("the engine broke off: {error}"))),
+    }
+}
+
+fn sealing(progress: &SealProgress) -> Progress {
+    let name = progress.path.file_name().map(Path::new).unwrap_or(&progress.path);
+    Progress {
+        what: name.display().to_string(),
+        stage: Stage::Sealing,
+        done: progress.done_bytes,
+        total: progress.total_bytes,
+        peers: 0,
+    }
+}
+
+impl From<AuthorError> for Failure {
+    fn from(error: AuthorError) -> Self {
+        let hint = match &error {
+            AuthorError::Exists => "`peerfeed id` shows it; another one needs another folder: `--data DIR`",
+            AuthorError::TextTooLong(_) => "attach it: `peerfeed post --attach FILE`",
+            AuthorError::TooManySeeders => "`peerfeed seeders remove ADDRESS` takes one away",
+            AuthorError::TooManyTrackers => "`peerfeed trackers remove URL` takes one away",
+            AuthorError::File { .. } | AuthorError::NotAFile(_) => "nothing was posted; look at the path after `--attach`",
+            AuthorError::FileChanged(_) | AuthorError::FileTooLarge { .. } | AuthorError::TooManyFiles(_) => {
+                "nothing was posted"
+            }
+            AuthorError::Write(_) | AuthorError::Storage(_) => {
+                return match error {
+                    AuthorError::Write(error) => error.into(),
+                    AuthorError::Storage(error) => error.into(),
+                    error => Self::of(&error),
+                };
+            }
+            _ => return Self::of(&error),
+        };
+        Self::of(&error).hint(hint)
+    }
+}

@@ -1,0 +1,158 @@
+//! What a person reads: `read`.
+
+use std::collections::HashSet;
+
+use peerfeed_protocol::ids::{EntryId, EntryPlace, FeedId};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::Service;
+use super::names::Names;
+use super::publishing::blocking;
+use crate::api::{Attachment, Entry, Failure, Replies, Reply};
+use crate::reader::{self, EntryState, Query, ReadEntry};
+use crate::store::{Reading, StorageError, Store};
+
+/// Entries that one `read` shows at most.
+const LIMIT_MAX: u64 = 100_000;
+
+/// Which entries are wanted.
+pub(super) struct Filter {
+    pub(super) name: Option<String>,
+    pub(super) limit: u64,
+    pub(super) channel: Option<String>,
+    pub(super) since_ms: Option<u64>,
+}
+
+impl Service {
+    pub(super) async fn read(&self, filter: &Filter, follow: bool, replies: &Replies) -> Result<(), Failure> {
+        let names = Names::load(self)?;
+        let feed = filter.name.as_deref().map(|name| names.find(name)).transpose()?;
+        if !names.feeds().any(|(_, row)| row.roles.reads()) {
+            return Err(Failure::no("there is nothing to read here: you follow nobody and have no feed of your own")
+                .hint("`peerfeed add LINK` follows a friend, `peerfeed init` makes a feed"));
+        }
+        // Before the timeline is read, so that nothing falls between.
+        let news = self.node().subscribe();
+        self.index().await?;
+        let query = Query {
+            feed,
+            channel: filter.channel.clone(),
+            since_ms: filter.since_ms,
+            limit: usize::try_from(filter.limit.min(LIMIT_MAX)).expect("the limit fits"),
+        };
+        let store = self.store().clone();
+        let page = blocking({
+            let query = query.clone();
+            move || timeline(&store, &query)
+        })
+        .await?;
+        let mut shown = HashSet::new();
+        // Newest last, where the eye is.
+        for (entry, held) in page.into_iter().rev() {
+            shown.insert(entry.id);
+            replies.send(Reply::Entry(told(&entry, &held))).await;
+        }
+        if !follow {
+            if shown.is_empty() {
+                replies.note("nothing to show: `peerfeed fetch` gets what is new").await;
+            }
+            return Ok(());
+        }
+        self.follow(&query, news, shown, replies).await
+    }
+
+    async fn follow(
+        &self,
+        query: &Query,
+        mut news: tokio::sync::broadcast::Receiver<crate::node::NewEntry>,
+        mut shown: HashSet<EntryId>,
+        replies: &Replies,
+    ) -> Result<(), Failure> {
+        loop {
+            let place = match news.recv().await {
+                Ok(new) => EntryPlace { feed: new.feed, log: new.log, index: new.index },
+                // So many came that some notices are lost: they are in the timeline, for the next `read`.
+                Err(RecvError::Lagged(_)) => continue,
+                Err(RecvError::Closed) => return Ok(()),
+            };
+            if query.feed.is_some_and(|feed| feed != place.feed) {
+                continue;
+            }
+            self.index().await?;
+            let store = self.store().clone();
+            let Some((entry, held)) = blocking(move || arrived(&store, place)).await? else { continue };
+            let wanted = query.channel.is_none() || query.channel == entry.channel;
+            let recent = query.since_ms.is_none_or(|since_ms| entry.time_ms >= since_ms);
+            if wanted && recent && shown.insert(entry.id) {
+                replies.send(Reply::Entry(told(&entry, &held))).await;
+            }
+        }
+    }
+}
+
+/// An entry, and for each of its files whether it is here.
+type WithFiles = (ReadEntry, Vec<bool>);
+
+fn timeline(store: &Store, query: &Query) -> Result<Vec<WithFiles>, StorageError> {
+    let entries = reader::timeline(store, query)?;
+    let txn = store.read()?;
+    entries.into_iter().map(|entry| with_files(&txn, entry)).collect()
+}
+
+/// An entry that just came, if it is one that is shown.
+fn arrived(store: &Store, place: EntryPlace) -> Result<Option<WithFiles>, StorageError> {
+    let txn = store.read()?;
+    let muted = txn.feed(place.feed)?.is_none_or(|row| row.muted || !row.roles.reads());
+    if muted || txn.entry_by_id(place.id())?.is_none() {
+        return Ok(None);
+    }
+    reader::read_entry(&txn, place)?.map(|entry| with_files(&txn, entry)).transpose()
+}
+
+fn with_files(txn: &crate::store::ReadTxn, entry: ReadEntry) -> Result<WithFiles, StorageError> {
+    let mut held = Vec::new();
+    for file in &entry.attachments {
+        let row = match file.blob() {
+            Ok(blob) => txn.blob(entry.place.feed, blob)?,
+            Err(_) => None,
+        };
+        held.push(row.is_some_and(|row| row.is_complete()));
+    }
+    Ok((entry, held))
+}
+
+fn told(entry: &ReadEntry, held: &[bool]) -> Entry {
+    let (kind, text) = match entry.state {
+        EntryState::Open => (entry.kind.clone(), Some(entry.text.clone())),
+        EntryState::Sealed => ("sealed".into(), None),
+        EntryState::BodyMissing => ("missing".into(), None),
+        EntryState::Damaged => ("damaged".into(), None),
+        EntryState::Unknown => (entry.kind.clone(), None),
+    };
+    let attachments = entry.attachments.iter().zip(held).map(|(file, held)| Attachment {
+        name: file.name.clone(),
+        media_type: file.media_type.clone(),
+        size_bytes: file.size_bytes,
+        held: *held,
+    });
+    Entry {
+        id: entry.id.to_string(),
+        feed: entry.place.feed.to_string(),
+        author: author(entry.place.feed, entry),
+        time: time(entry.time_ms),
+        kind,
+        text,
+        channel: entry.channel.clone(),
+        attachments: attachments.collect(),
+    }
+}
+
+fn author(feed: FeedId, entry: &ReadEntry) -> String {
+    entry.petname.clone().or_else(|| entry.author.clone()).unwrap_or_else(|| super::names::short(feed))
+}
+
+/// RFC 3339, UTC, to the second.
+fn time(unix_ms: u64) -> String {
+    let seconds = i64::try_from(unix_ms / 1000).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
