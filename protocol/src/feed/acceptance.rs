@@ -1,5 +1,7 @@
 //! Which heads are accepted, and what proves that a log was forked.
 
+use std::cmp::Ordering;
+
 use thiserror::Error;
 
 use super::head::{Head, HeadError, UnverifiedHead};
@@ -76,21 +78,25 @@ impl HeadDecision {
         if held.log() != received.log() || held.feed() != received.feed() {
             return Self::Refused(HeadRefusal::OtherLog);
         }
-        let (smaller, larger) = if held.size() <= received.size() { (held, &received) } else { (&received, held) };
-        let relation = match proof {
-            _ if smaller.size() == larger.size() => relation_of_equals(smaller, larger),
-            None => Err(HeadRefusal::Unproven),
-            Some(proof) => relation(smaller, larger, proof),
-        };
-        match relation {
-            Ok(Relation::Same) => Self::Known,
-            Ok(Relation::Continues) if held.size() < received.size() => Self::Accept(received),
-            Ok(Relation::Forked(proof)) => Self::Fork(Box::new(ForkEvidence { held: held.clone(), received, proof })),
-            // An older head needs no proof to be ignored.
-            Ok(Relation::Continues) | Err(_) if held.size() > received.size() => Self::Older,
-            Ok(Relation::Continues) => Self::Known,
-            Err(refusal) => Self::Refused(refusal),
+        match received.size().cmp(&held.size()) {
+            Ordering::Equal if received.root() == held.root() => Self::Known,
+            Ordering::Equal => Self::fork(held, received, &[]),
+            Ordering::Less => match proof.map(|proof| continues(&received, held, proof)) {
+                Some(Err(ProofError::OtherOldRoot)) => Self::fork(held, received, proof.unwrap_or_default()),
+                // An older head needs no proof to be ignored.
+                _ => Self::Older,
+            },
+            Ordering::Greater => match proof.map(|proof| continues(held, &received, proof)) {
+                None => Self::Refused(HeadRefusal::Unproven),
+                Some(Ok(())) => Self::Accept(received),
+                Some(Err(ProofError::OtherOldRoot)) => Self::fork(held, received, proof.unwrap_or_default()),
+                Some(Err(error)) => Self::Refused(error.into()),
+            },
         }
+    }
+
+    fn fork(held: &Head, received: Head, proof: &[Hash]) -> Self {
+        Self::Fork(Box::new(ForkEvidence { held: held.clone(), received, proof: proof.to_vec() }))
     }
 }
 
@@ -99,31 +105,19 @@ impl ForkEvidence {
     pub fn holds(&self) -> bool {
         let (one, other) = (&self.held, &self.received);
         let (smaller, larger) = if one.size() <= other.size() { (one, other) } else { (other, one) };
-        let relation = if smaller.size() == larger.size() {
-            relation_of_equals(smaller, larger)
+        let forked = if smaller.size() == larger.size() {
+            smaller.root() != larger.root()
         } else {
-            relation(smaller, larger, &self.proof)
+            continues(smaller, larger, &self.proof) == Err(ProofError::OtherOldRoot)
         };
-        one.log() == other.log() && one.feed() == other.feed() && matches!(relation, Ok(Relation::Forked(_)))
+        one.log() == other.log() && one.feed() == other.feed() && forked
     }
 }
 
-enum Relation {
-    Same,
-    Continues,
-    Forked(Vec<Hash>),
-}
-
-fn relation_of_equals(one: &Head, other: &Head) -> Result<Relation, HeadRefusal> {
-    Ok(if one.root() == other.root() { Relation::Same } else { Relation::Forked(Vec::new()) })
-}
-
-/// A proof that leads to the larger tree's signed root contains genuine nodes of that tree; where they lead to another root
-/// for the smaller size than the signed one, the device signed both.
-fn relation(smaller: &Head, larger: &Head, proof: &[Hash]) -> Result<Relation, HeadRefusal> {
-    match verify_consistency(smaller.size(), smaller.root(), larger.size(), larger.root(), proof) {
-        Ok(()) => Ok(Relation::Continues),
-        Err(ProofError::OtherOldRoot) => Ok(Relation::Forked(proof.to_vec())),
-        Err(error) => Err(error.into()),
-    }
+/// Checks that the larger head's log begins with the smaller's.
+///
+/// A proof that leads to the larger root is made of genuine nodes of that tree: where they lead to another root of the
+/// smaller size ([`ProofError::OtherOldRoot`]) than the signed one, the device signed both.
+fn continues(smaller: &Head, larger: &Head, proof: &[Hash]) -> Result<(), ProofError> {
+    verify_consistency(smaller.size(), smaller.root(), larger.size(), larger.root(), proof)
 }

@@ -151,11 +151,12 @@ impl LeafHeader {
 
 impl LeafContent {
     fn to_dict(&self) -> Dict<'_> {
-        let blobs = (!self.blobs.is_empty()).then(|| self.blobs.iter().map(BlobRef::to_value).collect::<Vec<_>>());
+        let blobs =
+            (!self.blobs.is_empty()).then(|| self.blobs.iter().copied().map(BlobRef::to_value).collect::<Vec<_>>());
         let dict = Dict::new()
             .with(b"b", self.body_bytes)
             .with(b"c", self.class.number())
-            .with(b"d", &self.body_digest)
+            .with(b"d", self.body_digest)
             .with_optional(b"f", blobs)
             .with(b"r", self.retention.number())
             .with(b"t", self.time)
@@ -221,7 +222,7 @@ impl Retention {
 }
 
 impl BlobRef {
-    fn to_value(&self) -> Value<'_> {
+    fn to_value(self) -> Value<'static> {
         Value::from(vec![Value::from(self.root), Value::from(self.size.bytes())])
     }
 

@@ -107,11 +107,11 @@ impl ManifestContent {
         let trackers: Vec<Value<'_>> = self.trackers.iter().map(|url| Value::from(url.as_str())).collect();
         let mut dict = self.unknown.clone();
         dict.insert(b"n", self.number);
-        dict.insert(b"r", &self.roster_digest);
+        dict.insert(b"r", self.roster_digest);
         dict.insert(b"s", seeders);
         dict.insert(b"t", trackers);
         dict.insert(b"v", 1);
-        dict.insert(b"x", &self.successor_digest);
+        dict.insert(b"x", self.successor_digest);
         dict.encode()
     }
 

@@ -121,7 +121,8 @@ mod tests {
     #[test]
     fn a_long_name_keeps_its_ending() {
         let safe = file_name(&format!("{}.tar.gz", "ü".repeat(200)));
-        assert!(safe.len() <= FILE_NAME_BYTES_MAX && safe.ends_with(".gz"), "{safe}");
+        assert!(safe.len() <= FILE_NAME_BYTES_MAX, "{safe}");
+        assert_eq!(safe.rsplit('.').next(), Some("gz"));
         assert_eq!(file_name(&format!("_{}", "x".repeat(300))).len(), FILE_NAME_BYTES_MAX);
     }
 }

@@ -141,7 +141,7 @@ fn a_sealer_takes_exactly_the_file() {
     let mut sealer = BlobSealer::with_key(64_000, BlobKey::new(KEY)).unwrap();
     assert!(sealer.seal(&[0; 10]).is_err(), "a short piece is refused");
     assert_eq!(sealer.next_piece_bytes(), 63_984);
-    assert!(sealer.seal(&[0; 63_984]).is_ok());
+    assert!(sealer.seal(&vec![0; 63_984]).is_ok());
     assert_eq!((sealer.next_index(), sealer.next_piece_bytes()), (Some(1), 16));
     assert!(sealer.seal(&[0; 16]).is_ok());
     assert_eq!((sealer.next_index(), sealer.next_piece_bytes()), (None, 0));

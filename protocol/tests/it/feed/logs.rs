@@ -189,7 +189,7 @@ fn under_a_roster() -> Vec<Story> {
 
 fn against_the_held() -> Vec<Story> {
     let kind = Kind { kind: "next-head", spec: &["LOG-5", "LOG-6"] };
-    let tree = Tree::of(&[b"one", b"two", b"three", b"four", b"five"]);
+    let trunk = Tree::of(&[b"one", b"two", b"three", b"four", b"five"]);
     let branch = Tree::of(&[b"one", b"two", b"THREE", b"four", b"five"]);
     let next = |held: &Head, record: &Head, proof: Option<Vec<Hash>>| {
         let mut given = under(&roster(), record.bytes());
@@ -199,13 +199,13 @@ fn against_the_held() -> Vec<Story> {
         }
         given
     };
-    let forged = signed_by(&other_device(), "head", &fields(tree.head(5).bytes()));
-    let (three, five) = (tree.head(3), tree.head(5));
+    let forged = signed_by(&other_device(), "head", &fields(trunk.head(5).bytes()));
+    let (three, five) = (trunk.head(3), trunk.head(5));
     vec![
         kind.accepted(
             "a-head-that-continues-the-log",
             "Its proof leads from the held root to the new one.",
-            next(&three, &five, Some(tree.proof(3, 5))),
+            next(&three, &five, Some(trunk.proof(3, 5))),
         ),
         kind.accepted("a-head-that-is-held", "Nothing new.", next(&three, &three, None)),
         kind.accepted(
@@ -227,7 +227,7 @@ fn against_the_held() -> Vec<Story> {
         kind.refused(
             "a-larger-head-with-a-made-up-proof",
             "A wrong proof is no evidence against the log.",
-            next(&three, &five, Some(vec![Hash::new([1; 32]); tree.proof(3, 5).len()])),
+            next(&three, &five, Some(vec![Hash::new([1; 32]); trunk.proof(3, 5).len()])),
         ),
         kind.refused(
             "a-larger-head-with-a-proof-too-short",
@@ -235,7 +235,7 @@ fn against_the_held() -> Vec<Story> {
             next(&three, &five, Some(Vec::new())),
         ),
         kind.refused("a-forged-larger-head", "Signed by another device.", {
-            let mut given = next(&three, &five, Some(tree.proof(3, 5)));
+            let mut given = next(&three, &five, Some(trunk.proof(3, 5)));
             given["record"] = json!(hex(forged));
             given
         }),
