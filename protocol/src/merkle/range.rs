@@ -66,6 +66,11 @@ impl RangeProof {
         Ok(Self(hashes))
     }
 
+    /// The proof's hashes, from left to right, to keep.
+    pub fn into_hashes(self) -> Vec<Hash> {
+        self.0
+    }
+
     /// The proof's hashes, from left to right.
     pub fn hashes(&self) -> &[Hash] {
         &self.0

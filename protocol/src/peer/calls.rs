@@ -271,8 +271,7 @@ impl Connection {
             return Err(CallError::OverLimit);
         }
         self.owed.settle(channel, request);
-        let header =
-            ChunksHeader { channel, request, from: wanted.from, to: wanted.to, proof: proof.hashes().to_vec() };
+        let header = ChunksHeader { channel, request, from: wanted.from, to: wanted.to, proof: proof.into_hashes() };
         let rest = std::iter::once(Bytes::from(header.encode())).chain(chunks).collect();
         self.outbox.push_bulk(Some(channel), MessageType::Chunks, rest);
         Ok(())
@@ -363,7 +362,7 @@ fn entries_frame(
     if entries.is_empty() {
         return Err(CallError::OverLimit);
     }
-    let frame = EntriesFrame { channel, request, last, log, from, size, proof: proof.hashes().to_vec(), entries };
+    let frame = EntriesFrame { channel, request, last, log, from, size, proof: proof.into_hashes(), entries };
     let rest = frame.encode();
     check_length(rest.len(), BULK)?;
     Ok(rest)

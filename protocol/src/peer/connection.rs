@@ -172,7 +172,11 @@ impl Connection {
         let mut handshake = Handshake::new(Role::Responder, &FeedKeys::new(feed), &self.options.node_secret, self.seed);
         let read = handshake.read(message);
         self.phase = Phase::Handshake(handshake);
-        read.and_then(|()| self.go_on_with_handshake()).inspect_err(|violation| self.fail(violation))
+        match read {
+            Ok(()) => self.go_on_with_handshake(),
+            Err(ref violation) => self.fail(violation),
+        }
+        read
     }
 
     /// Takes bytes that came from the peer, in order, cut in any way.
@@ -298,7 +302,7 @@ impl Connection {
                 let due = MESSAGE_BYTES[if self.role == Role::Initiator { 1 } else { 2 }];
                 if let Some(bytes) = gather(&mut self.partial, input, due) {
                     handshake.read(&bytes)?;
-                    self.go_on_with_handshake()?;
+                    self.go_on_with_handshake();
                 }
             }
             Phase::Open => self.take_record(now, input)?,
@@ -315,22 +319,19 @@ impl Connection {
     }
 
     /// Writes the message that is ours to send, and opens the connection after the last one.
-    fn go_on_with_handshake(&mut self) -> Result<(), Violation> {
-        let Phase::Handshake(mut handshake) = std::mem::replace(&mut self.phase, Phase::Open) else {
-            return Ok(());
-        };
+    fn go_on_with_handshake(&mut self) {
+        let Phase::Handshake(mut handshake) = std::mem::replace(&mut self.phase, Phase::Open) else { return };
         if !handshake.is_finished() {
             self.outbox.push_plain(&handshake.write());
         }
         if !handshake.is_finished() {
             self.phase = Phase::Handshake(handshake);
-            return Ok(());
+            return;
         }
         let Session { records, hash, node } = handshake.finish();
         (self.records, self.hash, self.node) = (Some(records), hash, Some(node));
         self.events.push_back(Event::Established { node });
         self.introduce();
-        Ok(())
     }
 
     fn introduce(&mut self) {

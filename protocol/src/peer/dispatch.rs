@@ -49,7 +49,7 @@ impl Connection {
                 let event = Event::ChunksWanted { channel, request, wanted };
                 self.take_request(channel, request, Subject::Chunks(wanted), event)
             }
-            MessageType::Chunks => self.take_chunks(now, rest),
+            MessageType::Chunks => self.take_chunks(now, &rest),
             MessageType::Reject => self.take_reject(&Reject::decode(&rest)?),
             MessageType::Cancel => self.take_cancel(Cancel::decode(&rest)?),
             MessageType::BlobsWanted => {
@@ -184,13 +184,13 @@ impl Connection {
         Ok(())
     }
 
-    fn take_chunks(&mut self, now: Moment, rest: Bytes) -> Result<(), Violation> {
+    fn take_chunks(&mut self, now: Moment, rest: &Bytes) -> Result<(), Violation> {
         let mut hasher = std::mem::take(&mut self.hasher);
         let frame = ChunksFrame::decode(rest.clone())?;
         let (channel, request) = (frame.header.channel, frame.header.request);
         let Reception::Take(_) = self.channels.receive(channel)? else { return Ok(()) };
         let wanted = self.asked.expect_chunks(&frame.header)?;
-        let chunks = hasher.finish(&rest, frame, &wanted)?;
+        let chunks = hasher.finish(rest, frame, &wanted)?;
         self.asked.end(channel, request);
         self.asked.note_progress(now);
         self.events.push_back(Event::Chunks { channel, request, chunks });

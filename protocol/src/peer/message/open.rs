@@ -105,7 +105,7 @@ impl Message for Open {
     const TYPE: MessageType = MessageType::Open;
 
     fn encode(&self) -> Vec<u8> {
-        let dict = Dict::new().with(b"c", self.channel.0).with(b"m", &self.mac).with(b"s", self.swarm);
+        let dict = Dict::new().with(b"c", self.channel.0).with(b"m", self.mac).with(b"s", self.swarm);
         self.interest.write(dict).encode()
     }
 
@@ -124,7 +124,7 @@ impl Message for Opened {
     const TYPE: MessageType = MessageType::Opened;
 
     fn encode(&self) -> Vec<u8> {
-        self.interest.write(Dict::new().with(b"c", self.channel.0).with(b"m", &self.mac)).encode()
+        self.interest.write(Dict::new().with(b"c", self.channel.0).with(b"m", self.mac)).encode()
     }
 
     fn decode(rest: &[u8]) -> Result<Self, MalformedMessage> {

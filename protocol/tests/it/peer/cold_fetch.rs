@@ -10,8 +10,8 @@ use peerfeed_protocol::peer::{Event, Role, VerifiedEntries};
 use super::sample::SampleLog;
 use super::{link, pair};
 
-/// When verified entries came, in round trips since the SYN.
-fn fetch(sample: &SampleLog, newest: u32, cut: Option<u64>) -> Vec<(f64, VerifiedEntries)> {
+/// When verified entries came, in hundredths of round trips since the SYN.
+fn fetch(sample: &SampleLog, newest: u32, cut: Option<u64>) -> Vec<(u64, VerifiedEntries)> {
     let mut pair = pair(&sample.feed);
     if let Some(seed) = cut {
         pair.cut_randomly(seed);
@@ -26,7 +26,7 @@ fn fetch(sample: &SampleLog, newest: u32, cut: Option<u64>) -> Vec<(f64, Verifie
             Some(Event::Entries { entries, last, .. }) => {
                 let head = head.as_ref().expect("the state comes before the entries");
                 assert_eq!((entries.log(), entries.root()), (*head.log(), *head.root()));
-                arrivals.push((now.as_micros() as f64 / link().round_trip().as_micros() as f64, entries));
+                arrivals.push((now.as_micros() * 100 / micros(link().round_trip()), entries));
                 if last {
                     return ControlFlow::Break(());
                 }
@@ -39,11 +39,15 @@ fn fetch(sample: &SampleLog, newest: u32, cut: Option<u64>) -> Vec<(f64, Verifie
     arrivals
 }
 
+fn micros(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap()
+}
+
 #[test]
 fn the_first_verified_entries_are_there_three_round_trips_after_the_syn() {
     let sample = SampleLog::new(100);
     let arrivals = fetch(&sample, 50, None);
-    assert!((arrivals[0].0 - 3.0).abs() < f64::EPSILON, "after {} round trips", arrivals[0].0);
+    assert_eq!(arrivals[0].0, 300);
     assert_eq!(arrivals[0].1.to(), 100, "the newest come first");
     assert!(arrivals[0].1.entries().iter().all(|entry| entry.body.is_some()));
 }
@@ -53,7 +57,7 @@ fn fifty_short_posts_are_there_after_four_round_trips() {
     let sample = SampleLog::new(100);
     let arrivals = fetch(&sample, 50, None);
     let (round_trips, oldest) = arrivals.last().unwrap();
-    assert!((round_trips - 4.0).abs() < f64::EPSILON, "after {round_trips} round trips");
+    assert_eq!(*round_trips, 400);
     assert_eq!(oldest.from(), 50);
     let count: usize = arrivals.iter().map(|(_, entries)| entries.entries().len()).sum();
     assert_eq!(count, 50);
@@ -63,7 +67,7 @@ fn fifty_short_posts_are_there_after_four_round_trips() {
 fn the_newest_fifty_of_a_hundred_thousand_cost_less_than_a_kibibyte_of_proof() {
     let sample = SampleLog::new(100_000);
     let arrivals = fetch(&sample, 50, None);
-    assert!((arrivals[0].0 - 3.0).abs() < f64::EPSILON && (arrivals.last().unwrap().0 - 4.0).abs() < f64::EPSILON);
+    assert_eq!((arrivals[0].0, arrivals.last().unwrap().0), (300, 400));
     let whole = sample.answer(99_950, 100_000, 100_000, true);
     let head_bytes = sample.news(0).record.len();
     assert!(whole.proof.hashes().len() * 32 + head_bytes < 1_024, "one answer");
@@ -78,7 +82,7 @@ fn the_newest_fifty_of_a_hundred_thousand_cost_less_than_a_kibibyte_of_proof() {
 #[test]
 fn delivery_byte_by_byte_and_in_lumps_gives_the_same_entries() {
     let sample = SampleLog::new(100);
-    let joined = |arrivals: Vec<(f64, VerifiedEntries)>| -> Vec<_> {
+    let joined = |arrivals: Vec<(u64, VerifiedEntries)>| -> Vec<_> {
         arrivals.into_iter().map(|(_, entries)| entries).collect()
     };
     let whole = joined(fetch(&sample, 50, None));

@@ -160,7 +160,7 @@ fn a_blob_comes_in_proven_chunks_and_a_short_question_is_answered_in_between() {
                 let range = chunks.from() as usize..chunks.from() as usize + chunks.chunks().len();
                 assert_eq!(chunks.chunks(), &blob.chunks[range.clone()], "{range:?}");
                 for (pos, hash) in chunks.nodes().iter() {
-                    assert_eq!(blob.nodes.get(&pos).is_none_or(|held| *held == hash), true);
+                    assert!(blob.nodes.get(&pos).is_none_or(|held| *held == hash));
                 }
                 arrivals.push(chunks.from());
                 if asked.is_none() {

@@ -3,6 +3,8 @@
 mod cold_fetch;
 mod conversation;
 mod hostile;
+mod liars;
+mod puppet;
 mod sample;
 mod timeouts;
 

@@ -160,8 +160,7 @@ pub(crate) struct SampleBlob {
 
 impl SampleBlob {
     pub(crate) fn new(bytes: usize) -> Self {
-        let content: Vec<u8> = (0..bytes).map(|at| (at % 251) as u8 ^ (at / 64_000) as u8).collect();
-        let content = Bytes::from(content);
+        let content: Bytes = (0..bytes).map(|at| (at % 251 + at / 64_000).to_le_bytes()[0]).collect();
         let chunks: Vec<_> = (0..bytes.div_ceil(CHUNK_BYTES))
             .map(|index| content.slice(index * CHUNK_BYTES..bytes.min((index + 1) * CHUNK_BYTES)))
             .collect();
