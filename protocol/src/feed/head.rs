@@ -51,12 +51,16 @@ pub enum HeadError {
 impl UnverifiedHead {
     /// Reads a signed head; its signature is not looked at. spec: LOG-1
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        Self::read(bytes, |log| Ok(LogId::from_bytes(log)?))
+    }
+
+    fn read(bytes: &[u8], log: impl FnOnce(&[u8; 40]) -> Result<LogId, RecordError>) -> Result<Self, RecordError> {
         let dict = record::fields(record::split(bytes, HEAD_BYTES_MAX)?.unverified())?;
         let size = dict.uint_up_to(b"n", TREE_SIZE_MAX)?;
         if size == 0 {
             return Err(FieldError::new(b"n", FieldProblem::OutOfRange).into());
         }
-        let log = LogId::from_bytes(&dict.array(b"l")?)?;
+        let log = log(&dict.array(b"l")?)?;
         Ok(Self { bytes: bytes.to_vec(), log, size, root: Hash::new(dict.array(b"r")?) })
     }
 
@@ -111,7 +115,7 @@ impl Head {
     ///
     /// Never for bytes that came from outside.
     pub fn from_stored(feed: &FeedId, bytes: &[u8]) -> Result<Self, RecordError> {
-        Ok(Self { feed: *feed, parsed: UnverifiedHead::decode(bytes)? })
+        Ok(Self { feed: *feed, parsed: UnverifiedHead::read(bytes, |log| Ok(LogId::from_stored(log)))? })
     }
 
     /// The feed whose log it is.

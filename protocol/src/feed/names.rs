@@ -77,7 +77,7 @@ fn shorten(name: &str) -> String {
     while !name.is_char_boundary(cut) {
         cut -= 1;
     }
-    format!("{}{ending}", &name[..cut])
+    format!("{}{ending}", name[..cut].trim_end_matches(['.', ' ']))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub use size::{BlobSize, BlobSizeError, padded_bytes};
 
 use std::fmt;
 
+use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::crypto::Entropy;
@@ -24,7 +25,7 @@ pub const CHUNK_TAG_BYTES: usize = 16;
 pub const CHUNK_PIECE_BYTES: usize = crate::limits::CHUNK_BYTES - CHUNK_TAG_BYTES;
 
 /// The key of one blob: random, and never used for a second one. spec: BLOB-1
-#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct BlobKey([u8; 32]);
 
 impl BlobKey {
@@ -43,6 +44,15 @@ impl BlobKey {
         &self.0
     }
 }
+
+impl PartialEq for BlobKey {
+    /// In constant time.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for BlobKey {}
 
 impl fmt::Debug for BlobKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,7 +3,7 @@
 use peerfeed_protocol::bencode::{Dict, Value};
 use peerfeed_protocol::feed::{
     Body, Content, EpochSecret, Head, HeadDecision, Keyring, LeafHeader, Link, LogWriter, Manifest, Post, ReadError,
-    Roster, Stamp, UnverifiedHead,
+    Roster, Stamp, UnverifiedHead, file_name, shown, shown_in_line,
 };
 use peerfeed_protocol::ids::EpochId;
 use peerfeed_protocol::merkle::Frontier;
@@ -187,6 +187,21 @@ proptest! {
             }
             let _ = peerfeed_protocol::feed::Control::decode(&bytes);
         }
+    }
+
+    #[test]
+    fn a_strangers_name_is_always_a_plain_name(name in "(\\PC|[./\\\\: \u{202e}\u{0}-\u{1f}]){0,300}") {
+        let safe = file_name(&name);
+        prop_assert!((1..=255).contains(&safe.len()));
+        prop_assert!(!safe.starts_with('.') && !safe.ends_with(['.', ' ']), "{:?}", safe);
+        prop_assert!(!safe.contains(|c: char| c.is_control() || "/\\:".contains(c)), "{:?}", safe);
+        prop_assert_eq!(file_name(&safe), safe.clone(), "a safe name stays as it is");
+    }
+
+    #[test]
+    fn nothing_shown_controls_a_terminal(text in "(\\PC|[\u{0}-\u{9f}\u{2000}-\u{206f}]){0,100}") {
+        prop_assert!(!shown_in_line(&text).contains(char::is_control));
+        prop_assert!(!shown(&text).contains(|c: char| c.is_control() && c != '\n' && c != '\t'));
     }
 
     #[test]
