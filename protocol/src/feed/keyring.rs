@@ -113,7 +113,7 @@ impl Keyring {
 
     /// The key of the entry at `place` and the epoch it belongs to, found by the header's hint and commitment.
     ///
-    /// Each epoch tried costs one key derivation, about a microsecond; the one that fitted last is tried first. spec: EPOCH-10
+    /// Each epoch tried costs one key derivation, about two microseconds; the one that fitted last is tried first. spec: EPOCH-10
     pub fn find(&self, place: &EntryPlace, header: &LeafHeader) -> Option<(&KnownEpoch, EntryKey)> {
         let Class::Sealed { hint, commitment } = header.class() else { return None };
         if place.feed != self.feed {
