@@ -227,3 +227,6 @@ pub const STALL_SECONDS_MAX: u64 = 60;
 
 /// After so many seconds without progress a request is called late. spec: PEER-53
 pub const REQUEST_SECONDS_MAX: u64 = 60;
+
+/// The port on which a node listens unless it is told otherwise; another one is taken when it is in use.
+pub const DEFAULT_PEER_PORT: u16 = 7337;

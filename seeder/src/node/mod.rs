@@ -3,9 +3,18 @@
 //! The daemon holds a [`Node`] for as long as it lives, a command that finds no daemon for as long as it needs: both
 //! behave alike because both are this.
 
+mod announces;
+mod engine_task;
 mod error;
 mod handle;
+mod indexer;
 mod options;
+mod reads;
+mod secrets;
+mod snapshot;
+mod start;
+mod waiter;
+mod writes;
 
 
 

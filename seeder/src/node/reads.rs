@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use peerfeed_protocol::feed::BlobRef;
 use peerfeed_protocol::ids::{BlobRoot, FeedId, LogId};
-use peerfeed_protocol::limits::{BLOBS_PER_MESSAGE_MAX, HELD_RANGES_MAX, URGENT_FRAME_BYTES_MAX};
+use peerfeed_protocol::limits::{BLOBS_PER_MESSAGE_MAX, FIRST_FLIGHT_BYTES_MAX, HELD_RANGES_MAX};
 use peerfeed_protocol::merkle::{RangeProof, consistency_proof, range_proof};
 use peerfeed_protocol::peer::message::{
     BlobHeld, ChunksWanted, EntriesWanted, EntryBytes, HeadNews, HeldRange, Interest, Newest, PushedEntry, RejectCode,
@@ -15,11 +15,11 @@ use crate::store::{LogRow, ReadTxn, Reading, StorageError, StoredEntry};
 use crate::swarm::limits::PUSH_BODY_BYTES;
 use crate::swarm::{Command, ConnectionId, Read};
 
-/// Bytes of entries in one frame, less than a frame may have: its head and proof want room too.
-const FRAME_BYTES: usize = 1_000_000;
+/// Bytes of entries in one frame: small enough that the receiver has something to do while the next one travels.
+const FRAME_BYTES: usize = 200_000;
 
 /// Bytes of entries in the first frame of an answer that begins with the newest, so that it arrives at once.
-const FIRST_FRAME_BYTES: usize = URGENT_FRAME_BYTES_MAX - 4_096;
+const FIRST_FRAME_BYTES: usize = FIRST_FLIGHT_BYTES_MAX;
 
 /// What is to be said to whom.
 pub type Said = Vec<(ConnectionId, Command)>;
@@ -71,6 +71,14 @@ pub fn payload_bytes(said: &Said) -> usize {
         _ => 0,
     };
     said.iter().map(|(_, command)| bytes(command)).sum()
+}
+
+/// What is said when the store cannot be read: requests are rejected, the rest is left unsaid.
+pub fn decline(read: &Read) -> Said {
+    match (read.asker(), read.request()) {
+        (Some(to), Some(request)) => vec![(to.connection, Command::Reject(to.channel, request, RejectCode::Busy))],
+        _ => Vec::new(),
+    }
 }
 
 /// The answers, or a rejection when there is none.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use peerfeed_protocol::crypto::WitnessSecret;
 use peerfeed_protocol::crypto::kdf::derive;
-use peerfeed_protocol::ids::WitnessKey;
+use peerfeed_protocol::ids::{FeedId, WitnessKey};
 use peerfeed_protocol::peer::NodeSecret;
 use zeroize::Zeroizing;
 
@@ -48,6 +48,15 @@ impl Secrets {
             None => derive(&*self.base, "node", &[b"address", address.as_bytes()]),
         };
         NodeSecret::from_bytes(*secret)
+    }
+
+    /// The peer id and key under which a tracker knows this node for one feed.
+    pub fn tracker_names(&self, feed: &FeedId) -> ([u8; 20], u32) {
+        let names = derive::<16>(&*self.base, "tracker", &[feed.as_bytes()]);
+        let mut peer_id = *b"-PF0010-000000000000";
+        peer_id[8..].copy_from_slice(&names[..12]);
+        let key = *names[12..].first_chunk().expect("four bytes are left");
+        (peer_id, u32::from_be_bytes(key))
     }
 
     /// The witness key's secret.

@@ -4,9 +4,10 @@ use std::error::Error;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use peerfeed_protocol::ids::{FeedId, LogId};
+use peerfeed_protocol::ids::{FeedId, Incarnation, LogId};
 use tokio::sync::mpsc;
 
+use crate::net::Clock;
 use crate::store::{NewChunks, NewEntries, NewEntry, Reading, Store, StoredBy, WriteError, WriteTxn};
 use crate::swarm::{JobId, Outcome, Write};
 
@@ -16,13 +17,14 @@ const BATCH_BYTES: u64 = 24 << 20;
 /// A write that is ready for the store: conversions are done once, though a job may run several times.
 pub struct Prepared {
     write: Write,
+    fresh: Incarnation,
     entries: Option<NewEntries>,
     chunks: Option<NewChunks>,
 }
 
 impl Prepared {
-    /// Makes a write ready.
-    pub fn new(write: Write) -> Self {
+    /// Makes a write ready; `fresh` is the random name of a log that may have to be begun.
+    pub fn new(write: Write, fresh: Incarnation) -> Self {
         let (mut entries, mut chunks) = (None, None);
         match &write {
             Write::Entries { entries: proven, .. } => {
@@ -41,7 +43,7 @@ impl Prepared {
             }
             _ => {}
         }
-        Self { write, entries, chunks }
+        Self { write, fresh, entries, chunks }
     }
 
     /// Does it within a transaction.
@@ -49,6 +51,10 @@ impl Prepared {
         match &self.write {
             Write::Records(records) => txn.put_records(records)?,
             Write::Head(head) => {
+                // A backup that was restored here goes on in a new log, not in one that others know to be longer.
+                if txn.feed(*head.feed())?.is_some_and(|feed| feed.roles.own) {
+                    txn.leave_log_unless_newest(head, self.fresh)?;
+                }
                 txn.put_head(head)?;
             }
             Write::Entries { feed, entries } => {
@@ -80,7 +86,7 @@ pub async fn run(
     store: Store,
     mut writes: mpsc::UnboundedReceiver<(JobId, Write)>,
     done: mpsc::UnboundedSender<(JobId, Outcome)>,
-    clock: impl Fn() -> u64 + Send + Sync + Clone + 'static,
+    clock: Clock,
 ) {
     let mut next = None;
     loop {
@@ -96,14 +102,14 @@ pub async fn run(
         while let Some((job, write)) = taken {
             bytes += write.payload_bytes();
             jobs.push(job);
-            batch.push(Prepared::new(write));
+            batch.push(Prepared::new(write, fresh_incarnation()));
             taken = if bytes < BATCH_BYTES { writes.try_recv().ok() } else { None };
         }
         let batch = Arc::new(batch);
-        let outcomes = match commit(&store, &batch, clock()).await {
+        let outcomes = match commit(&store, &batch, clock.unix_ms()).await {
             Ok(outcomes) => outcomes,
             // One of them fails: each by itself, so that the others are kept.
-            Err(_) if batch.len() > 1 => one_by_one(&store, &batch, clock()).await,
+            Err(_) if batch.len() > 1 => one_by_one(&store, &batch, clock.unix_ms()).await,
             Err(error) => vec![failed(&error)],
         };
         for outcome in jobs.into_iter().zip(outcomes) {
@@ -112,6 +118,15 @@ pub async fn run(
             }
         }
     }
+}
+
+/// Random; were the system to refuse randomness, a log of zeros would be begun, which no other device has either.
+fn fresh_incarnation() -> Incarnation {
+    let mut bytes = [0; 8];
+    if let Err(error) = getrandom::fill(&mut bytes) {
+        tracing::error!(%error, "the system gives no randomness");
+    }
+    Incarnation::new(bytes)
 }
 
 async fn commit(store: &Store, batch: &Arc<Vec<Prepared>>, now_ms: u64) -> Result<Vec<Outcome>, WriteError> {

@@ -41,6 +41,8 @@ pub enum Action {
         address: String,
         /// The seeder that is expected there: its own node key is used for it.
         witness: Option<WitnessKey>,
+        /// Whether this node proves its own witness key: only for feeds that it seeds.
+        prove: bool,
         /// Feeds to open, at least one.
         opens: Vec<(FeedId, Interest)>,
     },
@@ -335,6 +337,14 @@ impl Read {
             Self::State { to, .. } | Self::Entries { to, .. } | Self::Chunks { to, .. } | Self::Blobs { to, .. } => {
                 Some(to.channel)
             }
+        }
+    }
+
+    /// Who asked, if it is the answer to a request for entries or chunks.
+    pub fn asker(&self) -> Option<Recipient> {
+        match self {
+            Self::Entries { to, .. } | Self::Chunks { to, .. } => Some(*to),
+            _ => None,
         }
     }
 

@@ -157,8 +157,9 @@ impl Feed {
         }
     }
 
-    /// Takes over what the store holds. What is under way stays under way.
-    pub fn update(&mut self, snapshot: Snapshot) {
+    /// Takes over what the store holds; the entries that are new by it. What is under way stays under way.
+    pub fn update(&mut self, snapshot: Snapshot) -> Vec<(LogId, Range<u64>)> {
+        let mut new = Vec::new();
         self.roles = snapshot.roles;
         self.hints = snapshot.seeders;
         self.hint_trackers = snapshot.trackers;
@@ -173,6 +174,8 @@ impl Feed {
             known.forked |= log.forked;
             known.complete = known.complete.max(log.complete);
             for range in log.held {
+                let id = known.id();
+                new.extend(known.held.gaps_down(range.clone()).into_iter().map(|gap| (id, gap)));
                 known.written(&range);
             }
         }
@@ -188,6 +191,7 @@ impl Feed {
         for (witness, stored) in snapshot.stored {
             self.stored.entry(witness).or_default().insert(stored.log, stored);
         }
+        new
     }
 
     /// Whether every blob is to be here: a seeder's, an author's, or because somebody waits for them.

@@ -47,7 +47,7 @@ impl Engine {
         match event {
             Event::Established { node } => self.handle_established(now, connection, node),
             Event::Hello(hello) => self.handle_hello(now, connection, hello),
-            Event::Closed(closed) => self.handle_ended(now, connection, &Ended::Closed(closed)),
+            Event::Closed(_) => {}
             event => self.handle_message(now, connection, event, ticket),
         }
     }
@@ -337,7 +337,8 @@ impl Engine {
             place.connection = Some(connection);
         }
         self.peers.insert(connection, peer);
-        self.actions.push_back(Action::Dial { connection, address, witness, opens });
+        let prove = opens.iter().any(|(id, _)| self.feeds[id].roles.seed);
+        self.actions.push_back(Action::Dial { connection, address, witness, prove, opens });
     }
 }
 

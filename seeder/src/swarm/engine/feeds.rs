@@ -4,7 +4,8 @@ use peerfeed_protocol::ids::FeedId;
 use peerfeed_protocol::peer::Moment;
 use peerfeed_protocol::peer::message::RejectCode;
 
-use super::{Command, Engine};
+use super::{Action, Command, Engine};
+use crate::swarm::AnnounceJob;
 use crate::swarm::feed::{Feed, Snapshot};
 use crate::swarm::progress::AttemptKind;
 
@@ -14,7 +15,8 @@ impl Engine {
     /// New heads are pushed to its peers.
     pub fn load(&mut self, now: Moment, snapshot: Snapshot) {
         let id = snapshot.feed;
-        if !self.feeds.contains_key(&id) {
+        let is_new = !self.feeds.contains_key(&id);
+        if is_new {
             let swarm = id.swarm_id();
             self.swarms.insert(swarm, id);
             self.feeds.insert(id, Feed::new(id, swarm));
@@ -23,7 +25,7 @@ impl Engine {
         let before: Vec<_> = feed.logs.values().map(|log| (log.id(), log.size())).collect();
         let manifest = feed.records.as_ref().map(|records| records.manifest().digest());
         feed.stopped = None;
-        feed.update(snapshot);
+        let new = feed.update(snapshot);
         let new_manifest = feed.records.as_ref().map(|records| records.manifest().digest()) != manifest;
         let grown: Vec<_> = feed
             .logs
@@ -31,6 +33,11 @@ impl Engine {
             .filter(|log| before.iter().all(|(id, size)| *id != log.id() || *size < log.size()))
             .map(crate::swarm::log::Log::id)
             .collect();
+        if !is_new {
+            for (log, range) in new.into_iter().rev() {
+                self.actions.push_back(Action::Arrived { feed: id, log, from: range.start, to: range.end });
+            }
+        }
         self.note_seeders(id);
         self.refresh_trackers(now, id);
         for log in grown {
@@ -52,7 +59,7 @@ impl Engine {
         self.swarms.remove(&feed.swarm);
         if let Some(mut announcer) = self.announcers.remove(&id) {
             for announce in announcer.stop() {
-                self.actions.push_back(super::Action::Announce(crate::swarm::AnnounceJob {
+                self.actions.push_back(Action::Announce(AnnounceJob {
                     feed: id,
                     swarm: feed.swarm,
                     tracker: announce.tracker,

@@ -1,0 +1,118 @@
+//! Who is let in: the budget of its address, and whether it knows a feed that is held here.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use peerfeed_protocol::crypto::WitnessSecret;
+use peerfeed_protocol::ids::FeedId;
+use peerfeed_protocol::peer::Moment;
+use peerfeed_protocol::peer::hint::{FirstMessage, HintTable, SeenEphemerals};
+use tokio::sync::mpsc;
+
+use super::clock::Clock;
+use crate::swarm::{Command, Gate, Refusal};
+
+/// Shared by everybody who comes in.
+#[derive(Clone, Default)]
+pub struct Admission {
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    gate: Gate,
+    hints: Arc<HintTable>,
+    seen: SeenEphemerals,
+    witness: Option<Arc<WitnessSecret>>,
+}
+
+impl Admission {
+    /// The feeds that may be asked for from now on.
+    pub fn serve(&self, feeds: impl IntoIterator<Item = FeedId>) {
+        let mut hints = HintTable::new();
+        for feed in feeds {
+            if !hints.insert(feed) {
+                tracing::warn!("more feeds are held than can be recognised by who connects first for one of them");
+                break;
+            }
+        }
+        self.lock().hints = Arc::new(hints);
+    }
+
+    /// The witness key to be proven to who comes in from now on: a seeder's.
+    pub fn prove(&self, witness: Option<Arc<WitnessSecret>>) {
+        self.lock().witness = witness;
+    }
+
+    /// The witness key to be proven.
+    pub fn witness(&self) -> Option<Arc<WitnessSecret>> {
+        self.lock().witness.clone()
+    }
+
+    /// Lets a connection in, if its address has room.
+    pub fn enter(
+        &self,
+        now: Moment,
+        address: SocketAddr,
+        commands: mpsc::UnboundedSender<Command>,
+    ) -> Result<Guest, Refusal> {
+        self.lock().gate.enter(now, address)?;
+        Ok(Guest { admission: self.clone(), address, commands: Some(commands), left: false })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        // Nothing in here is half-done when a thread panics.
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that came in.
+pub struct Guest {
+    admission: Admission,
+    address: SocketAddr,
+    /// Until the engine has it.
+    commands: Option<mpsc::UnboundedSender<Command>>,
+    left: bool,
+}
+
+impl Guest {
+    /// The feed that its first message is for; none for a stranger, who gets no byte in answer. spec: PEER-11 to PEER-14
+    pub fn admit(&mut self, clock: Clock, first: &FirstMessage) -> Option<FeedId> {
+        let day = clock.unix_day();
+        let hints = {
+            let mut shared = self.admission.lock();
+            if !shared.gate.may_try(clock.now(), self.address) {
+                return None;
+            }
+            Arc::clone(&shared.hints)
+        };
+        // Up to 3,072 MACs: not under the lock.
+        let feed = hints.find(first, day)?;
+        self.admission.lock().seen.is_new(first, day).then_some(feed)
+    }
+
+    /// Its handshake is done: where it came from, and the way to command it. Once.
+    pub fn establish(&mut self) -> Option<(SocketAddr, mpsc::UnboundedSender<Command>)> {
+        let commands = self.commands.take()?;
+        self.admission.lock().gate.established();
+        Some((self.address, commands))
+    }
+
+    /// Whether the engine knows of it.
+    pub fn is_known(&self) -> bool {
+        self.commands.is_none()
+    }
+
+    /// It is over.
+    pub fn leave(&mut self, now: Moment) {
+        if !std::mem::replace(&mut self.left, true) {
+            self.admission.lock().gate.left(now, self.address, self.is_known());
+        }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.leave(Moment::START);
+    }
+}

@@ -1,0 +1,14 @@
+//! The only sockets of the seeder: listener, dialler, one task per connection, and the client of trackers.
+
+mod admission;
+mod clock;
+mod connection;
+mod dial;
+mod listen;
+pub mod tracker;
+
+pub use admission::{Admission, Guest};
+pub use clock::Clock;
+pub use connection::{Driver, Report};
+pub use dial::{DialError, dial};
+pub use listen::{accept, bind, bind_everywhere};
