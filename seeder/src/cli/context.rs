@@ -95,6 +95,7 @@ impl Context {
                 reply => {
                     view.clear();
                     match reply {
+                        Reply::Note { .. } if self.terminal.json() => self.terminal.aside_object(&reply),
                         _ if self.terminal.json() => self.terminal.object(&reply),
                         Reply::Note { text } => self.terminal.warn(text),
                         reply => show(&self.terminal, reply),

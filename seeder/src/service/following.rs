@@ -100,7 +100,7 @@ pub(super) fn new_row() -> FeedRow {
 /// Reads a link or feed id that a person gave.
 pub(super) fn read_link(text: &str) -> Result<Link, Failure> {
     let link: Link = text.trim().parse().map_err(|error: peerfeed_protocol::feed::LinkError| {
-        Failure::of(&error).hint("copy all of it again, or read it from a file: `peerfeed add - < link.txt`")
+        Failure::of(&error).hint("a link can be read from a file: `peerfeed add - < link.txt`")
     })?;
     if !link.is_good_at(super::state::unix_ms() / 1000) {
         return Err(Failure::failed("the link has expired").hint("ask for a new one: its owner runs `peerfeed invite`"));

@@ -170,7 +170,7 @@ fn sealing(progress: &SealProgress) -> Progress {
 impl From<AuthorError> for Failure {
     fn from(error: AuthorError) -> Self {
         let hint = match &error {
-            AuthorError::Exists => "`peerfeed id` shows it; another one needs another folder: `--data DIR`",
+            AuthorError::Exists => "`peerfeed id` shows it",
             AuthorError::TextTooLong(_) => "attach it: `peerfeed post --attach FILE`",
             AuthorError::TooManySeeders => "`peerfeed seeders remove ADDRESS` takes one away",
             AuthorError::TooManyTrackers => "`peerfeed trackers remove URL` takes one away",

@@ -47,7 +47,7 @@ impl ProgressView {
     /// Shows one step.
     pub fn show(&mut self, progress: &Progress) {
         if self.terminal.json() {
-            return self.terminal.object(&Reply::Progress(progress.clone()));
+            return self.terminal.aside_object(&Reply::Progress(progress.clone()));
         }
         let key = (progress.what.clone(), progress.stage);
         if self.terminal.bars() {

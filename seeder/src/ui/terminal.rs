@@ -101,6 +101,11 @@ impl Terminal {
         write_line(&mut std::io::stderr().lock(), &text.to_string());
     }
 
+    /// Something for programs beside the result: one object, one line.
+    pub fn aside_object(&self, object: &impl Serialize) {
+        self.aside(serde_json::to_string(object).expect("objects have only string keys"));
+    }
+
     /// Something that needs attention, beside the result.
     pub fn warn(&self, text: impl std::fmt::Display) {
         self.aside(format_args!(

@@ -88,7 +88,7 @@ mod tests {
         };
         assert_eq!(
             entry_lines(&Terminal::plain(false), &entry),
-            "Ann\u{241b}[31m  not a time  #garden  mzxw6ytbojtg633c\n  one\n  two\n  \
+            "Ann\\u{1b}[31m  not a time  #garden  mzxw6ytbojtg633c\n  one\n  two\n  \
              + rose.png  image/png, 2.0 KiB  peerfeed get mzxw6ytbojtg633c"
         );
     }

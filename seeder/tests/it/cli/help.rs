@@ -1,0 +1,47 @@
+//! Help, completions, the manual, and mistyped commands.
+
+use super::folder::Folder;
+
+#[test]
+fn help_names_every_command_and_the_exit_codes() {
+    let help = Folder::empty().does(&["--help"]);
+    for word in [
+        "init", "id", "post", "invite", "add", "unfollow", "fetch", "read", "get", "run", "seed", "unseed", "seeders",
+        "trackers", "status", "demo", "--data", "--tracker", "--listen", "--json", "Exit codes",
+    ] {
+        assert!(help.contains(word), "{word} is missing in:\n{help}");
+    }
+    assert!(!help.contains("demo-tracker"), "{help}");
+}
+
+#[test]
+fn a_mistyped_command_or_option_is_a_failure_that_names_the_likely_one() {
+    let folder = Folder::empty();
+    folder.tries(&["pots"]).ends(2, &["post"]);
+    folder.tries(&["fetch", "--timeout", "soon"]).ends(2, &["30s"]);
+    folder.tries(&["--listen", "here", "status"]).ends(2, &["none"]);
+    folder.tries(&["--tracker", "gopher://x:1", "status"]).ends(2, &["gopher"]);
+    folder.tries(&["seed", "feed1x", "--quota", "much"]).ends(2, &["5GiB"]);
+    assert!(!folder.data().exists(), "nothing was made");
+}
+
+#[test]
+fn completions_and_the_manual_know_the_commands() {
+    let folder = Folder::empty();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(folder.does(&["completions", shell]).contains("unfollow"), "{shell}");
+    }
+    assert!(folder.does(&["man"]).contains(".TH peerfeed 1"));
+    let out = folder.root.path().join("man1");
+    folder.does(&["man", "--out", out.to_str().unwrap()]);
+    assert!(out.join("peerfeed-post.1").exists());
+}
+
+#[test]
+fn a_command_on_an_empty_folder_says_how_to_begin_and_makes_nothing() {
+    let folder = Folder::empty();
+    for command in [&["id"][..], &["read"], &["status"], &["post", "x"], &["fetch"], &["invite"], &["seeders"]] {
+        folder.tries(command).ends(2, &["there is nothing in", "peerfeed init"]);
+    }
+    assert!(!folder.data().exists());
+}
