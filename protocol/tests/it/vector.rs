@@ -24,6 +24,13 @@ pub(crate) struct Given<'a> {
     fields: &'a Map<String, Value>,
 }
 
+impl<'a> Given<'a> {
+    /// What is given, for a test of its own.
+    pub(crate) fn new(kind: &'a str, fields: &'a Map<String, Value>) -> Self {
+        Self { kind, fields }
+    }
+}
+
 impl Given<'_> {
     /// A field, if it is there.
     pub(crate) fn optional(&self, name: &str) -> Option<&Value> {

@@ -1,4 +1,4 @@
-//! REJECT, CANCEL, CLOSE, PING and PONG. spec: PEER-43, PEER-44, PEER-48, PEER-49
+//! REJECT, CANCEL, CLOSE, PING and PONG. spec: PEER-43, PEER-44, PEER-49
 
 use super::field::{channel, dict, optional_small, out_of_range, request, small, wrong_length};
 use super::{ChannelId, MalformedMessage, Message, MessageType, RequestId};

@@ -1,4 +1,4 @@
-//! The messages of the peer protocol and their exact bytes, in both directions. spec: PEER-30 to PEER-49
+//! The messages of the peer protocol and their exact bytes, in both directions. spec: PEER-30 to PEER-36, PEER-40 to PEER-49
 //!
 //! A message is a type byte and the rest of its frame: a canonical bencode dictionary for most, a raw layout for those
 //! that carry payload ([`EntriesFrame`], [`ChunksFrame`]) and for pings. Whatever decodes is within the limits of

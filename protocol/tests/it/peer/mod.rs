@@ -7,6 +7,7 @@ mod liars;
 mod puppet;
 mod sample;
 mod timeouts;
+mod vectors;
 
 use std::ops::ControlFlow;
 
