@@ -1,0 +1,82 @@
+//! The program itself: what it prints, how it starts, fails and ends.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use peerfeed_tracker::config::{Config, documented};
+
+use super::program::{Program, command};
+
+fn output(args: &[&str]) -> (Option<i32>, String, String) {
+    let output = command().args(args).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn one_line_per_listener_names_the_address_that_clients_use() {
+    let program = Program::start(&[("http", "127.0.0.1:0"), ("http", "[::1]:0"), ("udp", "127.0.0.1:0")]);
+    assert!(program.url(0).starts_with("http://127.0.0.1:") && program.url(0).ends_with("/announce"));
+    assert!(program.url(1).starts_with("http://[::1]:") && program.url(1).ends_with("/announce"));
+    assert!(program.url(2).starts_with("udp://127.0.0.1:"));
+    assert!((0..3).all(|n| program.address(n).port() != 0));
+}
+
+#[test]
+fn a_signal_ends_it_cleanly_and_soon_also_with_open_connections() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let program = Program::on_ipv4();
+        let idle = std::net::TcpStream::connect(program.address(0)).unwrap();
+        let (status, took, log) = program.end(signal);
+        assert_eq!(status.code(), Some(0), "{signal}: {log}");
+        assert!(took < Duration::from_secs(3), "{signal} took {took:?}");
+        drop(idle);
+    }
+}
+
+#[test]
+fn a_restarted_tracker_gets_its_ports_back_at_once() {
+    let program = Program::on_ipv4();
+    let (http, udp) = (program.address(0).to_string(), program.address(1).to_string());
+    let open = std::net::TcpStream::connect(program.address(0)).unwrap();
+    assert_eq!(program.end(Signal::SIGKILL).0.code(), None);
+    let program = Program::start(&[("http", &http), ("udp", &udp)]);
+    assert_eq!(program.address(0).to_string(), http);
+    drop(open);
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_and_ends_it_with_2() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (code, _, stderr) = output(&["--http", &address]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains(&address) && stderr.lines().count() == 1, "{stderr}");
+    let other = Program::start(&[("udp", "127.0.0.1:0")]);
+    let (code, _, stderr) = output(&["--udp", &other.address(0).to_string()]);
+    assert_eq!(code, Some(2), "a second tracker must not take half of the datagrams: {stderr}");
+}
+
+#[test]
+fn the_printed_configuration_is_the_one_in_force() {
+    let (code, stdout, _) = output(&["--print-config"]);
+    assert_eq!((code, stdout), (Some(0), documented(&Config::default())));
+    let (_, stdout, _) = output(&["--print-config", "--udp", "127.0.0.1:7"]);
+    assert!(stdout.contains("\nudp = [\"127.0.0.1:7\"]\n") && stdout.contains("\nhttp = []\n"), "{stdout}");
+}
+
+#[test]
+fn what_cannot_be_configured_ends_it_with_2_and_a_line_that_says_why() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "intervall = \"30min\"\n").unwrap();
+    let (code, _, stderr) = output(&["--config", file.path().to_str().unwrap()]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("intervall"), "{stderr}");
+    let (code, _, stderr) = output(&["--http", "localhost"]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("localhost"), "{stderr}");
+    let refused = command().env("PEERFEED_TRACKER_NOSUCH", "1").output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("PEERFEED_TRACKER_NOSUCH"));
+}
