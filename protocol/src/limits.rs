@@ -136,8 +136,8 @@ pub const FIRST_FLIGHT_BYTES_MAX: usize = 8_000;
 /// Feeds whose hint keys a responder tries for one first message: 3 MACs each. spec: PEER-12
 pub const HINTED_FEEDS_MAX: usize = 1_024;
 
-/// First messages that a responder remembers so as not to answer a replayed one, per day of the two that a hint can be
-/// replayed in; at 32 bytes each 2 MiB. spec: PEER-14
+/// First messages that a responder remembers so as not to answer a replayed one, for the three days in which their hints
+/// fit: about 3 MiB. Beyond, the oldest are forgotten. spec: PEER-14
 pub const EPHEMERALS_SEEN_MAX: usize = 32_768;
 
 /// Channels of one connection, in both directions together. spec: PEER-31

@@ -1,6 +1,5 @@
 //! What the application asks of a connection.
 
-use bytes::Bytes;
 use thiserror::Error;
 
 use super::channel::{self, ChannelState};
@@ -8,16 +7,16 @@ use super::connection::{Connection, Phase};
 use super::event::Closed;
 use super::lane::{BULK, URGENT};
 use super::message::{
-    BlobHeld, BlobsHeld, BlobsWanted, Cancel, ChannelId, ChunksHeader, ChunksWanted, Close, EntriesFrame,
-    EntriesWanted, EntryBytes, GetChunks, GetEntries, HeadNews, HeadPush, Interest, Message, MessageType, Open, Opened,
-    PeerExchange, Peers, Ping, PushedEntry, Reject, RejectCode, RequestId, State, StateMessage, Stored, StoredMessage,
+    BlobHeld, BlobsHeld, BlobsWanted, Cancel, ChannelId, ChunksWanted, Close, EntriesWanted, GetChunks, GetEntries,
+    HeadNews, HeadPush, Interest, Message, MessageType, Open, Opened, PeerExchange, Peers, Ping, PushedEntry, Reject,
+    RejectCode, RequestId, State, StateMessage, Stored, StoredMessage,
 };
 use super::moment::Moment;
 use super::newest::Awaited;
 use crate::crypto::FeedKeys;
-use crate::ids::{BlobRoot, FeedId, LogId};
+use crate::ids::{BlobRoot, FeedId};
 use crate::limits::{LANE_FRAME_BYTES_MAX, REQUESTS_OPEN_MAX, URGENT_FRAME_BYTES_MAX};
-use crate::merkle::{Hash, RangeProof};
+use crate::merkle::Hash;
 
 /// Why a call was not carried out. None of these ends the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -43,19 +42,6 @@ pub enum CallError {
     /// The connection is over.
     #[error("the connection is over")]
     Over,
-}
-
-/// Entries to answer with: a part of what was asked for.
-#[derive(Clone, Debug)]
-pub struct EntriesAnswer {
-    /// Place of the first entry.
-    pub from: u64,
-    /// Proof of these entries in the tree of the size that was asked for.
-    pub proof: RangeProof,
-    /// The entries; at least one.
-    pub entries: Vec<EntryBytes>,
-    /// Whether nothing more follows.
-    pub last: bool,
 }
 
 impl Connection {
@@ -163,24 +149,6 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends a part of the newest entries that the peer's interest wants, after a state that announced them; they are
-    /// of a log whose head of size `size` was in that state. Each log goes downwards from its end, all together within
-    /// the bytes wanted. `answer.last` ends the newest entries of all logs. spec: PEER-41
-    pub fn send_newest(
-        &mut self,
-        channel: ChannelId,
-        log: LogId,
-        size: u64,
-        answer: EntriesAnswer,
-    ) -> Result<(), CallError> {
-        let agreed = self.channels.agreed(channel).ok_or(CallError::ChannelNotOpen)?;
-        let rest = entries_frame(channel, None, log, size, answer)?;
-        let on_bulk = agreed.newest_on_bulk || rest.len() > URGENT_FRAME_BYTES_MAX;
-        agreed.newest_on_bulk = on_bulk;
-        self.send_on(on_bulk, channel, MessageType::Entries, rest);
-        Ok(())
-    }
-
     /// Requests that can be made now.
     pub fn requests_free(&self) -> usize {
         let max = self.peer.as_ref().map_or(0, |hello| hello.requests_max.min(REQUESTS_OPEN_MAX));
@@ -236,62 +204,6 @@ impl Connection {
         Ok(())
     }
 
-    /// Answers a request for entries, or a part of it: a contiguous part from the end that was asked for, in several
-    /// calls if need be, within the bytes asked for. spec: PEER-41
-    pub fn answer_entries(
-        &mut self,
-        channel: ChannelId,
-        request: RequestId,
-        answer: EntriesAnswer,
-    ) -> Result<(), CallError> {
-        let (wanted, debt) = self.owed.entries(channel, request).ok_or(CallError::RequestNotOpen)?;
-        let last = answer.last;
-        let rest = entries_frame(channel, Some(request), wanted.log, wanted.size, answer)?;
-        let on_bulk = debt.on_bulk || rest.len() > URGENT_FRAME_BYTES_MAX;
-        debt.on_bulk = on_bulk;
-        if last {
-            self.owed.settle(channel, request);
-        }
-        self.send_on(on_bulk, channel, MessageType::Entries, rest);
-        Ok(())
-    }
-
-    /// Answers a request for chunks: all that were asked for, as sealed. They are not copied before they are encrypted.
-    /// spec: PEER-42
-    pub fn answer_chunks(
-        &mut self,
-        channel: ChannelId,
-        request: RequestId,
-        proof: RangeProof,
-        chunks: Vec<Bytes>,
-    ) -> Result<(), CallError> {
-        let wanted = self.owed.chunks(channel, request).ok_or(CallError::RequestNotOpen)?;
-        let lengths = chunks.iter().map(|chunk| Some(chunk.len()));
-        if !lengths.eq((wanted.from..wanted.to).map(|index| wanted.size.chunk_bytes(index))) {
-            return Err(CallError::OverLimit);
-        }
-        self.owed.settle(channel, request);
-        let header = ChunksHeader { channel, request, from: wanted.from, to: wanted.to, proof: proof.into_hashes() };
-        let rest = std::iter::once(Bytes::from(header.encode())).chain(chunks).collect();
-        self.outbox.push_bulk(Some(channel), MessageType::Chunks, rest);
-        Ok(())
-    }
-
-    /// Ends a request of the peer without an answer, or without the rest of it. spec: PEER-43
-    pub fn reject(&mut self, channel: ChannelId, request: RequestId, code: RejectCode) -> Result<(), CallError> {
-        let (on_bulk, is_open) = match self.owed.entries(channel, request) {
-            Some((_, debt)) => (debt.on_bulk, true),
-            None => (false, self.owed.is_open(channel, request)),
-        };
-        if !is_open {
-            return Err(CallError::RequestNotOpen);
-        }
-        self.owed.settle(channel, request);
-        // Behind the parts of the answer that were sent before.
-        self.send_on(on_bulk, channel, MessageType::Reject, Reject { channel, request: Some(request), code }.encode());
-        Ok(())
-    }
-
     /// Tells at once that a log grew. `entry` is its newest one, if it is small. spec: PEER-46
     pub fn push_head(
         &mut self,
@@ -342,7 +254,7 @@ impl Connection {
         Ok(())
     }
 
-    fn send_on(&mut self, bulk: bool, channel: ChannelId, kind: MessageType, rest: Vec<u8>) {
+    pub(super) fn send_on(&mut self, bulk: bool, channel: ChannelId, kind: MessageType, rest: Vec<u8>) {
         if bulk {
             self.outbox.push_bulk(Some(channel), kind, vec![rest.into()]);
         } else {
@@ -351,24 +263,7 @@ impl Connection {
     }
 }
 
-fn entries_frame(
-    channel: ChannelId,
-    request: Option<RequestId>,
-    log: LogId,
-    size: u64,
-    answer: EntriesAnswer,
-) -> Result<Vec<u8>, CallError> {
-    let EntriesAnswer { from, proof, entries, last } = answer;
-    if entries.is_empty() {
-        return Err(CallError::OverLimit);
-    }
-    let frame = EntriesFrame { channel, request, last, log, from, size, proof: proof.into_hashes(), entries };
-    let rest = frame.encode();
-    check_length(rest.len(), BULK)?;
-    Ok(rest)
-}
-
 /// Whether a frame with a rest of this length is one that the lane carries.
-fn check_length(rest_bytes: usize, lane: u8) -> Result<(), CallError> {
+pub(super) fn check_length(rest_bytes: usize, lane: u8) -> Result<(), CallError> {
     if rest_bytes < LANE_FRAME_BYTES_MAX[usize::from(lane)] { Ok(()) } else { Err(CallError::OverLimit) }
 }

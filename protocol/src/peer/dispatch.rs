@@ -5,9 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::channel::{ChannelState, Reception, mac_fits};
-use super::connection::{Connection, witnessed};
+use super::connection::Connection;
 use super::event::{Closed, Event, PeerHello};
 use super::frame::Frame;
+use super::incoming::witnessed;
 use super::message::{
     BlobsHeld, BlobsWanted, Cancel, ChannelId, ChunksFrame, Close, EntriesFrame, GetChunks, GetEntries, HeadPush,
     Hello, Message, MessageType, Open, Opened, Peers, Ping, Reject, RejectCode, RequestId, StateMessage, StoredMessage,

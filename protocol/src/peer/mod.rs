@@ -4,6 +4,7 @@
 //! answered, [`message`] has the exact bytes of every message. What comes out of a connection as
 //! [`VerifiedEntries`] or [`VerifiedChunks`] was proven inside.
 
+mod answers;
 mod asked;
 mod calls;
 mod channel;
@@ -13,19 +14,22 @@ mod event;
 mod frame;
 mod handshake;
 pub mod hint;
+mod incoming;
 mod lane;
 pub mod message;
 mod moment;
 mod newest;
 mod outbox;
 mod owed;
+mod patience;
 mod record;
 pub mod sim;
 mod verified;
 mod verify;
 mod violation;
 
-pub use calls::{CallError, EntriesAnswer};
+pub use answers::EntriesAnswer;
+pub use calls::CallError;
 pub use connection::{Connection, Options};
 pub use event::{Closed, Event, PeerHello};
 pub use handshake::{NOISE_PROTOCOL, NodeSecret, Role};

@@ -51,7 +51,7 @@ fn run(given: &Given<'_>) -> Outcome {
 fn handshake(given: &Given<'_>, feed: &FeedId) -> Outcome {
     let mut client = noise(Role::Initiator, feed, given.array("initiator_node"), given.array("initiator_ephemeral"));
     let mut server = noise(Role::Responder, feed, given.array("responder_node"), given.array("responder_ephemeral"));
-    let mut flights = vec![first_flight(feed, &mut client, given.uint("day"))];
+    let mut first = first_flight(feed, &mut client, given.uint("day"));
     let changed = |flight: &mut Vec<u8>, number: u64| {
         if given.optional("changed_flight").and_then(Json::as_u64) == Some(number) {
             let at = usize::try_from(given.uint("changed_byte")).unwrap();
@@ -59,8 +59,8 @@ fn handshake(given: &Given<'_>, feed: &FeedId) -> Outcome {
         }
     };
     let refused = |_| "handshake".to_owned();
-    changed(&mut flights[0], 1);
-    server.read_message(&flights[0][16..], &mut [0; 16]).map_err(refused)?;
+    changed(&mut first, 1);
+    server.read_message(&first[16..], &mut [0; 16]).map_err(refused)?;
     let mut second = vec![0; 96];
     server.write_message(&[], &mut second).unwrap();
     changed(&mut second, 2);
@@ -85,7 +85,7 @@ fn handshake(given: &Given<'_>, feed: &FeedId) -> Outcome {
         hex(mac.chain_update(&hash).chain_update([role]).finalize().into_bytes())
     };
     Ok(json!({
-        "flights": [hex(&flights[0]), hex(&second), hex(&third)], "handshake_hash": hex(&hash),
+        "flights": [hex(&first), hex(&second), hex(&third)], "handshake_hash": hex(&hash),
         "initiator": hex(&nodes[0]), "responder": hex(&nodes[1]),
         "initiator_channel_mac": mac(0), "responder_channel_mac": mac(1),
         "initiator_record": record(&mut client), "responder_record": record(&mut server),
