@@ -1,6 +1,8 @@
 //! Our tracker is an ordinary one: other people's clients find each other through it.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -46,14 +48,22 @@ fn torrent_travels(scheme: &str) -> Result<()> {
         .context("cannot make a torrent")?;
     ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 
+    let info_hash = info_hash(&torrent)?;
     let serving = serve(&transmission, &config, &served, &torrent)?;
+    // Who asks before anybody is there asks again only after the tracker's interval.
+    until("the tracker knows of Transmission", PATIENCE, || {
+        Ok(seeds(&tracker.http_url, &info_hash)?.contains("8:completei1e").then_some(()))
+    })?;
     // Transmission never dials 127.0.0.0/8, so aria2 is the one that dials.
-    let port = stock::free_port()?;
     let mut command = Command::new(aria2);
     command
-        .args(["--seed-time=0", "--enable-dht=false", "--enable-dht6=false", "--enable-peer-exchange=false"])
-        .args(["--bt-enable-lpd=false", "--bt-tracker-interval=1", "--no-conf=true", "--file-allocation=none"])
-        .arg(format!("--listen-port={port}"))
+        .args(["--seed-time=0", "--enable-dht6=false", "--enable-peer-exchange=false", "--bt-enable-lpd=false"])
+        .args(["--no-conf=true", "--file-allocation=none"])
+        // Without its DHT socket aria2 speaks no UDP at all. It knows no node of the DHT, and Transmission's is off.
+        .arg(format!("--enable-dht={}", scheme == "udp"))
+        .arg(format!("--dht-file-path={}", folder.path().join("dht.dat").display()))
+        .arg(format!("--dht-listen-port={}", stock::free_port()?))
+        .arg(format!("--listen-port={}", stock::free_port()?))
         .arg(format!("--dir={}", fetched.display()))
         .arg(&torrent);
     let mut fetching = Daemon::start("aria2c", &mut command)?;
@@ -70,6 +80,24 @@ fn torrent_travels(scheme: &str) -> Result<()> {
         Ok(whole.then_some(()))
     })
     .with_context(|| format!("transmission said: {}", String::from_utf8_lossy(&serving.output())))
+}
+
+/// The torrent's info hash, percent-encoded.
+fn info_hash(torrent: &Path) -> Result<String> {
+    let shown = Command::new("transmission-show").arg(torrent).output().context("cannot run transmission-show")?;
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    let hash = shown.lines().find_map(|line| line.trim().strip_prefix("Hash: ")).context("no hash is shown")?;
+    Ok(hash.as_bytes().chunks(2).map(|pair| format!("%{}", String::from_utf8_lossy(pair))).collect())
+}
+
+/// What the tracker answers to a scrape.
+fn seeds(http_url: &str, info_hash: &str) -> Result<String> {
+    let address = http_url.trim_start_matches("http://").trim_end_matches("/announce");
+    let mut stream = TcpStream::connect(address)?;
+    write!(stream, "GET /scrape?info_hash={info_hash} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 fn serve(transmission: &Path, config: &Path, served: &Path, torrent: &Path) -> Result<Daemon> {
