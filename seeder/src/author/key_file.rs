@@ -31,6 +31,10 @@ pub(super) fn write_new(path: &Path, kind: &str, secrets: Secrets<'_>) -> Result
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
+    // Only one process works in the folder, which is locked: nobody makes the file between this look and the renaming.
+    if path.try_exists()? {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
     let unfinished = path.with_extension("key.new");
     // What an earlier attempt left was never used.
     match fs::remove_file(&unfinished) {
@@ -40,9 +44,7 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    // Unlike a rename, a link never replaces what is there.
-    fs::hard_link(&unfinished, path)?;
-    fs::remove_file(&unfinished)?;
+    fs::rename(&unfinished, path)?;
     File::open(folder)?.sync_all()
 }
 

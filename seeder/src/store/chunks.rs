@@ -146,7 +146,7 @@ fn fits(blob: BlobRef, new: &NewChunks) -> Result<(), WriteError> {
     let end = u64::from(new.first) + new.chunks.len() as u64;
     let whole = new.first.is_multiple_of(GROUP_CHUNKS)
         && (end == count || new.chunks.len().is_multiple_of(GROUP_CHUNKS as usize));
-    let due = |index: u64| (blob.size.bytes() - index * chunk_bytes).min(chunk_bytes);
+    let due = |index: u64| blob.size.bytes().saturating_sub(index * chunk_bytes).min(chunk_bytes);
     let lengths = (u64::from(new.first)..end).zip(&new.chunks).all(|(index, chunk)| chunk.len() as u64 == due(index));
     if whole && end <= count && lengths { Ok(()) } else { Err(WriteError::Outside) }
 }

@@ -50,25 +50,44 @@ pub use timeline::{Indexed, TimelineKey};
 pub use txn::{ReadTxn, View, WriteTxn};
 pub use usage::Usage;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
 use redb::{Database, ReadableDatabase};
 
 /// A handle to the store; clones are cheap and share one writer.
 ///
-/// The data folder is given up when the last handle and the last [`ReadTxn`] are gone and the writer has ended, which
-/// [`Store::close`] waits for.
+/// When the last one is dropped, what was queued is committed, and the data folder is given up; a [`ReadTxn`] that still
+/// lives keeps the database file locked.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
 }
 
 struct Inner {
+    /// Taken when the store is closed: its end is what ends the writer.
+    queue: Option<writer::Queue>,
+    writer: Option<JoinHandle<()>>,
     db: Arc<Database>,
-    queue: writer::Queue,
-    folder: std::path::PathBuf,
-    writer: std::thread::JoinHandle<()>,
+    folder: PathBuf,
+}
+
+impl Inner {
+    fn queue(&self) -> &writer::Queue {
+        self.queue.as_ref().expect("it is taken only when no handle is left")
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        let writer = self.writer.take().filter(|writer| writer.thread().id() != thread::current().id());
+        if let Some(writer) = writer {
+            // The writer has no way to fail but a panic, which it has printed.
+            let _ = writer.join();
+        }
+    }
 }
 
 impl Store {
@@ -96,7 +115,7 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&mut WriteTxn) -> Result<T, WriteError> + Send + 'static,
     {
-        self.inner.queue.run(job).await
+        self.inner.queue().run(job).await
     }
 
     /// As [`Self::write`], for threads outside of the runtime; panics within it.
@@ -105,18 +124,11 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&mut WriteTxn) -> Result<T, WriteError> + Send + 'static,
     {
-        self.inner.queue.run_blocking(job)
+        self.inner.queue().run_blocking(job)
     }
 
-    /// Waits until the writer has ended and the folder is given up. Blocks; does nothing but drop this handle if there
-    /// are others.
+    /// Drops this handle. If it is the last one, waits until what was queued is committed and the folder is given up.
     pub fn close(self) {
-        if let Ok(inner) = Arc::try_unwrap(self.inner) {
-            let Inner { db, queue, writer, .. } = inner;
-            drop(queue);
-            drop(db);
-            // The writer has no way to fail but a panic, which it has printed.
-            let _ = writer.join();
-        }
+        drop(self);
     }
 }

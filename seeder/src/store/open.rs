@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::{Database, DatabaseError, Durability, ReadableDatabase};
+use redb::{Database, DatabaseError, Durability, ReadOnlyDatabase, ReadableDatabase};
 
 use super::error::{OpenError, StorageError};
 use super::limits::{CACHE_BYTES_DEFAULT, DISK_RESERVE_BYTES};
@@ -34,11 +34,13 @@ impl Default for Options {
 
 pub(super) fn open(folder: &Path, options: &Options) -> Result<Store, OpenError> {
     let lock = FolderLock::take(folder)?;
-    let db = open_database(folder, options)?;
-    match format_of(&db)? {
-        Some(found) if found > meta::FORMAT => return Err(OpenError::Newer { found, known: meta::FORMAT }),
-        _ => prepare(&db)?,
+    // Looked at before it is opened for writing, which changes the file. After a crash that cannot be done.
+    if let Ok(db) = ReadOnlyDatabase::open(folder.join("store.redb")) {
+        refuse_newer(&db)?;
     }
+    let db = open_database(folder, options)?;
+    refuse_newer(&db)?;
+    prepare(&db)?;
     let db = Arc::new(db);
     let bounds = Bounds {
         folder: folder.to_owned(),
@@ -46,7 +48,8 @@ pub(super) fn open(folder: &Path, options: &Options) -> Result<Store, OpenError>
         reserve_bytes: options.disk_reserve_bytes,
     };
     let (queue, writer) = Queue::start(Arc::clone(&db), bounds, lock).map_err(StorageError::from)?;
-    Ok(Store { inner: Arc::new(Inner { db, queue, folder: folder.to_owned(), writer }) })
+    let (queue, writer) = (Some(queue), Some(writer));
+    Ok(Store { inner: Arc::new(Inner { queue, writer, db, folder: folder.to_owned() }) })
 }
 
 fn open_database(folder: &Path, options: &Options) -> Result<Database, OpenError> {
@@ -80,13 +83,17 @@ fn open_database(folder: &Path, options: &Options) -> Result<Database, OpenError
     Ok(db)
 }
 
-/// The format of an opened database; `None` for a new one.
-fn format_of(db: &Database) -> Result<Option<u64>, StorageError> {
-    let txn = db.begin_read()?;
-    match txn.open_table(meta::NUMBERS) {
-        Ok(_) => meta::format(&ReadTxn::new(txn)),
-        Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
-        Err(error) => Err(error.into()),
+/// Refuses a database of a later format; a new one has none yet.
+fn refuse_newer(db: &impl ReadableDatabase) -> Result<(), OpenError> {
+    let txn = db.begin_read().map_err(StorageError::from)?;
+    let format = match txn.open_table(meta::NUMBERS) {
+        Ok(_) => meta::format(&ReadTxn::new(txn))?,
+        Err(redb::TableError::TableDoesNotExist(_)) => None,
+        Err(error) => return Err(StorageError::from(error).into()),
+    };
+    match format {
+        Some(found) if found > meta::FORMAT => Err(OpenError::Newer { found, known: meta::FORMAT }),
+        _ => Ok(()),
     }
 }
 

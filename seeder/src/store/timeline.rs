@@ -153,12 +153,7 @@ impl WriteTxn {
             return Ok(());
         };
         let key = (feed, row.number, place.index);
-        self.change(AWAITING)?.remove(key)?;
-        let old_clock = self.change(SEALED)?.remove(key)?.map(|clock| clock.value());
-        if let Some(old) = old_clock {
-            self.change(TIMELINE)?.remove((old, row.number, place.index))?;
-            self.change(FEED_TIMELINE)?.remove((feed, old, row.number, place.index))?;
-        }
+        self.take_out(key)?;
         self.change(TIMELINE)?.insert((indexed.clock, row.number, place.index), ())?;
         self.change(FEED_TIMELINE)?.insert((feed, indexed.clock, row.number, place.index), ())?;
         self.change(ENTRY_IDS)?.insert(place.id().as_bytes(), (row.number, place.index))?;
@@ -175,12 +170,23 @@ impl WriteTxn {
         let row = logs::row(self, place.feed, place.log)?;
         if let (Some(feed), Some(row)) = (feed, row) {
             let key = (feed, row.number, place.index);
-            self.change(AWAITING)?.remove(key)?;
+            self.take_out(key)?;
+            self.change(ENTRY_IDS)?.remove(place.id().as_bytes())?;
             if retry {
                 self.change(SEALED)?.insert(key, NOT_SHOWN)?;
-            } else {
-                self.change(SEALED)?.remove(key)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Takes an entry off both lists, and out of the timeline if it was shown sealed.
+    fn take_out(&mut self, key: (u32, u32, u64)) -> Result<(), StorageError> {
+        let (feed, log, index) = key;
+        self.change(AWAITING)?.remove(key)?;
+        let clock = self.change(SEALED)?.remove(key)?.map(|clock| clock.value());
+        if let Some(clock) = clock {
+            self.change(TIMELINE)?.remove((clock, log, index))?;
+            self.change(FEED_TIMELINE)?.remove((feed, clock, log, index))?;
         }
         Ok(())
     }
