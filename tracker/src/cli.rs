@@ -1,6 +1,7 @@
 //! The command line: one entry for the program and for whoever runs a tracker as a child process.
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -77,7 +78,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let server = Server::bind(&config)?;
     let mut lines = String::new();
     for bound in server.bound() {
-        lines.push_str(&format!("listening on {bound}\n"));
+        // Writing to a string cannot fail.
+        let _ = writeln!(lines, "listening on {bound}");
     }
     // Whoever started the tracker may have stopped reading; that is no reason not to serve.
     let _ = std::io::stdout().write_all(lines.as_bytes()).and_then(|()| std::io::stdout().flush());

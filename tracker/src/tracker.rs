@@ -146,7 +146,7 @@ pub fn worker_rng() -> Result<ChaCha8Rng, NoRandomness> {
 /// Up to a tenth more or less, so that clients that came together do not come back together.
 fn jittered(interval: Duration, rng: &mut ChaCha8Rng) -> Duration {
     let tenth = interval.as_secs() / 10;
-    let offset = u64::from(rng.next_u32()) * (2 * tenth + 1) >> 32;
+    let offset = (u64::from(rng.next_u32()) * (2 * tenth + 1)) >> 32;
     Duration::from_secs(interval.as_secs() - tenth + offset)
 }
 

@@ -49,7 +49,7 @@ pub fn documented(config: &Config) -> String {
     out
 }
 
-fn addresses(addresses: &Vec<SocketAddr>) -> String {
+fn addresses(addresses: &[SocketAddr]) -> String {
     let quoted: Vec<_> = addresses.iter().map(quoted).collect();
     format!("[{}]", quoted.join(", "))
 }

@@ -93,8 +93,10 @@ fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 }
 
 fn print(value: u64, units: &[(&str, u64)], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let (unit, factor) =
-        units.iter().find(|(_, factor)| value % factor == 0 && value >= *factor).unwrap_or(&units[units.len() - 1]);
+    let (unit, factor) = units
+        .iter()
+        .find(|(_, factor)| value.is_multiple_of(*factor) && value >= *factor)
+        .unwrap_or(&units[units.len() - 1]);
     write!(f, "{}{unit}", value / factor)
 }
 

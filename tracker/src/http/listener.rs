@@ -82,16 +82,12 @@ impl Listener {
                 accepted = self.socket.accept() => accepted,
                 _ = stop.wait_for(|&stop| stop) => return None,
             };
-            match accepted {
-                Ok((stream, _)) => {
-                    self.tracker.metrics.count(Counter::HttpConnection);
-                    return Some(stream);
-                }
-                Err(_) => {
-                    self.tracker.metrics.count(Counter::HttpAcceptFailed);
-                    time::sleep(ACCEPT_PAUSE).await;
-                }
+            if let Ok((stream, _)) = accepted {
+                self.tracker.metrics.count(Counter::HttpConnection);
+                return Some(stream);
             }
+            self.tracker.metrics.count(Counter::HttpAcceptFailed);
+            time::sleep(ACCEPT_PAUSE).await;
         }
     }
 }
@@ -116,14 +112,13 @@ async fn serve(stream: TcpStream, tracker: Arc<Tracker>, mut stop: watch::Receiv
         () = time::sleep(HTTP_CONNECTION_LIFETIME) => None,
         _ = stop.wait_for(|&stop| stop) => None,
     };
-    let result = match ended {
-        Some(result) => result,
-        None => {
-            connection.as_mut().graceful_shutdown();
-            match time::timeout(SHUTDOWN_GRACE, connection).await {
-                Ok(result) => result,
-                Err(_) => return tracker.metrics.count(Counter::HttpOverdue),
-            }
+    let result = if let Some(result) = ended {
+        result
+    } else {
+        connection.as_mut().graceful_shutdown();
+        match time::timeout(SHUTDOWN_GRACE, connection).await {
+            Ok(result) => result,
+            Err(_) => return tracker.metrics.count(Counter::HttpOverdue),
         }
     };
     if result.is_err() {

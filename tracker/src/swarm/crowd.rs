@@ -147,9 +147,9 @@ pub(super) struct Draw<'a, const N: usize> {
 impl<const N: usize> Draw<'_, N> {
     /// Whether this peer may be given.
     pub(super) fn may_have(&self, peer: &Peer<N>) -> bool {
-        !peer.is_expired(self.now, self.lifetime_ticks)
-            && !(self.skip_seeds && peer.is_seed())
-            && self.asker != Some(&peer.address)
+        let is_unwanted = self.skip_seeds && peer.is_seed();
+        let is_asker = self.asker == Some(&peer.address);
+        !is_unwanted && !is_asker && !peer.is_expired(self.now, self.lifetime_ticks)
     }
 }
 
@@ -179,10 +179,12 @@ mod tests {
     use super::*;
 
     fn address(n: u32) -> [u8; 6] {
-        let [a, b, c, d] = n.to_be_bytes();
-        [a, b, c, d, 0, 1]
+        let mut address = [0, 0, 0, 0, 0, 1];
+        address[..4].copy_from_slice(&n.to_be_bytes());
+        address
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "what the buckets ask for, whatever the family")]
     fn hash(address: &[u8; 6]) -> u64 {
         let mut hasher = SipHasher13::new_with_key(&[3; 16]);
         hasher.write(address);

@@ -10,7 +10,7 @@ use rand_core::Rng;
 use siphasher::sip::SipHasher13;
 
 use super::record::Tick;
-use super::shard::{Shard, ShardLimits};
+use super::shard::{Shard, ShardLimits, Step};
 use super::table::Hashes;
 
 /// Who is in which swarm. Shared by all workers; every call locks one shard for a bounded time.
@@ -122,7 +122,8 @@ impl SwarmMap {
         reply.peers.clear();
         let hash = self.hashes.of_swarm(&announcement.info_hash);
         let tick = Tick::at(now.as_secs());
-        self.shard(hash).announce(announcement, hash, tick, &self.limits, &self.hashes, rng, reply)
+        let step = Step { announcement, hash, now: tick, limits: &self.limits, hashes: &self.hashes };
+        self.shard(hash).announce(&step, rng, reply)
     }
 
     /// The counts of a swarm; zeros for an unknown one.
@@ -239,8 +240,7 @@ mod tests {
     }
 
     fn peer(n: u32) -> SocketAddr {
-        let [a, b, c, d] = n.to_be_bytes();
-        SocketAddr::from(([a | 1, b, c, d], 6881))
+        SocketAddr::from(((n | 1 << 24).to_be_bytes(), 6881))
     }
 
     fn addresses(reply: &AnnounceReply) -> Vec<String> {

@@ -251,6 +251,7 @@ mod tests {
         Peer::new([10, 0, high, low, 0, 1], is_seed, Tick::at(0))
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "what the buckets ask for, whatever the family")]
     fn hash(address: &[u8; 6]) -> u64 {
         let mut hasher = SipHasher13::new_with_key(&[3; 16]);
         hasher.write(address);

@@ -29,31 +29,37 @@ pub(super) struct ShardLimits {
     pub(super) swarm_peers_max: usize,
 }
 
+/// One announcement on its way through a shard.
+pub(super) struct Step<'a, H> {
+    pub(super) announcement: &'a Announcement,
+    /// Of the swarm.
+    pub(super) hash: u64,
+    pub(super) now: Tick,
+    pub(super) limits: &'a ShardLimits,
+    pub(super) hashes: &'a H,
+}
+
 impl Shard {
     pub(super) fn new() -> Self {
         Self { v4: Table::new(), v6: Table::new() }
     }
 
-    /// Notes the announcement and fills `reply` with counts and peers; returns whether a peer found no room.
+    /// Notes the announcement and fills `reply` with counts and peers; returns whether the peer found no room.
     pub(super) fn announce(
         &mut self,
-        announcement: &Announcement,
-        hash: u64,
-        now: Tick,
-        limits: &ShardLimits,
-        hashes: &impl Hashes,
+        step: &Step<'_, impl Hashes>,
         rng: &mut impl Rng,
         reply: &mut AnnounceReply,
     ) -> bool {
-        let room = limits.bytes_max.saturating_sub(self.v4.bytes() + self.v6.bytes());
-        let stored = match wire_form(announcement.address) {
-            WireForm::V4(address) => note(&mut self.v4, announcement, address, hash, now, limits, hashes, room),
-            WireForm::V6(address) => note(&mut self.v6, announcement, address, hash, now, limits, hashes, room),
+        let room_bytes = step.limits.bytes_max.saturating_sub(self.v4.bytes() + self.v6.bytes());
+        let is_noted = match wire_form(step.announcement.address) {
+            WireForm::V4(address) => note(&mut self.v4, step, address, room_bytes),
+            WireForm::V6(address) => note(&mut self.v6, step, address, room_bytes),
         };
-        let counts = self.scrape(&announcement.info_hash, hash);
+        let counts = self.scrape(&step.announcement.info_hash, step.hash);
         (reply.complete, reply.incomplete) = (counts.complete, counts.incomplete);
-        self.draw(announcement, hash, now, limits, rng, reply);
-        !stored
+        self.draw(step, rng, reply);
+        !is_noted
     }
 
     /// The counts of both families together.
@@ -83,23 +89,16 @@ impl Shard {
         }
     }
 
-    fn draw(
-        &self,
-        announcement: &Announcement,
-        hash: u64,
-        now: Tick,
-        limits: &ShardLimits,
-        rng: &mut impl Rng,
-        reply: &mut AnnounceReply,
-    ) {
-        let Announcement { info_hash, presence, asked, .. } = announcement;
-        let skip_seeds = matches!(presence, Presence::Seed | Presence::PartialSeed);
-        let lifetime_ticks = limits.lifetime_ticks;
+    fn draw(&self, step: &Step<'_, impl Hashes>, rng: &mut impl Rng, reply: &mut AnnounceReply) {
+        let Step { announcement, hash, now, .. } = *step;
+        let info_hash = &announcement.info_hash;
+        let skip_seeds = matches!(announcement.presence, Presence::Seed | Presence::PartialSeed);
+        let lifetime_ticks = step.limits.lifetime_ticks;
         let (own_v4, own_v6) = match wire_form(announcement.address) {
             WireForm::V4(address) => (Some(address), None),
             WireForm::V6(address) => (None, Some(address)),
         };
-        let (want_v4, want_v6) = self.split(announcement, hash, *asked);
+        let (want_v4, want_v6) = self.split(announcement, hash);
         if want_v4 > 0 {
             let draw = Draw { asker: own_v4.as_ref(), skip_seeds, now, lifetime_ticks };
             self.v4.draw(info_hash, hash, want_v4, &draw, rng, |peer| reply.peers.push_compact_v4(*peer));
@@ -111,8 +110,8 @@ impl Shard {
     }
 
     /// How many peers of each family to give: in proportion to their numbers, where both are asked for.
-    fn split(&self, announcement: &Announcement, hash: u64, asked: Asked) -> (usize, usize) {
-        match asked {
+    fn split(&self, announcement: &Announcement, hash: u64) -> (usize, usize) {
+        match announcement.asked {
             Asked::Own(want) if announcement.address.is_ipv4() => (want, 0),
             Asked::Own(want) => (0, want),
             Asked::Both(want) => {
@@ -133,26 +132,20 @@ impl Shard {
 }
 
 /// Puts the announcing peer into its family's table or takes it out; returns false when there was no room.
-#[expect(clippy::too_many_arguments, reason = "one step of `announce`, shared by the families")]
 fn note<const N: usize, const INLINE: usize>(
     table: &mut Table<N, INLINE>,
-    announcement: &Announcement,
+    step: &Step<'_, impl Hashes>,
     address: [u8; N],
-    hash: u64,
-    now: Tick,
-    limits: &ShardLimits,
-    hashes: &impl Hashes,
     room_bytes: usize,
 ) -> bool {
-    let info_hash = announcement.info_hash;
-    if announcement.presence == Presence::Gone {
-        table.leave(&info_hash, hash, &address, hashes);
+    let Announcement { info_hash, presence, has_completed, .. } = *step.announcement;
+    if presence == Presence::Gone {
+        table.leave(&info_hash, step.hash, &address, step.hashes);
         return true;
     }
-    let is_seed = announcement.presence == Presence::Seed;
-    let peer = Peer::new(address, is_seed, now);
-    let arrival = Arrival { info_hash, hash, peer, has_completed: announcement.has_completed };
-    table.arrive(&arrival, hashes, room_bytes, limits.swarm_peers_max)
+    let peer = Peer::new(address, presence == Presence::Seed, step.now);
+    let arrival = Arrival { info_hash, hash: step.hash, peer, has_completed };
+    table.arrive(&arrival, step.hashes, room_bytes, step.limits.swarm_peers_max)
 }
 
 enum WireForm {

@@ -84,8 +84,9 @@ impl Batch {
                 counts.too_long += 1;
                 continue;
             }
-            let local =
-                message.cmsgs().map_or(Local::Unknown, |mut cmsgs| cmsgs.find_map(local_of).unwrap_or(Local::Unknown));
+            let local = message.cmsgs().map_or(Local::Unknown, |mut cmsgs| {
+                cmsgs.find_map(|message| local_of(&message)).unwrap_or(Local::Unknown)
+            });
             let mut bytes = Vec::new();
             answer(datagram, from, &mut bytes);
             if !bytes.is_empty() {
@@ -147,8 +148,8 @@ impl Local {
     }
 }
 
-fn local_of(message: ControlMessageOwned) -> Option<Local> {
-    match message {
+fn local_of(message: &ControlMessageOwned) -> Option<Local> {
+    match *message {
         // The interface is left to the routing table: answers may have to leave by another one than requests came in.
         ControlMessageOwned::Ipv4PacketInfo(info) => Some(Local::V4(in_pktinfo { ipi_ifindex: 0, ..info })),
         ControlMessageOwned::Ipv6PacketInfo(info) => {

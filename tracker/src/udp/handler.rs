@@ -127,6 +127,7 @@ mod tests {
     use std::time::Duration;
 
     use peerfeed_protocol::announce::{AnnounceRequest, PeerId};
+    use proptest::prelude::*;
     use rand_core::SeedableRng as _;
 
     use super::*;
@@ -268,5 +269,33 @@ mod tests {
         let mut request = announce(id, 1);
         request[92..96].copy_from_slice(&1000u32.to_be_bytes());
         assert_eq!(world.send(&request, "[2001:db8::1]:1").len(), 20 + 67 * 18);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_without_a_proven_address_is_answered_with_at_most_as_much(
+            datagram in prop::collection::vec(any::<u8>(), 0..1500),
+            action in 0u8..5,
+        ) {
+            let mut world = World::new();
+            let mut shaped = datagram.clone();
+            if let Some(field) = shaped.get_mut(8..12) {
+                field.copy_from_slice(&[0, 0, 0, action]);
+            }
+            for bytes in [datagram, shaped] {
+                prop_assert!(world.send(&bytes, "10.0.0.1:1").len() <= bytes.len());
+            }
+        }
+
+        #[test]
+        fn whatever_a_proven_client_sends_the_reply_fits_the_smallest_path(
+            body in prop::collection::vec(any::<u8>(), 0..1480),
+            action in 0u8..5,
+        ) {
+            let mut world = World::new();
+            let id = world.connect("10.0.0.1:1").0.to_be_bytes();
+            let datagram = [&id[..], &[0, 0, 0, action, 0, 0, 0, 1], &body].concat();
+            prop_assert!(world.send(&datagram, "10.0.0.1:1").len() <= UDP_REPLY_BYTES_MAX);
+        }
     }
 }

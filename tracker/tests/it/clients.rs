@@ -54,14 +54,13 @@ fn torrent(payload: &Path, tracker: &str, to: &Path) {
 }
 
 fn transmission(dir: &Path, watch: &Path, downloads: &Path, log: &Path) -> Client {
-    let settings = format!(
-        r#"{{"dht-enabled":false, "pex-enabled":false, "lpd-enabled":false, "utp-enabled":false,
-        "port-forwarding-enabled":false, "rpc-enabled":false, "bind-address-ipv4":"127.0.0.1", "peer-port":{},
-        "peer-port-random-on-start":false, "start-added-torrents":true, "watch-dir-enabled":true,
-        "watch-dir":{watch:?}, "download-dir":{downloads:?}, "incomplete-dir-enabled":false}}"#,
-        free_port()
-    );
-    fs::write(dir.join("settings.json"), settings).unwrap();
+    let settings = serde_json::json!({
+        "dht-enabled": false, "pex-enabled": false, "lpd-enabled": false, "utp-enabled": false,
+        "port-forwarding-enabled": false, "rpc-enabled": false, "bind-address-ipv4": "127.0.0.1",
+        "peer-port": free_port(), "peer-port-random-on-start": false, "start-added-torrents": true,
+        "watch-dir-enabled": true, "watch-dir": watch, "download-dir": downloads, "incomplete-dir-enabled": false,
+    });
+    fs::write(dir.join("settings.json"), settings.to_string()).unwrap();
     let log = fs::File::create(log).unwrap();
     let child = Command::new("transmission-daemon")
         .arg("--foreground")
@@ -122,9 +121,9 @@ fn wait_for(program: &Program, info_hash: [u8; 20], what: &str, wanted: impl Fn(
 fn info_hash(config: &Path) -> [u8; 20] {
     let start = Instant::now();
     loop {
-        let names = fs::read_dir(config.join("torrents")).into_iter().flatten().flatten();
+        let mut names = fs::read_dir(config.join("torrents")).into_iter().flatten().flatten();
         let stem = |name: &str| name.strip_suffix(".torrent").filter(|stem| stem.len() == 40).map(str::to_owned);
-        if let Some(hex) = names.filter_map(|entry| stem(&entry.file_name().to_string_lossy())).next() {
+        if let Some(hex) = names.find_map(|entry| stem(&entry.file_name().to_string_lossy())) {
             return std::array::from_fn(|n| u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).unwrap());
         }
         assert!(start.elapsed() < Duration::from_secs(30), "Transmission did not take the torrent");
