@@ -11,7 +11,7 @@ use super::limits::BITMAP_GROUPS;
 use super::meta::{Counter, take_number};
 use super::txn::{View, WriteTxn};
 use super::usage::{self, Change};
-use super::{chunks, entries, feeds, logs};
+use super::{arrival, chunks, feeds, logs};
 
 type Key = (&'static [u8; 32], u64);
 
@@ -159,7 +159,7 @@ pub(super) fn referring(view: &impl View, blob: u32) -> Result<Vec<u32>, Storage
 pub(super) fn completed(txn: &mut WriteTxn, blob: u32) -> Result<(), WriteError> {
     for feed in referring(txn, blob)? {
         for log in logs::of_feed(txn, feed)? {
-            entries::advance_complete(txn, feed, log)?;
+            arrival::advance_complete(txn, feed, log)?;
         }
     }
     Ok(())
@@ -212,6 +212,7 @@ pub(super) fn remove_feed(txn: &mut WriteTxn, feed: u32) -> Result<(), StorageEr
 }
 
 /// Frees the blobs that no entry came to refer to: of posts that were never finished. For the opening of the store.
+/// spec: STORE-14
 pub(super) fn sweep(txn: &mut WriteTxn) -> Result<(), StorageError> {
     let numbers =
         txn.table(UNREFERRED)?.iter()?.map(|row| Ok(row?.0.value())).collect::<Result<Vec<_>, StorageError>>()?;

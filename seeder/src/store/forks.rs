@@ -27,7 +27,7 @@ pub(super) fn all(view: &impl View, feed: FeedId) -> Result<Vec<ForkEvidence>, S
 
 impl WriteTxn {
     /// Keeps the proof that a log was forked. The log takes no further heads; what is held of it stays. The first
-    /// evidence is kept, further ones prove nothing more.
+    /// evidence is kept, further ones prove nothing more. spec: STORE-17
     pub fn put_fork(&mut self, evidence: &ForkEvidence) -> Result<(), WriteError> {
         let feed = *evidence.held.feed();
         let feed_number = self.feed_number(feed)?;

@@ -17,7 +17,7 @@ pub(super) struct FolderLock {
 }
 
 impl FolderLock {
-    /// Makes the folder (mode 0700) if it is not there, and locks it.
+    /// Makes the folder (mode 0700) if it is not there, and locks it. spec: STORE-1
     pub(super) fn take(folder: &Path) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Folder { folder: folder.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;

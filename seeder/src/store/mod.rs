@@ -8,6 +8,7 @@
 //! store keeps its own promises: quotas, references, and no half-written thing. `protocol/spec/store.md` describes the
 //! data folder and the tables; the code cites it as `spec: STORE-4`.
 
+mod arrival;
 mod blobs;
 mod chunks;
 mod entries;
@@ -15,6 +16,7 @@ mod epochs;
 mod error;
 mod feeds;
 mod forks;
+mod grants;
 mod held;
 pub mod limits;
 mod lock;
@@ -39,6 +41,7 @@ pub use chunks::{BlobNodes, NewChunks};
 pub use entries::{NewEntries, NewEntry, StoredEntry};
 pub use error::{OpenError, Quota, StorageError, WriteError};
 pub use feeds::{FeedRow, Roles, SeederHint};
+pub use grants::StoredGrant;
 pub use logs::{HeadPut, LogRow};
 pub use meta::FORMAT;
 pub use nodes::LogNodes;
@@ -106,7 +109,7 @@ impl Store {
         Ok(ReadTxn::new(self.inner.db.begin_read()?))
     }
 
-    /// Runs a job in the writer and returns after what it wrote was synced to disk.
+    /// Runs a job in the writer and returns after what it wrote was synced to disk. spec: STORE-7
     ///
     /// The job may run several times, each time as if for the first: in another transaction, when one that it shared
     /// had to be undone. When it returns an error, nothing of it is kept.

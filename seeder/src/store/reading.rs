@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use peerfeed_protocol::feed::{BlobRef, ForkEvidence, Granted, Keyring, Records};
+use peerfeed_protocol::feed::{BlobRef, ForkEvidence, GRANT_TAG_BYTES, Granted, Keyring, Records};
 use peerfeed_protocol::ids::{BlobRoot, EntryId, EntryPlace, EpochId, FeedId, LogId};
 use peerfeed_protocol::merkle::Frontier;
 
@@ -12,6 +12,7 @@ use super::chunks::BlobNodes;
 use super::entries::StoredEntry;
 use super::error::StorageError;
 use super::feeds::FeedRow;
+use super::grants::StoredGrant;
 use super::logs::LogRow;
 use super::nodes::LogNodes;
 use super::own::OwnLog;
@@ -20,7 +21,8 @@ use super::timeline::TimelineKey;
 use super::txn::View;
 use super::usage::Usage;
 use super::{
-    blobs, chunks, entries, epochs, feeds, forks, held, logs, meta, own, profiles, records, stored_by, timeline, usage,
+    blobs, chunks, entries, epochs, feeds, forks, grants, held, logs, meta, own, profiles, records, stored_by,
+    timeline, usage,
 };
 
 /// The questions that [`super::ReadTxn`] and [`super::WriteTxn`] answer alike.
@@ -134,6 +136,11 @@ pub trait Reading: View + Sized {
     /// The keys that open the feed's entries; the public epoch's always among them.
     fn keyring(&self, feed: FeedId) -> Result<Keyring, StorageError> {
         epochs::keyring(self, feed)
+    }
+
+    /// The published grants of a feed under this tag.
+    fn grants(&self, feed: FeedId, tag: &[u8; GRANT_TAG_BYTES]) -> Result<Vec<StoredGrant>, StorageError> {
+        grants::by_tag(self, feed, tag)
     }
 
     /// The newest name that the feed's owner gave in an entry that could be read here.

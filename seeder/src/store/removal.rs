@@ -6,7 +6,7 @@ use super::error::WriteError;
 use super::feeds::{FEED_NUMBERS, FEEDS};
 use super::txn::WriteTxn;
 use super::usage::{self, Change};
-use super::{blobs, entries, epochs, forks, held, logs, nodes, own, profiles, records, stored_by, timeline};
+use super::{blobs, entries, epochs, forks, grants, held, logs, nodes, own, profiles, records, stored_by, timeline};
 
 impl WriteTxn {
     /// Removes a feed, its entries, and the blobs that no other feed here refers to. The room is used again.
@@ -22,6 +22,7 @@ impl WriteTxn {
             logs::remove(self, number, &row)?;
         }
         blobs::remove_feed(self, number)?;
+        grants::remove_all(self, number)?;
         epochs::remove_all(self, number)?;
         profiles::remove(self, number)?;
         own::remove(self, number)?;

@@ -3,8 +3,8 @@
 use super::error::StorageError;
 use super::txn::WriteTxn;
 use super::{
-    blobs, chunks, entries, epochs, feeds, forks, held, logs, meta, nodes, own, profiles, records, stored_by, timeline,
-    usage,
+    blobs, chunks, entries, epochs, feeds, forks, grants, held, logs, meta, nodes, own, profiles, records, stored_by,
+    timeline, usage,
 };
 
 /// Makes every table that is not there. spec: STORE-4
@@ -36,6 +36,7 @@ pub(super) fn create(txn: &mut WriteTxn) -> Result<(), StorageError> {
     txn.change(timeline::SEALED)?;
     txn.change(stored_by::STORED_BY)?;
     txn.change(forks::FORKS)?;
+    txn.change(grants::GRANTS)?;
     txn.change(own::OWN)?;
     txn.change(profiles::PROFILES)?;
     txn.change(usage::USAGE)?;

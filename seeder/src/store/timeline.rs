@@ -1,4 +1,4 @@
-//! The order in which entries are shown, kept so that a reader touches only what it shows.
+//! The order in which entries are shown, kept so that a reader touches only what it shows. spec: STORE-15
 
 use peerfeed_protocol::ids::{EntryId, EntryPlace, FeedId};
 use redb::{ReadableTable, TableDefinition};

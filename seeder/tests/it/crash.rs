@@ -18,6 +18,8 @@ use peerfeed_protocol::merkle::root_from_nodes;
 
 /// Set for the child: the data folder to write to.
 const FOLDER: &str = "PEERFEED_TEST_CRASH_FOLDER";
+/// How this program becomes the child.
+const CHILD: [&str; 4] = ["--exact", "crash::child_that_posts_until_it_is_killed", "--nocapture", "--test-threads=1"];
 const ROUNDS: u64 = 12;
 
 /// The child. Does nothing when the tests are run as usual.
@@ -34,9 +36,14 @@ fn child_that_posts_until_it_is_killed() {
     for number in 0.. {
         let text = format!("{} of process {}", number, std::process::id());
         let files = if number % 3 == 1 { vec![folder.join("file.bin")] } else { Vec::new() };
-        let place = author
-            .post(&Draft { text: text.clone(), channel: None, audience: Audience::Friends, files }, &mut |_| {})
-            .unwrap();
+        let draft = Draft { text: text.clone(), channel: None, audience: Audience::Friends, files };
+        let place = match author.post(&draft, &mut |_| {}) {
+            Ok(place) => place,
+            Err(error) => {
+                writeln!(out, "refused: {error}").unwrap();
+                return;
+            }
+        };
         writeln!(out, "acknowledged {} {text}", place.id()).unwrap();
         out.flush().unwrap();
     }
@@ -44,7 +51,7 @@ fn child_that_posts_until_it_is_killed() {
 
 fn start_child(folder: &Path) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "crash::child_that_posts_until_it_is_killed", "--nocapture", "--test-threads=1"])
+        .args(CHILD)
         .env(FOLDER, folder)
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
@@ -129,6 +136,32 @@ fn look(data: &Path, acknowledged: &BTreeMap<String, String>, content: &[u8]) {
         let path = reader::write_attachment(&store, entry.place.feed, file, out.path(), &mut |_| {}).unwrap();
         assert!(std::fs::read(path).unwrap() == content);
     }
+}
+
+#[test]
+fn a_disk_that_fills_up_refuses_the_post_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = vec![7; 3_000_000];
+    std::fs::write(folder.path().join("file.bin"), &content).unwrap();
+    // No file may grow beyond 24 MB: what the child sees then is what a full disk shows, at a write it did not expect.
+    let out = Command::new("bash")
+        .args(["-c", "trap '' XFSZ; ulimit -f 24000; exec \"$@\"", "bash"])
+        .arg(std::env::current_exe().unwrap())
+        .args(CHILD)
+        .env(FOLDER, folder.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&out.stdout);
+    assert!(text.contains("refused: the disk is full: make room"), "{text}");
+    let acknowledged = text
+        .lines()
+        .filter_map(|line| line.split_once("acknowledged "))
+        .filter_map(|(_, line)| line.split_once(' '))
+        .filter(|(id, _)| *id != "feed")
+        .map(|(id, text)| (id.to_owned(), text.to_owned()))
+        .collect::<BTreeMap<_, _>>();
+    assert!(!acknowledged.is_empty(), "{text}");
+    look(&folder.path().join("data"), &acknowledged, &content);
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! The store's promises, seen from outside.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use peerfeed::reader::{self, Query};
 use peerfeed::store::{
-    FORMAT, HeadPut, NewEntries, OpenError, Options, Quota, Reading, StorageError, Store, StoredBy, WriteError,
+    FORMAT, HeadPut, NewEntries, OpenError, Options, Quota, Reading, StorageError, Store, StoredBy, StoredGrant,
+    WriteError,
 };
-use peerfeed_protocol::feed::{ForkEvidence, Granted, Head};
+use peerfeed_protocol::feed::{Control, ForkEvidence, Granted, Head};
 use peerfeed_protocol::ids::{EpochId, Incarnation, WitnessKey};
 use peerfeed_protocol::merkle::{consistency_proof, range_proof, root_from_nodes, verify_consistency};
 
@@ -388,6 +390,43 @@ fn rows_left(folder: &Path) -> Vec<String> {
         }
     }
     names
+}
+
+#[test]
+fn the_chapter_lists_the_tables_that_a_new_store_has() {
+    use redb::{ReadableDatabase, TableHandle};
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path()).close();
+    let db = redb::Database::open(folder.path().join("store.redb")).unwrap();
+    let txn = db.begin_read().unwrap();
+    let made: BTreeSet<String> = txn.list_tables().unwrap().map(|table| table.name().to_owned()).collect();
+    let chapter = Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol/spec/store.md");
+    let chapter = std::fs::read_to_string(chapter).unwrap();
+    let listed: BTreeSet<String> = chapter
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    assert_eq!(made, listed);
+}
+
+#[test]
+fn grants_are_found_by_their_tag_until_the_feed_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let author = peerfeed::author::init(&store, None, &[]).unwrap().author;
+    let feed = author.feed();
+    let txn = store.read().unwrap();
+    let row = txn.logs(feed).unwrap().remove(0);
+    let body = txn.entry(&row, 0).unwrap().unwrap().body.unwrap();
+    let Ok(Control::Epoch(start)) = Control::decode(&body) else { panic!("the feed begins with an epoch") };
+    for grant in start.grants.iter() {
+        let found = txn.grants(feed, grant.tag()).unwrap();
+        assert_eq!(found, [StoredGrant { epoch: start.epoch, author: author.device(), row: grant }]);
+        assert!(txn.grants(feed, &[0; 8]).unwrap().is_empty());
+        store.write_blocking(move |txn| txn.remove_feed(feed)).unwrap();
+        assert!(store.read().unwrap().grants(feed, grant.tag()).unwrap().is_empty());
+    }
 }
 
 #[test]
