@@ -10,17 +10,19 @@ use crate::net::tracker::TrackerClient;
 use crate::swarm::limits::{NUMWANT, STOPPED_TIMEOUT};
 use crate::swarm::{AnnounceJob, Announced};
 
+/// The port that who listens on nothing names: trackers refuse 0. It is there for the moment of a look-up only.
+const NO_PORT: u16 = 1;
+
 /// What is sent to the tracker. The names used there are others for each feed, so that a tracker cannot tell by them
 /// which feeds one node serves.
 pub(super) fn request(job: &AnnounceJob, secrets: &Secrets, port: Option<u16>) -> AnnounceRequest {
     let (peer_id, key) = secrets.tracker_names(&job.feed);
-    let lookup_only = port.is_none();
     AnnounceRequest {
         left: u64::from(!job.complete),
         event: job.event,
         numwant: Some(if job.farewell { 0 } else { NUMWANT }),
-        key: (!lookup_only).then_some(key),
-        ..AnnounceRequest::new(InfoHash(job.swarm.to_bytes()), PeerId(peer_id), port.unwrap_or(0))
+        key: Some(key),
+        ..AnnounceRequest::new(InfoHash(job.swarm.to_bytes()), PeerId(peer_id), port.unwrap_or(NO_PORT))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The task that owns the engine: it tells the engine what happens, and has done what the engine wants done.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -54,6 +54,9 @@ pub(super) struct EngineTask {
     connections: HashMap<ConnectionId, mpsc::UnboundedSender<Command>>,
     waiters: Waiters,
     seeds: bool,
+    /// Reads of feeds that are under way: what is asked meanwhile may be about them and waits.
+    loading: usize,
+    deferred: VecDeque<Ask>,
     reports: Ends<mpsc::Sender<Report>, mpsc::Receiver<Report>>,
     served: Ends<mpsc::UnboundedSender<(Served, reads::Said)>, mpsc::UnboundedReceiver<(Served, reads::Said)>>,
     announced: Ends<mpsc::UnboundedSender<(FeedId, Announced)>, mpsc::UnboundedReceiver<(FeedId, Announced)>>,
@@ -78,6 +81,8 @@ enum Loaded {
     One(FeedId, Option<Box<Snapshot>>),
     /// All there are.
     All(Vec<Snapshot>),
+    /// The store could not be read.
+    Nothing,
 }
 
 impl EngineTask {
@@ -106,6 +111,8 @@ impl EngineTask {
             connections: HashMap::new(),
             waiters: Waiters::default(),
             seeds: false,
+            loading: 0,
+            deferred: VecDeque::new(),
             reports: Ends { sender: reporter, receiver: reports },
             served,
             announced: unbounded(),
@@ -195,6 +202,10 @@ impl EngineTask {
     }
 
     fn take_ask(&mut self, ask: Ask) {
+        if self.loading > 0 {
+            self.deferred.push_back(ask);
+            return;
+        }
         let now = self.shared.clock.now();
         match ask {
             Ask::Sync { feeds, goal, timeout, progress } => {
@@ -218,10 +229,14 @@ impl EngineTask {
             }
             Ask::Appended(feed) => self.load_one(feed),
             Ask::FeedsChanged => {
+                self.loading += 1;
                 let (store, loaded) = (self.shared.store.clone(), self.loaded.sender.clone());
                 tokio::task::spawn_blocking(move || match read_all(&store) {
                     Ok(snapshots) => drop(loaded.send(Loaded::All(snapshots))),
-                    Err(error) => tracing::error!(%error, "the feeds could not be read"),
+                    Err(error) => {
+                        tracing::error!(%error, "the feeds could not be read");
+                        drop(loaded.send(Loaded::Nothing));
+                    }
                 });
             }
             Ask::Status(answer) => {
@@ -234,7 +249,8 @@ impl EngineTask {
         }
     }
 
-    fn load_one(&self, feed: FeedId) {
+    fn load_one(&mut self, feed: FeedId) {
+        self.loading += 1;
         let (store, loaded) = (self.shared.store.clone(), self.loaded.sender.clone());
         tokio::task::spawn_blocking(move || {
             let read = || {
@@ -247,6 +263,7 @@ impl EngineTask {
                 Err(error) => {
                     let error: StorageError = error;
                     tracing::error!(%error, "a feed could not be read");
+                    drop(loaded.send(Loaded::Nothing));
                 }
             }
         });
@@ -254,7 +271,9 @@ impl EngineTask {
 
     fn take_loaded(&mut self, loaded: Loaded) {
         let now = self.shared.clock.now();
+        self.loading = self.loading.saturating_sub(1);
         match loaded {
+            Loaded::Nothing => {}
             Loaded::One(_, Some(snapshot)) => self.engine.load(now, *snapshot),
             Loaded::One(feed, None) => self.engine.remove_feed(now, feed),
             Loaded::All(snapshots) => {
@@ -270,6 +289,11 @@ impl EngineTask {
         }
         self.admission.prove(self.seeds.then(|| Arc::clone(self.shared.secrets.witness())));
         self.admission.serve(self.engine.feed_ids());
+        while self.loading == 0
+            && let Some(ask) = self.deferred.pop_front()
+        {
+            self.take_ask(ask);
+        }
     }
 
     fn take_report(&mut self, report: Report) {

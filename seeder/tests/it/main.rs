@@ -4,5 +4,7 @@ mod author;
 mod cli;
 mod crash;
 mod model;
+mod node;
+mod party;
 mod sample;
 mod store;

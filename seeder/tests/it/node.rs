@@ -1,0 +1,344 @@
+//! Nodes over real sockets and stores.
+
+use std::time::{Duration, Instant};
+
+use peerfeed::author::{Audience, Draft};
+use peerfeed::node::{AttemptKind, NodeOptions, Progress, SyncFailure, SyncGoal};
+use peerfeed::store::SeederHint;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::party::{PATIENCE, Party, TestTracker, blocking};
+
+fn done(progress: Progress) -> peerfeed::node::FeedOutcome {
+    match progress {
+        Progress::Done(mut outcomes) => outcomes.remove(0),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A file of random bytes of this size in a party's folder.
+fn file(party: &Party, bytes: usize) -> std::path::PathBuf {
+    let path = party.folder().join("film.bin");
+    let mut content = vec![0; bytes];
+    getrandom::fill(&mut content).unwrap();
+    std::fs::write(&path, content).unwrap();
+    path
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_travels_from_author_to_seeder_to_reader_to_reader() {
+    let seeder = Party::daemon(&[]).await;
+    let ana = Party::command(&[]).await;
+    let author = ana.init().await;
+    let feed = author.feed();
+    ana.list(&author, &seeder).await;
+    seeder.seed(feed, vec![], &[]).await;
+    let film = file(&ana, 3_000_000);
+    ana.post(&author, "first", Audience::Friends).await;
+    ana.publish(
+        &author,
+        Draft { text: "a film".into(), files: vec![film], audience: Audience::Friends, ..Draft::default() },
+    )
+    .await;
+
+    // The author listens on nothing: the seeder pulls over the author's connection.
+    let stored = ana.node.wait_stored(feed, PATIENCE).await.unwrap();
+    assert_eq!(stored, [seeder.address().to_string()]);
+    assert!(seeder.holds_blobs(feed));
+    assert_eq!(seeder.entries(feed), ana.entries(feed));
+    assert!(seeder.texts(feed).is_empty(), "a seeder reads nothing");
+    let key = blocking({
+        let author = author.clone();
+        move || author.friends_epoch().unwrap()
+    })
+    .await;
+    ana.node.shutdown().await;
+
+    let bob = Party::daemon(&[]).await;
+    bob.follow(feed, vec![seeder.hint()], &[]).await;
+    bob.take_key(feed, key.clone()).await;
+    let outcome = done(bob.sync(feed, true).await);
+    assert_eq!(outcome.entries, seeder.entries(feed));
+    assert_eq!(outcome.entries_held, outcome.entries);
+    assert!(bob.holds_blobs(feed));
+    bob.until("Bob reads both posts", |bob| bob.texts(feed) == ["a film", "first"]).await;
+
+    seeder.node.shutdown().await;
+    let cem = Party::command(&[]).await;
+    cem.follow(feed, vec![bob.hint()], &[]).await;
+    cem.take_key(feed, key).await;
+    assert_eq!(done(cem.sync(feed, true).await).new_entries, outcome.entries);
+    assert!(cem.holds_blobs(feed));
+    cem.until("Cem reads both posts", |cem| cem.texts(feed) == ["a film", "first"]).await;
+    cem.node.shutdown().await;
+    bob.node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fetch_of_what_is_here_already_ends_soon() {
+    let seeder = Party::daemon(&[]).await;
+    let ana = Party::command(&[]).await;
+    let author = ana.init().await;
+    let feed = author.feed();
+    ana.list(&author, &seeder).await;
+    seeder.seed(feed, vec![], &[]).await;
+    ana.post(&author, "only", Audience::Public).await;
+    ana.node.wait_stored(feed, PATIENCE).await.unwrap();
+
+    let bob = Party::command(&[]).await;
+    bob.follow(feed, vec![seeder.hint()], &[]).await;
+    let first = done(bob.sync(feed, false).await);
+    assert!(first.new_entries > 0);
+    let began = Instant::now();
+    assert_eq!(done(bob.sync(feed, false).await).new_entries, 0);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_post_reaches_a_connected_reader_though_the_tracker_has_died() {
+    let tracker = TestTracker::start();
+    let urls = vec![tracker.http.clone()];
+    let seeder = Party::daemon(&urls).await;
+    let ana = Party::daemon(&urls).await;
+    let author = ana.init().await;
+    let feed = author.feed();
+    ana.post(&author, "before", Audience::Public).await;
+    seeder.seed(feed, vec![], &[]).await;
+    // Nothing but the tracker brings them together.
+    seeder.until("the seeder has the first post", |seeder| seeder.entries(feed) > 0).await;
+    let bob = Party::daemon(&urls).await;
+    bob.follow(feed, vec![], &[]).await;
+    bob.until("Bob has the first post", |bob| bob.texts(feed) == ["before"]).await;
+    tracker.stop().await;
+
+    let mut entries = bob.node.subscribe();
+    let began = Instant::now();
+    let place = ana.post(&author, "live", Audience::Public).await;
+    let entry = tokio::time::timeout(PATIENCE, entries.recv()).await.unwrap().unwrap();
+    assert_eq!((entry.log, entry.index), (place.log, place.index));
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert_eq!(bob.texts(feed), ["live", "before"]);
+    seeder.until("the seeder has the second post", |seeder| seeder.entries(feed) == ana.entries(feed)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn peers_find_each_other_over_udp_trackers_too() {
+    let tracker = TestTracker::start();
+    let urls = vec![tracker.udp.clone()];
+    let ana = Party::daemon(&urls).await;
+    let author = ana.init().await;
+    let feed = author.feed();
+    ana.post(&author, "over udp", Audience::Public).await;
+    let bob = Party::command(&urls).await;
+    bob.follow(feed, vec![], &[]).await;
+    // The announce of the author's daemon may still be on its way.
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match bob.sync(feed, false).await {
+            Progress::Done(_) => break,
+            other => assert!(Instant::now() < deadline, "{other:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    bob.until("Bob reads it", |bob| bob.texts(feed) == ["over udp"]).await;
+    ana.node.shutdown().await;
+    tracker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_nobody_is_there_everyone_who_was_tried_is_named() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gone = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        listener.local_addr().unwrap()
+    };
+    let tracker = format!("http://{gone}/announce");
+    let hints = vec![
+        SeederHint { address: silent.local_addr().unwrap().to_string(), witness: None },
+        SeederHint { address: gone.to_string(), witness: None },
+    ];
+    let ana = Party::command(&[]).await;
+    let feed = ana.init().await.feed();
+    let bob = Party::command(&[]).await;
+    bob.follow(feed, hints, std::slice::from_ref(&tracker)).await;
+    let began = Instant::now();
+    let failure = bob.sync_within(feed, SyncGoal::default(), Duration::from_secs(4)).await;
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    let Progress::Failed(SyncFailure::NobodyAnswered { tried, .. }) = failure else { panic!("{failure:?}") };
+    assert_eq!(tried.len(), 3, "{tried:?}");
+    assert!(tried.iter().all(|attempt| attempt.error.is_some()), "{tried:?}");
+    assert!(tried.iter().any(|attempt| attempt.kind == AttemptKind::Tracker && attempt.address == tracker));
+    drop(silent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_nobody_known_a_fetch_says_so_at_once() {
+    let ana = Party::command(&[]).await;
+    let feed = ana.init().await.feed();
+    let bob = Party::command(&[]).await;
+    bob.follow(feed, vec![], &[]).await;
+    let failure = bob.sync(feed, false).await;
+    assert!(matches!(failure, Progress::Failed(SyncFailure::NobodyKnown { .. })), "{failure:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_gets_no_byte_and_slow_ones_are_cut_off() {
+    let seeder = Party::daemon(&[]).await;
+    let ana = Party::command(&[]).await;
+    let feed = ana.init().await.feed();
+    seeder.seed(feed, vec![], &[]).await;
+
+    let mut stranger = TcpStream::connect(seeder.address()).await.unwrap();
+    stranger.write_all(&[7; 64]).await.unwrap();
+    let mut answer = Vec::new();
+    tokio::time::timeout(PATIENCE, stranger.read_to_end(&mut answer)).await.unwrap().ok();
+    assert_eq!(answer, b"");
+
+    let began = Instant::now();
+    let mut silent = TcpStream::connect(seeder.address()).await.unwrap();
+    let mut drop_by_drop = TcpStream::connect(seeder.address()).await.unwrap();
+    let dripping = tokio::spawn(async move {
+        for _ in 0..64 {
+            if drop_by_drop.write_all(&[7]).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if began.elapsed() > Duration::from_secs(8) {
+                break;
+            }
+        }
+        let mut answer = Vec::new();
+        drop_by_drop.read_to_end(&mut answer).await.ok();
+        answer
+    });
+    let mut answer = Vec::new();
+    tokio::time::timeout(PATIENCE, silent.read_to_end(&mut answer)).await.unwrap().ok();
+    assert_eq!(answer, b"");
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert_eq!(tokio::time::timeout(PATIENCE, dripping).await.unwrap().unwrap(), b"");
+    assert!(seeder.node.status().await.peers.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tracker_that_answers_garbage_or_floods_is_named_and_survived() {
+    let garbage = serve_http(b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\ngarbage".to_vec(), 0).await;
+    let flood = serve_http(b"HTTP/1.1 200 OK\r\ncontent-length: 104857600\r\n\r\n".to_vec(), 100 << 20).await;
+    let ana = Party::command(&[]).await;
+    let feed = ana.init().await.feed();
+    let bob = Party::command(&[garbage.clone(), flood.clone()]).await;
+    bob.follow(feed, vec![], &[]).await;
+    let failure = bob.sync(feed, false).await;
+    let Progress::Failed(SyncFailure::NobodyAnswered { tried, .. }) = failure else { panic!("{failure:?}") };
+    let error = |url: &String| {
+        let attempt = tried.iter().find(|attempt| attempt.address == *url).expect("it is named");
+        attempt.error.clone().expect("it failed")
+    };
+    assert!(error(&garbage).contains("no sense"), "{tried:?}");
+    assert!(error(&flood).contains("larger than"), "{tried:?}");
+}
+
+/// A server that answers everything with these bytes and so many more.
+async fn serve_http(answer: Vec<u8>, more: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                let mut request = [0; 2_048];
+                let _ = stream.read(&mut request).await;
+                let _ = stream.write_all(&answer).await;
+                for _ in 0..more / 65_536 {
+                    if stream.write_all(&[b'1'; 65_536]).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    format!("http://{address}/announce")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_learns_the_witness_key_of_a_seeder_and_no_other() {
+    let seeder = Party::daemon(&[]).await;
+    let ana = Party::command(&[]).await;
+    let feed = ana.init().await.feed();
+    let address = seeder.address().to_string();
+    let refused = ana.node.probe_seeder(feed, &address, PATIENCE).await;
+    assert!(refused.is_err(), "it does not hold the feed");
+    seeder.seed(feed, vec![], &[]).await;
+    seeder.settle().await;
+    assert_eq!(ana.node.probe_seeder(feed, &address, PATIENCE).await.unwrap(), seeder.witness());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_for_a_local_command_speaks_with_nobody() {
+    let watched = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = watched.local_addr().unwrap();
+    let bob = Party::command(&[format!("http://{address}/announce")]).await;
+    let feed = Party::command(&[]).await.init().await.feed();
+    let hint = SeederHint { address: address.to_string(), witness: None };
+    bob.follow(feed, vec![hint], &[]).await;
+    bob.settle().await;
+    assert!(tokio::time::timeout(Duration::from_millis(500), watched.accept()).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_shuts_down_within_five_seconds_and_starts_again_with_what_it_had() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let tracker = format!("http://{}/announce", silent.local_addr().unwrap());
+    let ana = Party::daemon(&[tracker]).await;
+    let author = ana.init().await;
+    let feed = author.feed();
+    ana.post(&author, "kept", Audience::Public).await;
+    let witness = ana.witness();
+    let began = Instant::now();
+    ana.node.shutdown().await;
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    drop(author);
+    let Party { node, folder } = ana;
+    drop(node);
+    let deadline = Instant::now() + PATIENCE;
+    let node = loop {
+        match peerfeed::node::Node::start(NodeOptions::command(folder.path().to_owned(), "again")).await {
+            Ok(node) => break node,
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    let again = Party { node, folder };
+    assert_eq!(again.witness(), witness);
+    assert_eq!(again.texts(feed), ["kept"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blob_is_fetched_on_demand_and_alone() {
+    let seeder = Party::daemon(&[]).await;
+    let ana = Party::command(&[]).await;
+    let author = ana.init().await;
+    let feed = author.feed();
+    ana.list(&author, &seeder).await;
+    seeder.seed(feed, vec![], &[]).await;
+    let film = file(&ana, 2_500_000);
+    let draft = Draft { text: "film".into(), files: vec![film], audience: Audience::Public, ..Draft::default() };
+    ana.publish(&author, draft).await;
+    ana.node.wait_stored(feed, PATIENCE).await.unwrap();
+
+    let bob = Party::command(&[]).await;
+    bob.follow(feed, vec![seeder.hint()], &[]).await;
+    done(bob.sync(feed, false).await);
+    assert!(!bob.holds_blobs(feed), "entries alone were asked for");
+    let blob = {
+        use peerfeed::store::Reading;
+        bob.store().read().unwrap().blobs(feed).unwrap()[0]
+    };
+    let mut events = bob.node.fetch_blob(feed, blob.root, blob.size.bytes(), PATIENCE);
+    let mut last = None;
+    while let Some(event) = events.recv().await {
+        last = Some(event);
+    }
+    assert_eq!(done(last.unwrap()).blob_bytes, blob.size.bytes());
+    assert!(bob.holds_blobs(feed));
+}
