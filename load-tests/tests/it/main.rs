@@ -4,7 +4,6 @@ mod features;
 mod kill;
 mod leaks;
 mod paths;
-mod stock_clients;
 mod stock_tracker;
 mod story;
 mod three_people;
