@@ -17,7 +17,7 @@ use peerfeed_protocol::merkle::{Frontier, Hash};
 use super::media_type::media_type;
 use super::{AuthorError, system_entropy};
 use crate::store::limits::GROUP_CHUNKS;
-use crate::store::{NewChunks, OwnBlob, Store};
+use crate::store::{NewChunks, OwnBlob, Store, WriteTxn};
 
 /// Chunks that are stored by one job: 8 MiB. Three such runs are in memory at most: one being sealed, one waiting, one
 /// being written.
@@ -52,7 +52,7 @@ impl SealedFiles {
         let opened = paths.iter().map(|path| Opened::open(path)).collect::<Result<Vec<_>, _>>()?;
         let mut sealed = Self { store: store.clone(), blobs: Vec::new(), attachments: Vec::new() };
         for file in opened {
-            let blob = store.write_blocking(|txn| txn.begin_own_blob())?;
+            let blob = store.write_blocking(WriteTxn::begin_own_blob)?;
             sealed.blobs.push(blob.again());
             sealed.attachments.push(seal_file(store, file, &blob, progress)?);
         }
@@ -114,7 +114,11 @@ fn seal_file(
     let (key, size) = (sealer.key().clone(), sealer.size());
     let root = thread::scope(|scope| {
         let (runs, ready) = sync_channel(1);
-        let sealing = scope.spawn(|| seal_runs(file, &path, sealer, runs));
+        let sealing = scope.spawn({
+            let path = &path;
+            // The sender goes with the thread: its end is what ends the loop below.
+            move || seal_runs(file, path, sealer, &runs)
+        });
         let mut done_bytes = 0;
         for run in ready {
             let (run, blob) = (Arc::new(run), blob.again());
@@ -135,7 +139,7 @@ fn seal_runs(
     mut file: File,
     path: &Path,
     mut sealer: BlobSealer,
-    runs: SyncSender<NewChunks>,
+    runs: &SyncSender<NewChunks>,
 ) -> Result<Hash, AuthorError> {
     let mut frontier = Frontier::new();
     let mut run = NewChunks::default();

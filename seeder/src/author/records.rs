@@ -73,7 +73,7 @@ impl Author {
         change: impl Fn(&mut ManifestContent) -> Result<(), AuthorError> + Send + 'static,
     ) -> Result<Manifest, AuthorError> {
         let keys = Arc::clone(&self.keys);
-        let changed = self.store.write_blocking(move |txn| {
+        self.store.write_blocking(move |txn| {
             let Some(held) = txn.records(keys.feed)? else { return Ok(Err(AuthorError::StoreLost)) };
             match next(&held, &keys, &change) {
                 Ok(records) => {
@@ -84,8 +84,7 @@ impl Author {
                 }
                 Err(error) => Ok(Err(error)),
             }
-        })?;
-        changed
+        })?
     }
 }
 

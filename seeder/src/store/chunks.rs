@@ -25,7 +25,8 @@ pub(super) const LEAVES: TableDefinition<'_, (u32, u32), &[u8]> = TableDefinitio
 pub(super) const BLOB_NODES: TableDefinition<'_, (u32, u8, u32), &[u8; 32]> = TableDefinition::new("blob nodes");
 
 /// Level of the node over a whole group.
-const GROUP_LEVEL: u8 = GROUP_CHUNKS.ilog2() as u8;
+const GROUP_LEVEL: u8 = 4;
+const _: () = assert!(1 << GROUP_LEVEL == GROUP_CHUNKS);
 
 /// A proven run of chunks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -215,13 +216,11 @@ impl<'a, V: View> BlobNodes<'a, V> {
 
 /// The root of a perfect tree; `leaves` is a power of two of them.
 fn perfect_root(leaves: &[Hash]) -> Hash {
-    match leaves {
-        [leaf] => *leaf,
-        _ => {
-            let (left, right) = leaves.split_at(leaves.len() / 2);
-            node_hash(&perfect_root(left), &perfect_root(right))
-        }
+    if let [leaf] = leaves {
+        return *leaf;
     }
+    let (left, right) = leaves.split_at(leaves.len() / 2);
+    node_hash(&perfect_root(left), &perfect_root(right))
 }
 
 impl<V: View> Nodes for BlobNodes<'_, V> {

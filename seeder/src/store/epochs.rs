@@ -9,7 +9,9 @@ use super::txn::{View, WriteTxn};
 use super::{feeds, timeline};
 
 /// (feed, epoch) -> (kind, secret)
-pub(super) const EPOCHS: TableDefinition<'_, (u32, &[u8; 16]), (u8, &[u8; 32])> = TableDefinition::new("epochs");
+pub(super) const EPOCHS: TableDefinition<'_, Key, (u8, &[u8; 32])> = TableDefinition::new("epochs");
+
+type Key = (u32, &'static [u8; 16]);
 
 const WHOLE: u8 = 0;
 const READ_ONLY: u8 = 1;

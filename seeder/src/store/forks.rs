@@ -10,16 +10,18 @@ use super::logs;
 use super::txn::{View, WriteTxn};
 
 /// log -> the two signed heads, and the hashes of the proof that they do not fit together
-pub(super) const FORKS: TableDefinition<'_, u32, (&[u8], &[u8], &[u8])> = TableDefinition::new("forks");
+pub(super) const FORKS: TableDefinition<'_, u32, Row<'_>> = TableDefinition::new("forks");
+
+type Row<'a> = (&'a [u8], &'a [u8], &'a [u8]);
 
 pub(super) fn all(view: &impl View, feed: FeedId) -> Result<Vec<ForkEvidence>, StorageError> {
     let mut found = Vec::new();
-    let head = |bytes: &[u8]| Head::from_stored(&feed, bytes).map_err(|_| StorageError::row("forks"));
+    let read = |bytes: &[u8]| Head::from_stored(&feed, bytes).map_err(|_| StorageError::row("forks"));
     for row in logs::all(view, feed)?.into_iter().filter(|row| row.forked) {
         if let Some(evidence) = view.table(FORKS)?.get(row.number)? {
             let (held, received, proof) = evidence.value();
             let proof = proof.as_chunks::<32>().0.iter().map(|hash| Hash::new(*hash)).collect();
-            found.push(ForkEvidence { held: head(held)?, received: head(received)?, proof });
+            found.push(ForkEvidence { held: read(held)?, received: read(received)?, proof });
         }
     }
     Ok(found)

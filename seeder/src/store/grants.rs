@@ -30,11 +30,11 @@ pub struct StoredGrant {
 pub(super) fn by_tag(
     view: &impl View,
     feed: FeedId,
-    tag: &[u8; GRANT_TAG_BYTES],
+    tag: [u8; GRANT_TAG_BYTES],
 ) -> Result<Vec<StoredGrant>, StorageError> {
     let Some(feed) = feeds::number(view, feed)? else { return Ok(Vec::new()) };
     let mut found = Vec::new();
-    for row in view.table(GRANTS)?.range((feed, tag, 0)..=(feed, tag, u32::MAX))? {
+    for row in view.table(GRANTS)?.range((feed, &tag, 0)..=(feed, &tag, u32::MAX))? {
         let (key, value) = row?;
         let (epoch, row) = value.value();
         found.push((key.value().2, EpochId::new(*epoch), GrantRow::new(*row)));

@@ -105,17 +105,17 @@ impl WriteTxn {
     /// ([`WriteError::Forked`]).
     pub fn put_head(&mut self, head: &Head) -> Result<HeadPut, WriteError> {
         let feed = self.feed_number(*head.feed())?;
-        let held = row(self, *head.feed(), *head.log())?;
-        match &held {
-            Some(held) if held.forked => return Err(WriteError::Forked),
-            Some(held) if held.size == head.size() && held.root != *head.root() => {
+        let newest = row(self, *head.feed(), *head.log())?;
+        match &newest {
+            Some(newest) if newest.forked => return Err(WriteError::Forked),
+            Some(newest) if newest.size == head.size() && newest.root != *head.root() => {
                 return Err(WriteError::Contradiction);
             }
-            Some(held) if held.size >= head.size() => return Ok(HeadPut::Older),
+            Some(newest) if newest.size >= head.size() => return Ok(HeadPut::Older),
             _ => {}
         }
-        let (number, complete) = match held {
-            Some(held) => (held.number, held.complete),
+        let (number, complete) = match newest {
+            Some(newest) => (newest.number, newest.complete),
             None => (self.new_log(feed, *head.log())?, 0),
         };
         let row = LogRow {

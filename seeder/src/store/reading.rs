@@ -139,7 +139,7 @@ pub trait Reading: View + Sized {
     }
 
     /// The published grants of a feed under this tag.
-    fn grants(&self, feed: FeedId, tag: &[u8; GRANT_TAG_BYTES]) -> Result<Vec<StoredGrant>, StorageError> {
+    fn grants(&self, feed: FeedId, tag: [u8; GRANT_TAG_BYTES]) -> Result<Vec<StoredGrant>, StorageError> {
         grants::by_tag(self, feed, tag)
     }
 

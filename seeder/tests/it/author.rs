@@ -157,7 +157,7 @@ fn who_has_no_key_sees_sealed_entries_until_the_key_comes() {
 }
 
 fn file(folder: &Path, name: &str, bytes: usize) -> (PathBuf, Vec<u8>) {
-    let content: Vec<u8> = (0..bytes).map(|at| (at % 251) as u8).collect();
+    let content: Vec<u8> = (0..=250).cycle().take(bytes).collect();
     let path = folder.join(name);
     fs::write(&path, &content).unwrap();
     (path, content)

@@ -62,10 +62,11 @@ impl World {
             .collect();
         Self { logs, blobs }
     }
+}
 
-    fn refers(&self, feed: usize, held: &Held, blob: usize) -> bool {
-        held.entries.contains(&3) && blob == 0 || held.entries.contains(&5) && feed == 1 && blob == 1
-    }
+/// Whether an entry that is held refers to the blob.
+fn refers(feed: usize, held: &Held, blob: usize) -> bool {
+    held.entries.contains(&3) && blob == 0 || held.entries.contains(&5) && feed == 1 && blob == 1
 }
 
 proptest! {
@@ -100,7 +101,7 @@ proptest! {
                     let (name, sample) = (world.logs[feed].feed, &world.blobs[blob]);
                     let (named, new) = (sample.blob, sample.groups(group..group + 1));
                     let result = open.write_blocking(move |txn| txn.put_chunks(name, named, &new));
-                    let refers = model.get(&feed).is_some_and(|held| world.refers(feed, held, blob));
+                    let refers = model.get(&feed).is_some_and(|held| refers(feed, held, blob));
                     prop_assert_eq!(result.is_ok(), refers);
                     if refers {
                         groups[blob].insert(group);
@@ -111,7 +112,7 @@ proptest! {
                     let result = open.write_blocking(move |txn| txn.remove_feed(name));
                     prop_assert_eq!(result.is_ok(), model.remove(&feed).is_some());
                     for (blob, groups) in groups.iter_mut().enumerate() {
-                        if !model.iter().any(|(feed, held)| world.refers(*feed, held, blob)) {
+                        if !model.iter().any(|(feed, held)| refers(*feed, held, blob)) {
                             groups.clear();
                         }
                     }
@@ -160,7 +161,7 @@ fn check(
         let mut chunk_bytes = 0;
         for (blob, sample) in world.blobs.iter().enumerate() {
             let found = txn.blob(log.feed, sample.blob).unwrap();
-            prop_assert_eq!(found.is_some(), world.refers(*feed, held, blob));
+            prop_assert_eq!(found.is_some(), refers(*feed, held, blob));
             if let Some(row) = found {
                 for group in 0..GROUPS {
                     prop_assert_eq!(row.holds_group(group), groups[blob].contains(&group));

@@ -1,5 +1,7 @@
 //! The store's promises, seen from outside.
 
+#![allow(clippy::single_range_in_vec_init, reason = "what is held is a list of ranges, often of one")]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -421,11 +423,11 @@ fn grants_are_found_by_their_tag_until_the_feed_goes() {
     let body = txn.entry(&row, 0).unwrap().unwrap().body.unwrap();
     let Ok(Control::Epoch(start)) = Control::decode(&body) else { panic!("the feed begins with an epoch") };
     for grant in start.grants.iter() {
-        let found = txn.grants(feed, grant.tag()).unwrap();
+        let found = txn.grants(feed, *grant.tag()).unwrap();
         assert_eq!(found, [StoredGrant { epoch: start.epoch, author: author.device(), row: grant }]);
-        assert!(txn.grants(feed, &[0; 8]).unwrap().is_empty());
+        assert!(txn.grants(feed, [0; 8]).unwrap().is_empty());
         store.write_blocking(move |txn| txn.remove_feed(feed)).unwrap();
-        assert!(store.read().unwrap().grants(feed, grant.tag()).unwrap().is_empty());
+        assert!(store.read().unwrap().grants(feed, *grant.tag()).unwrap().is_empty());
     }
 }
 
