@@ -1,16 +1,17 @@
 //! Carries out announces.
 
-use peerfeed_protocol::announce::{AnnounceRequest, InfoHash, PeerId};
+use peerfeed_protocol::announce::{AnnounceRequest, Event, InfoHash, PeerId};
 use peerfeed_protocol::ids::FeedId;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::secrets::Secrets;
-use crate::net::tracker::TrackerClient;
+use crate::net::tracker::{TrackerClient, TrackerError};
 use crate::swarm::limits::{NUMWANT, STOPPED_TIMEOUT};
 use crate::swarm::{AnnounceJob, Announced};
 
-/// The port that who listens on nothing names: trackers refuse 0. It is there for the moment of a look-up only.
+/// The port that who listens on nothing names where a tracker refuses 0. It stands in the swarm for the moment of the
+/// look-up only.
 const NO_PORT: u16 = 1;
 
 /// What is sent to the tracker. The names used there are others for each feed, so that a tracker cannot tell by them
@@ -22,7 +23,7 @@ pub(super) fn request(job: &AnnounceJob, secrets: &Secrets, port: Option<u16>) -
         event: job.event,
         numwant: Some(if job.farewell { 0 } else { NUMWANT }),
         key: Some(key),
-        ..AnnounceRequest::new(InfoHash(job.swarm.to_bytes()), PeerId(peer_id), port.unwrap_or(NO_PORT))
+        ..AnnounceRequest::new(InfoHash(job.swarm.to_bytes()), PeerId(peer_id), port.unwrap_or(0))
     }
 }
 
@@ -33,7 +34,14 @@ pub(super) async fn run(
     request: AnnounceRequest,
     announced: mpsc::UnboundedSender<(FeedId, Announced)>,
 ) {
-    let answer = match client.announce(&job.tracker, &request).await {
+    let mut answer = client.announce(&job.tracker, &request).await;
+    if request.port == 0 && matches!(answer, Err(TrackerError::Refused(_))) {
+        let named = AnnounceRequest { port: NO_PORT, ..request };
+        answer = client.announce(&job.tracker, &named).await;
+        let leave = AnnounceRequest { event: Event::Stopped, numwant: Some(0), ..named };
+        tokio::spawn(farewell(client, job.clone(), leave));
+    }
+    let answer = match answer {
         Ok(reply) => Announced::Peers { interval: reply.interval, peers: reply.peers.iter().collect() },
         Err(error) => Announced::Failed { never_again: error.is_final(), error: one_line(&error) },
     };
@@ -41,8 +49,11 @@ pub(super) async fn run(
     let _ = announced.send((job.feed, answer));
 }
 
-/// Leaves a tracker, as long as that takes no time.
+/// Leaves a tracker, as long as that takes no time. Who named no port is not listed and has nothing to leave.
 pub(super) async fn farewell(client: TrackerClient, job: AnnounceJob, request: AnnounceRequest) {
+    if request.port == 0 {
+        return;
+    }
     match timeout(STOPPED_TIMEOUT, client.announce(&job.tracker, &request)).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => tracing::debug!(%error, "a tracker was not told that we leave"),

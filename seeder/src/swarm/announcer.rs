@@ -7,13 +7,13 @@ use peerfeed_protocol::peer::Moment;
 
 use super::backoff::Backoff;
 use super::chance::Chance;
-use super::limits::{ANNOUNCE_RETRY_FIRST, ANNOUNCE_RETRY_LONGEST};
+use super::limits::{ANNOUNCE_RETRY_FIRST, ANNOUNCE_RETRY_LONGEST, LOOK_UP_RETRY_FIRST};
 use super::status::TrackerStatus;
 
 /// One feed's trackers: they are tried in order until one works, and the one that works moves to the front (BEP 12).
 ///
-/// An announcer that serves goes on at the tracker's interval, with jitter. One that looks up asks on until a tracker
-/// names a peer, and leaves each tracker as soon as it has answered.
+/// An announcer that serves goes on at the tracker's interval, with jitter. One that looks up leaves each tracker as soon
+/// as it has answered, and asks on, after growing waits, until one names a peer.
 #[derive(Debug)]
 pub struct Announcer {
     purpose: Purpose,
@@ -88,7 +88,10 @@ impl Announcer {
             purpose,
             tracks: Vec::new(),
             state: State::Due { position: 0, at: now },
-            retry: Backoff::new(ANNOUNCE_RETRY_FIRST, ANNOUNCE_RETRY_LONGEST),
+            retry: match purpose {
+                Purpose::Serve => Backoff::new(ANNOUNCE_RETRY_FIRST, ANNOUNCE_RETRY_LONGEST),
+                Purpose::LookUp => Backoff::new(LOOK_UP_RETRY_FIRST, ANNOUNCE_RETRY_LONGEST),
+            },
             asked_all: false,
         };
         announcer.add(now, trackers);
@@ -132,16 +135,6 @@ impl Announcer {
         }
     }
 
-    /// Goes on serving where it only looked up before, or the other way round.
-    pub fn set_purpose(&mut self, now: Moment, purpose: Purpose) {
-        if self.purpose != purpose {
-            self.purpose = purpose;
-            if !matches!(self.state, State::Asking { .. }) {
-                self.state = State::Due { position: 0, at: now };
-            }
-        }
-    }
-
     /// Looks up once more.
     pub fn look_again(&mut self, now: Moment) {
         if matches!(self.state, State::Finished) {
@@ -177,8 +170,8 @@ impl Announcer {
                 track.working = Some(true);
                 track.peers = peers;
                 track.error = None;
-                self.retry.reset();
                 if self.purpose == Purpose::Serve {
+                    self.retry.reset();
                     track.joined = true;
                     self.asked_all = true;
                     // The working tracker moves to the front.
@@ -188,9 +181,8 @@ impl Announcer {
                 }
                 let leave = Announce { tracker: track.tracker.clone(), event: Event::Stopped };
                 track.joined = false;
-                let found = peers > 0 || next == self.tracks.len();
-                self.asked_all |= found;
-                self.state = if found { State::Finished } else { State::Due { position: next, at: now } };
+                self.state = if peers > 0 { State::Finished } else { self.behind(now, next, chance) };
+                self.asked_all |= peers > 0;
                 Some(leave)
             }
             Outcome::Failed { error, never_again } => {
@@ -199,18 +191,19 @@ impl Announcer {
                 // It may have forgotten us: the next announce introduces us again.
                 track.joined = false;
                 track.given_up = never_again;
-                self.state = if next < self.tracks.len() {
-                    State::Due { position: next, at: now }
-                } else {
-                    self.asked_all = true;
-                    match self.purpose {
-                        Purpose::Serve => State::Due { position: 0, at: now.after(self.retry.fail(chance)) },
-                        Purpose::LookUp => State::Finished,
-                    }
-                };
+                self.state = self.behind(now, next, chance);
                 None
             }
         }
+    }
+
+    /// The tracker behind one that was of no help: at once, or after a wait when it was the last.
+    fn behind(&mut self, now: Moment, next: usize, chance: &mut Chance) -> State {
+        if next < self.tracks.len() {
+            return State::Due { position: next, at: now };
+        }
+        self.asked_all = true;
+        State::Due { position: 0, at: now.after(self.retry.fail(chance)) }
     }
 
     /// The goodbyes to be said when the feed is served no more; nothing is asked afterwards.
@@ -310,6 +303,18 @@ mod tests {
             now = due;
         }
         assert!(waits[0] < Duration::from_secs(13) && waits[4] > Duration::from_secs(100), "{waits:?}");
+    }
+
+    #[test]
+    fn a_look_up_in_vain_is_made_again_after_a_short_wait() {
+        let mut chance = Chance::new([7; 32]);
+        let mut announcer = Announcer::new(Moment::START, Purpose::LookUp, vec![url("a")]);
+        announcer.poll(Moment::START).unwrap();
+        announcer.handle_outcome(Moment::START, answered(0), &mut chance);
+        assert!(announcer.asked_all());
+        let due = announcer.next_wakeup().unwrap();
+        assert!(due.since(Moment::START) < Duration::from_secs(3));
+        assert!(announcer.poll(due).is_some());
     }
 
     #[test]

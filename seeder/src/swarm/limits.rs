@@ -47,7 +47,7 @@ pub const HINT_TRIES_PER_MINUTE: u32 = 120;
 /// Ephemeral keys remembered, so that a replayed first message costs no handshake.
 pub const SEEN_EPHEMERALS: usize = 16_384;
 
-/// Feeds whose hints are compared with a first message. spec: PEER-3
+/// Feeds whose hints are compared with a first message. spec: PEER-12
 pub const HINTED_FEEDS: usize = 1_024;
 
 /// Dials under way at once.
@@ -100,6 +100,12 @@ pub const ANNOUNCE_RETRY_FIRST: Duration = Duration::from_secs(10);
 
 /// Longest wait after a tracker failed.
 pub const ANNOUNCE_RETRY_LONGEST: Duration = Duration::from_secs(1_800);
+
+/// First wait of a look-up in vain: whoever announced at the same moment is listed by then.
+pub const LOOK_UP_RETRY_FIRST: Duration = Duration::from_secs(2);
+
+/// How long a sync looks at the least before it gives up because everybody has failed.
+pub const LOOK_AT_LEAST: Duration = Duration::from_secs(10);
 
 /// How long the announce that one leaves may take at shutdown.
 pub const STOPPED_TIMEOUT: Duration = Duration::from_secs(2);

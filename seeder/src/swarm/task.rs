@@ -44,6 +44,8 @@ pub struct Sync {
     pub blob: Option<BlobRef>,
     /// Longest time without anything arriving.
     pub timeout: Duration,
+    /// When it began.
+    pub began: Moment,
     /// When something arrived last.
     pub moved: Moment,
     /// What was held then.

@@ -115,7 +115,10 @@ async fn a_live_post_reaches_a_connected_reader_though_the_tracker_has_died() {
     let mut entries = bob.node.subscribe();
     let began = Instant::now();
     let place = ana.post(&author, "live", Audience::Public).await;
-    let entry = tokio::time::timeout(PATIENCE, entries.recv()).await.unwrap().unwrap();
+    let Ok(entry) = tokio::time::timeout(PATIENCE, entries.recv()).await else {
+        panic!("nothing came: {:#?} {:#?}", ana.node.status().await, bob.node.status().await);
+    };
+    let entry = entry.unwrap();
     assert_eq!((entry.log, entry.index), (place.log, place.index));
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     assert_eq!(bob.texts(feed), ["live", "before"]);
@@ -228,7 +231,7 @@ async fn a_tracker_that_answers_garbage_or_floods_is_named_and_survived() {
     let feed = ana.init().await.feed();
     let bob = Party::command(&[garbage.clone(), flood.clone()]).await;
     bob.follow(feed, vec![], &[]).await;
-    let failure = bob.sync(feed, false).await;
+    let failure = bob.sync_within(feed, SyncGoal::default(), Duration::from_secs(3)).await;
     let Progress::Failed(SyncFailure::NobodyAnswered { tried, .. }) = failure else { panic!("{failure:?}") };
     let error = |url: &String| {
         let attempt = tried.iter().find(|attempt| attempt.address == *url).expect("it is named");

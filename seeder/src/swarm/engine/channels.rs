@@ -117,10 +117,12 @@ impl Engine {
         };
         // Both opened it at once: the connection's initiator keeps its own channel.
         let crossing = peer.opening.contains(&id) && peer.dialled_here();
-        if peer.shares.contains_key(&id) || crossing || peer.shares.len() >= CHANNELS_PER_PEER {
+        if crossing || peer.shares.len() >= CHANNELS_PER_PEER {
             self.tell(connection, Command::Refuse(channel, RejectCode::Busy));
             return;
         }
+        // Opened again: the close of the channel before travels behind bulk and comes later.
+        self.drop_share(connection, id);
         let own = self.feeds[&id].interest();
         let cold = own.newest.is_some();
         self.tell(connection, Command::Accept(channel, id, own));
@@ -157,6 +159,13 @@ impl Engine {
         let Some(peer) = self.peers.get_mut(&connection) else { return };
         let mut share = Share::new(channel, interest);
         share.cold = cold;
+        if let Some(feed) = self.feeds.get(&id) {
+            // It learns of them by the state that is sent now.
+            for log in feed.logs.values().filter(|log| log.stored_size == log.size()) {
+                let theirs = share.logs.entry(log.id()).or_default();
+                theirs.size = theirs.size.max(log.size());
+            }
+        }
         peer.channels.insert(channel, id);
         peer.shares.insert(id, share);
         let to = Recipient { connection, channel };

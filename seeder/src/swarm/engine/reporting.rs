@@ -1,12 +1,13 @@
 //! What the engine tells about itself.
 
+use peerfeed_protocol::announce::TrackerUrl;
 use peerfeed_protocol::ids::FeedId;
 use peerfeed_protocol::peer::Moment;
 
 use super::Engine;
 use crate::swarm::feed::Feed;
 use crate::swarm::peer::Peer;
-use crate::swarm::status::{FeedStatus, LogStatus, NodeStatus, PeerStatus, SeederStatus};
+use crate::swarm::status::{FeedStatus, LogStatus, NodeStatus, PeerStatus, SeederStatus, TrackerStatus};
 
 impl Engine {
     /// Its state, less what only the driver knows.
@@ -34,9 +35,24 @@ impl Engine {
             blobs_held: blobs_held as u64,
             blobs: feed.blobs.len() as u64,
             seeders: self.seeders(feed),
-            trackers: self.announcers.get(&feed.id).map(|announcer| announcer.status(now)).unwrap_or_default(),
+            trackers: self.trackers(now, feed),
             stopped: feed.stopped.clone(),
         }
+    }
+
+    /// The trackers as they are asked, or as they would be.
+    fn trackers(&self, now: Moment, feed: &Feed) -> Vec<TrackerStatus> {
+        if let Some(announcer) = self.announcers.get(&feed.id) {
+            return announcer.status(now);
+        }
+        let unasked = |tracker: &TrackerUrl| TrackerStatus {
+            url: tracker.to_string(),
+            working: None,
+            peers: 0,
+            error: None,
+            next_in: None,
+        };
+        feed.trackers().iter().chain(&self.options.trackers).map(unasked).collect()
     }
 
     /// The seeders that manifest and link name, and those that were met and are in neither.

@@ -10,7 +10,7 @@ use peerfeed_protocol::peer::Moment;
 use super::{Action, Engine};
 use crate::swarm::action::{NotStored, ProbeFailure, Report, TaskId};
 use crate::swarm::announcer::Announcer;
-use crate::swarm::limits::{PROGRESS_EVERY, SETTLE};
+use crate::swarm::limits::{LOOK_AT_LEAST, PROGRESS_EVERY, SETTLE};
 use crate::swarm::progress::{Attempt, AttemptKind, FeedOutcome, Progress, SyncFailure, SyncGoal};
 use crate::swarm::task::{Start, Sync, Task};
 
@@ -56,7 +56,7 @@ impl Engine {
                 Start { entries: feed.entries().0, blob_bytes: feed.blob_bytes(), ..Start::default() };
             starts.insert(*id, start);
         }
-        let sync = Sync { feeds: starts, goal, blob, timeout, moved: now, moved_at: (0, 0), told: None };
+        let sync = Sync { feeds: starts, goal, blob, timeout, began: now, moved: now, moved_at: (0, 0), told: None };
         self.tasks.insert(task, Task::Sync(sync));
         self.begin_task(now, &feeds);
     }
@@ -309,7 +309,8 @@ impl Engine {
             return Standing::Failed(SyncFailure::NobodyKnown { feed: id });
         }
         let asked_all = self.announcers.get(&id).is_none_or(Announcer::asked_all);
-        if late || (asked_all && !seeking && !has_peers) {
+        let looked = now.since(sync.began) >= LOOK_AT_LEAST;
+        if late || (looked && asked_all && !seeking && !has_peers) {
             return Standing::Failed(SyncFailure::NobodyAnswered { feed: id, tried: self.tried(id) });
         }
         Standing::Working
