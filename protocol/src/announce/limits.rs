@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 /// Peers a tracker gives when the client names no number (`numwant`): what clients expect since the first tracker.
-pub const NUMWANT_DEFAULT: u32 = 50;
+pub const NUMWANT_DEFAULT: u16 = 50;
 
 /// Most peers a tracker gives in one reply: more than a client can use, and 1,200 bytes of compact IPv4.
-pub const NUMWANT_MAX: u32 = 200;
+pub const NUMWANT_MAX: u16 = 200;
 
 /// Largest UDP payload that passes every IPv6 path unfragmented: minimum MTU 1280 less 40 (IPv6) and 8 (UDP).
 pub const UDP_REPLY_BYTES_MAX: usize = 1232;
@@ -52,6 +52,3 @@ pub const UDP_SENDS_MAX: u32 = 9;
 
 /// When to ask again if a tracker does not say: the interval that most trackers use.
 pub const INTERVAL_DEFAULT: Duration = Duration::from_secs(30 * 60);
-
-/// Longest tracker URL: longer than any public tracker's, and four of them fit the manifest.
-pub const TRACKER_URL_BYTES_MAX: usize = 150;

@@ -37,16 +37,11 @@ impl PeerList {
         if peer.port() == 0 {
             return;
         }
+        let port = peer.port().to_be_bytes();
         match peer.ip().to_canonical() {
-            IpAddr::V4(ip) => self.v4.extend_from_slice(&ip.octets()),
-            IpAddr::V6(ip) => self.v6.extend_from_slice(&ip.octets()),
+            IpAddr::V4(ip) => self.v4.extend(ip.octets().into_iter().chain(port)),
+            IpAddr::V6(ip) => self.v6.extend(ip.octets().into_iter().chain(port)),
         }
-        let family = if peer.ip().to_canonical().is_ipv4() {
-            &mut self.v4
-        } else {
-            &mut self.v6
-        };
-        family.extend_from_slice(&peer.port().to_be_bytes());
     }
 
     /// Adds an IPv4 entry in its wire form; the caller vouches for its port.
@@ -60,17 +55,10 @@ impl PeerList {
     }
 
     /// Adds compact IPv4 peers as received, at most up to `max` peers in all.
-    pub fn extend_from_compact_v4(
-        &mut self,
-        bytes: &[u8],
-        max: usize,
-    ) -> Result<(), PeerListError> {
+    pub fn extend_from_compact_v4(&mut self, bytes: &[u8], max: usize) -> Result<(), PeerListError> {
         let (entries, rest) = bytes.as_chunks::<{ Self::V4_BYTES }>();
         if !rest.is_empty() {
-            return Err(PeerListError {
-                length: bytes.len(),
-                entry: Self::V4_BYTES,
-            });
+            return Err(PeerListError { length: bytes.len(), entry: Self::V4_BYTES });
         }
         for &[a, b, c, d, high, low] in entries {
             if self.len() >= max {
@@ -82,17 +70,10 @@ impl PeerList {
     }
 
     /// Adds compact IPv6 peers as received, at most up to `max` peers in all.
-    pub fn extend_from_compact_v6(
-        &mut self,
-        bytes: &[u8],
-        max: usize,
-    ) -> Result<(), PeerListError> {
+    pub fn extend_from_compact_v6(&mut self, bytes: &[u8], max: usize) -> Result<(), PeerListError> {
         let (entries, rest) = bytes.as_chunks::<{ Self::V6_BYTES }>();
         if !rest.is_empty() {
-            return Err(PeerListError {
-                length: bytes.len(),
-                entry: Self::V6_BYTES,
-            });
+            return Err(PeerListError { length: bytes.len(), entry: Self::V6_BYTES });
         }
         for entry in entries {
             if self.len() >= max {
@@ -131,28 +112,16 @@ impl PeerList {
 
     /// The peers, IPv4 first.
     pub fn iter(&self) -> impl Iterator<Item = SocketAddr> + '_ {
-        let v4 =
-            self.v4
-                .as_chunks::<{ Self::V4_BYTES }>()
-                .0
-                .iter()
-                .map(|&[a, b, c, d, high, low]| {
-                    SocketAddr::from((Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([high, low])))
-                });
-        let v6 = self
-            .v6
-            .as_chunks::<{ Self::V6_BYTES }>()
-            .0
-            .iter()
-            .map(decode_v6);
+        let v4 = self.v4.as_chunks::<{ Self::V4_BYTES }>().0.iter().map(|&[a, b, c, d, high, low]| {
+            SocketAddr::from((Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([high, low])))
+        });
+        let v6 = self.v6.as_chunks::<{ Self::V6_BYTES }>().0.iter().map(decode_v6);
         v4.chain(v6)
     }
 }
 
 fn decode_v6(entry: &[u8; PeerList::V6_BYTES]) -> SocketAddr {
-    let (ip, port) = entry
-        .split_first_chunk::<16>()
-        .expect("an entry has 18 bytes");
+    let (ip, port) = entry.split_first_chunk::<16>().expect("an entry has 18 bytes");
     SocketAddr::from((Ipv6Addr::from(*ip), u16::from_be_bytes([port[0], port[1]])))
 }
 
@@ -202,23 +171,15 @@ mod tests {
     fn peers_of_both_families_come_back_as_they_went_in() {
         let given = peers(&["192.0.2.7:6881", "[2001:db8::1]:51413", "192.0.2.8:80"]);
         let list: PeerList = given.iter().copied().collect();
-        assert_eq!(
-            list.compact_v4(),
-            [192, 0, 2, 7, 0x1a, 0xe1, 192, 0, 2, 8, 0, 80]
-        );
+        assert_eq!(list.compact_v4(), [192, 0, 2, 7, 0x1a, 0xe1, 192, 0, 2, 8, 0, 80]);
         assert_eq!(list.compact_v6().len(), 18);
         let back: Vec<_> = list.iter().collect();
-        assert_eq!(
-            back,
-            peers(&["192.0.2.7:6881", "192.0.2.8:80", "[2001:db8::1]:51413"])
-        );
+        assert_eq!(back, peers(&["192.0.2.7:6881", "192.0.2.8:80", "[2001:db8::1]:51413"]));
     }
 
     #[test]
     fn a_peer_with_port_zero_is_left_out() {
-        let list: PeerList = peers(&["192.0.2.7:0", "[2001:db8::1]:0"])
-            .into_iter()
-            .collect();
+        let list: PeerList = peers(&["192.0.2.7:0", "[2001:db8::1]:0"]).into_iter().collect();
         assert!(list.is_empty());
     }
 
@@ -231,20 +192,8 @@ mod tests {
     #[test]
     fn compact_peers_of_a_broken_length_are_refused() {
         let mut list = PeerList::new();
-        assert_eq!(
-            list.extend_from_compact_v4(&[0; 7], 10),
-            Err(PeerListError {
-                length: 7,
-                entry: 6
-            })
-        );
-        assert_eq!(
-            list.extend_from_compact_v6(&[0; 6], 10),
-            Err(PeerListError {
-                length: 6,
-                entry: 18
-            })
-        );
+        assert_eq!(list.extend_from_compact_v4(&[0; 7], 10), Err(PeerListError { length: 7, entry: 6 }));
+        assert_eq!(list.extend_from_compact_v6(&[0; 6], 10), Err(PeerListError { length: 6, entry: 18 }));
     }
 
     #[test]

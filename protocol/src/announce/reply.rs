@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::PeerList;
-use super::limits::TEXT_BYTES_MAX;
+use super::limits::{INTERVAL_MAX, INTERVAL_MIN, TEXT_BYTES_MAX};
 
 /// The answer to an announce.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,9 +67,28 @@ pub struct ScrapeReply {
 /// A foreign text made fit for a terminal: valid UTF-8, no control characters, at most [`TEXT_BYTES_MAX`].
 pub(super) fn clean_text(bytes: &[u8]) -> String {
     let bytes = &bytes[..bytes.len().min(TEXT_BYTES_MAX)];
-    let text: String = String::from_utf8_lossy(bytes)
-        .chars()
-        .filter(|c| !c.is_control())
-        .collect();
+    let text: String = String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_control()).collect();
     text.trim().to_owned()
+}
+
+/// An interval as a client obeys it, whatever the tracker says: never in a loop, and never cut off for long. spec: ANN-18
+pub(super) fn obeyed(interval: Duration) -> Duration {
+    interval.clamp(INTERVAL_MIN, INTERVAL_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_of_nothing_or_of_years_is_not_obeyed() {
+        let seconds = |n| obeyed(Duration::from_secs(n)).as_secs();
+        assert_eq!((seconds(0), seconds(1800), seconds(u64::MAX)), (60, 1800, 6 * 3600));
+    }
+
+    #[test]
+    fn a_foreign_text_is_cut_and_loses_what_could_drive_a_terminal() {
+        assert_eq!(clean_text(b" a\x1b[2J\r\nb\xff "), "a[2Jb\u{fffd}");
+        assert_eq!(clean_text(&[b'x'; 10_000]).len(), TEXT_BYTES_MAX);
+    }
 }

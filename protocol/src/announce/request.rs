@@ -35,7 +35,7 @@ pub struct AnnounceRequest {
     pub info_hash: InfoHash,
     /// The client's own name for itself.
     pub peer_id: PeerId,
-    /// The port on which the client accepts peers; 0 when it accepts none.
+    /// The port on which the client accepts peers; 0 when it accepts none and only looks (spec: ANN-7).
     pub port: u16,
     /// Bytes uploaded since `started`.
     pub uploaded: u64,

@@ -4,12 +4,13 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use super::limits::TRACKER_URL_BYTES_MAX;
+use crate::limits::TRACKER_URL_BYTES_MAX;
 
 /// The address of a tracker as a person or a manifest gives it.
 ///
 /// `http://HOST[:PORT][/PATH]`, `https://…`, `udp://HOST:PORT[/PATH]`, or a bare `HOST:PORT`, which is tried over UDP
 /// first and then over HTTP. The path defaults to `/announce`. [`fmt::Display`] writes what [`FromStr`] reads.
+/// spec: ANN-35, ANN-36
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TrackerUrl {
     scheme: Scheme,
@@ -41,9 +42,7 @@ pub enum TrackerUrlError {
     #[error("a tracker address begins with http://, https:// or udp://, not {0}://")]
     Scheme(String),
     /// Nothing where the host should be, or characters that no host has.
-    #[error(
-        "{0:?} is no host name or IP address (write an IPv6 address in brackets: [2001:db8::1]:6969)"
-    )]
+    #[error("{0:?} is no host name or IP address (write an IPv6 address in brackets: [2001:db8::1]:6969)")]
     Host(String),
     /// Missing where there is no default.
     #[error("the port is missing: write {0}:6969, or whatever port the tracker has")]
@@ -52,9 +51,7 @@ pub enum TrackerUrlError {
     #[error("{0:?} is no port (1 to 65535)")]
     Port(String),
     /// Blanks, control or non-ASCII characters.
-    #[error(
-        "a tracker address holds only printable ASCII characters without blanks; escape others as %XX"
-    )]
+    #[error("a tracker address holds only printable ASCII characters without blanks; escape others as %XX")]
     Character,
     /// `user:password@host`.
     #[error("a tracker address holds no user name or password")]
@@ -97,10 +94,7 @@ impl TrackerUrl {
     /// The addresses to try, in order, each with a definite scheme.
     pub fn attempts(&self) -> Vec<Self> {
         match self.scheme {
-            Scheme::Any => vec![
-                self.with_scheme(Scheme::Udp),
-                self.with_scheme(Scheme::Http),
-            ],
+            Scheme::Any => vec![self.with_scheme(Scheme::Udp), self.with_scheme(Scheme::Http)],
             _ => vec![self.clone()],
         }
     }
@@ -108,10 +102,7 @@ impl TrackerUrl {
     /// The path and query of a scrape, if this tracker has one: `announce` at the start of the last path segment
     /// becomes `scrape` (BEP 48).
     pub fn scrape_path_and_query(&self) -> Option<String> {
-        let path_end = self
-            .path_and_query
-            .find('?')
-            .unwrap_or(self.path_and_query.len());
+        let path_end = self.path_and_query.find('?').unwrap_or(self.path_and_query.len());
         let (path, query) = self.path_and_query.split_at(path_end);
         let (parents, last) = path.split_at(path.rfind('/')? + 1);
         let rest = last.strip_prefix("announce")?;
@@ -119,10 +110,7 @@ impl TrackerUrl {
     }
 
     fn with_scheme(&self, scheme: Scheme) -> Self {
-        Self {
-            scheme,
-            ..self.clone()
-        }
+        Self { scheme, ..self.clone() }
     }
 }
 
@@ -166,29 +154,21 @@ impl FromStr for TrackerUrl {
                 other => return Err(TrackerUrlError::Scheme(other.to_owned())),
             },
         };
-        let (authority, path_and_query) =
-            rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let (authority, path_and_query) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         if authority.contains('@') {
             return Err(TrackerUrlError::Userinfo);
         }
         let (host, port) = parse_authority(authority)?;
         let port = match port {
             Some(port) => port,
-            None => scheme
-                .default_port()
-                .ok_or_else(|| TrackerUrlError::NoPort(authority.to_owned()))?,
+            None => scheme.default_port().ok_or_else(|| TrackerUrlError::NoPort(authority.to_owned()))?,
         };
         let path_and_query = match path_and_query {
             "" | "/" => DEFAULT_PATH.to_owned(),
             query if query.starts_with('?') => format!("{DEFAULT_PATH}{query}"),
             path => path.to_owned(),
         };
-        Ok(Self {
-            scheme,
-            host,
-            port,
-            path_and_query,
-        })
+        Ok(Self { scheme, host, port, path_and_query })
     }
 }
 
@@ -229,10 +209,7 @@ fn parse_authority(authority: &str) -> Result<(String, Option<u16>), TrackerUrlE
 
 fn parse_port(port: &str) -> Result<u16, TrackerUrlError> {
     let digits = port.bytes().all(|byte| byte.is_ascii_digit());
-    port.parse()
-        .ok()
-        .filter(|&number| digits && number != 0)
-        .ok_or_else(|| TrackerUrlError::Port(port.to_owned()))
+    port.parse().ok().filter(|&number| digits && number != 0).ok_or_else(|| TrackerUrlError::Port(port.to_owned()))
 }
 
 /// A DNS name or an IPv4 address; one that is all digits and dots must be a proper address.
@@ -241,19 +218,11 @@ fn is_host(host: &str) -> bool {
         !label.is_empty()
             && label.len() <= 63
             && !label.starts_with('-')
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
-    let numeric = host
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let numeric = host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let name = host.strip_suffix('.').unwrap_or(host);
-    if numeric {
-        host.parse::<Ipv4Addr>().is_ok()
-    } else {
-        name.split('.').all(label)
-    }
+    if numeric { host.parse::<Ipv4Addr>().is_ok() } else { name.split('.').all(label) }
 }
 
 #[cfg(test)]
@@ -261,63 +230,22 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> TrackerUrl {
-        text.parse()
-            .unwrap_or_else(|error| panic!("{text}: {error}"))
+        text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
     }
 
     #[test]
     fn every_form_is_read_and_written_back() {
         for (text, host, port, path, written) in [
-            (
-                "http://tracker.example",
-                "tracker.example",
-                80,
-                "/announce",
-                "http://tracker.example:80/announce",
-            ),
-            (
-                "https://T.example/x?k=1",
-                "t.example",
-                443,
-                "/x?k=1",
-                "https://t.example:443/x?k=1",
-            ),
-            (
-                "udp://10.0.0.1:6969/announce",
-                "10.0.0.1",
-                6969,
-                "/announce",
-                "udp://10.0.0.1:6969",
-            ),
-            (
-                "udp://[2001:DB8::1]:1",
-                "2001:db8::1",
-                1,
-                "/announce",
-                "udp://[2001:db8::1]:1",
-            ),
-            (
-                "tracker.example:6969",
-                "tracker.example",
-                6969,
-                "/announce",
-                "tracker.example:6969",
-            ),
+            ("http://tracker.example", "tracker.example", 80, "/announce", "http://tracker.example:80/announce"),
+            ("https://T.example/x?k=1", "t.example", 443, "/x?k=1", "https://t.example:443/x?k=1"),
+            ("udp://10.0.0.1:6969/announce", "10.0.0.1", 6969, "/announce", "udp://10.0.0.1:6969"),
+            ("udp://[2001:DB8::1]:1", "2001:db8::1", 1, "/announce", "udp://[2001:db8::1]:1"),
+            ("tracker.example:6969", "tracker.example", 6969, "/announce", "tracker.example:6969"),
             (" [::1]:6969/\n", "::1", 6969, "/announce", "[::1]:6969"),
-            (
-                "http://h:8?key=1#top",
-                "h",
-                8,
-                "/announce?key=1",
-                "http://h:8/announce?key=1",
-            ),
+            ("http://h:8?key=1#top", "h", 8, "/announce?key=1", "http://h:8/announce?key=1"),
         ] {
             let url = parse(text);
-            assert_eq!(
-                (url.host(), url.port(), url.path_and_query()),
-                (host, port, path),
-                "{text}"
-            );
+            assert_eq!((url.host(), url.port(), url.path_and_query()), (host, port, path), "{text}");
             assert_eq!(url.to_string(), written);
             assert_eq!(parse(written), url);
         }
@@ -325,11 +253,7 @@ mod tests {
 
     #[test]
     fn a_bare_host_and_port_is_tried_over_udp_and_then_over_http() {
-        let attempts: Vec<_> = parse("h:6969")
-            .attempts()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let attempts: Vec<_> = parse("h:6969").attempts().iter().map(ToString::to_string).collect();
         assert_eq!(attempts, ["udp://h:6969", "http://h:6969/announce"]);
         assert_eq!(parse("udp://h:6969").attempts().len(), 1);
     }
@@ -367,10 +291,7 @@ mod tests {
     fn a_scrape_takes_the_place_of_the_announce() {
         let scrape = |text: &str| parse(text).scrape_path_and_query();
         assert_eq!(scrape("http://h").as_deref(), Some("/scrape"));
-        assert_eq!(
-            scrape("http://h/x/announce.php?k=/y").as_deref(),
-            Some("/x/scrape.php?k=/y")
-        );
+        assert_eq!(scrape("http://h/x/announce.php?k=/y").as_deref(), Some("/x/scrape.php?k=/y"));
         assert_eq!(scrape("http://h/a"), None);
         assert_eq!(scrape("http://h/announce/x"), None);
     }

@@ -7,6 +7,7 @@
 // A panic is how a test says no, and a list of stories is long because it is a list.
 #![allow(clippy::unwrap_used, clippy::too_many_lines)]
 
+mod announce;
 mod bencode;
 mod feed;
 mod identity;

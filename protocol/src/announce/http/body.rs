@@ -27,10 +27,7 @@ pub fn encode_announce(reply: &AnnounceReply, format: PeerFormat) -> Vec<u8> {
         .with_optional(b"external ip", external_ip)
         .with(b"incomplete", reply.incomplete)
         .with(b"interval", reply.interval.as_secs())
-        .with_optional(
-            b"min interval",
-            reply.min_interval.map(|interval| interval.as_secs()),
-        );
+        .with_optional(b"min interval", reply.min_interval.map(|interval| interval.as_secs()));
     match format {
         PeerFormat::Compact => {
             dict.insert(b"peers", reply.peers.compact_v4());
@@ -59,11 +56,7 @@ pub fn encode_failure(reason: &str, interval: Duration, retry_in: Option<RetryIn
 }
 
 /// The answer to a scrape of `hashes`: an entry for each, known or not, and how often to ask. spec: ANN-15
-pub fn encode_scrape(
-    hashes: &[InfoHash],
-    reply: &ScrapeReply,
-    min_request_interval: Duration,
-) -> Vec<u8> {
+pub fn encode_scrape(hashes: &[InfoHash], reply: &ScrapeReply, min_request_interval: Duration) -> Vec<u8> {
     let mut files = Dict::new();
     for (hash, entry) in hashes.iter().zip(&reply.entries) {
         let entry = Dict::new()
@@ -73,18 +66,11 @@ pub fn encode_scrape(
         files.insert(&hash.0, entry);
     }
     let flags = Dict::new().with(b"min_request_interval", min_request_interval.as_secs());
-    Dict::new()
-        .with(b"files", files)
-        .with(b"flags", flags)
-        .encode()
+    Dict::new().with(b"files", files).with(b"flags", flags).encode()
 }
 
 fn dictionaries(peers: &PeerList) -> Value<'static> {
-    let dictionary = |peer: SocketAddr| {
-        Dict::new()
-            .with(b"ip", peer.ip().to_string())
-            .with(b"port", peer.port())
-    };
+    let dictionary = |peer: SocketAddr| Dict::new().with(b"ip", peer.ip().to_string()).with(b"port", peer.port());
     peers.iter().map(dictionary).collect()
 }
 
@@ -106,10 +92,7 @@ mod tests {
     #[test]
     fn an_empty_swarm_still_has_peers_in_its_reply() {
         let body = encode_announce(&reply(&[]), PeerFormat::Compact);
-        assert_eq!(
-            body,
-            b"d8:completei1e10:incompletei2e8:intervali1800e5:peers0:e"
-        );
+        assert_eq!(body, b"d8:completei1e10:incompletei2e8:intervali1800e5:peers0:e");
     }
 
     #[test]
@@ -121,10 +104,7 @@ mod tests {
 
     #[test]
     fn the_families_travel_together_as_dictionaries() {
-        let body = encode_announce(
-            &reply(&["1.2.3.4:258", "[2001:db8::2]:1"]),
-            PeerFormat::Dictionaries,
-        );
+        let body = encode_announce(&reply(&["1.2.3.4:258", "[2001:db8::2]:1"]), PeerFormat::Dictionaries);
         let tail = b"5:peersld2:ip7:1.2.3.44:porti258eed2:ip11:2001:db8::24:porti1eeee";
         assert!(body.ends_with(tail), "{}", body.escape_ascii());
     }
@@ -139,8 +119,7 @@ mod tests {
             ..reply(&[])
         };
         let body = encode_announce(&full, PeerFormat::Compact);
-        let expected =
-            b"d8:completei1e11:external ip4:\xc0\x00\x02\x0110:incompletei2e8:intervali1800e\
+        let expected = b"d8:completei1e11:external ip4:\xc0\x00\x02\x0110:incompletei2e8:intervali1800e\
             12:min intervali900e5:peers0:10:tracker id1:T15:warning message3:olde";
         assert_eq!(body, expected, "{}", body.escape_ascii());
     }
@@ -149,31 +128,17 @@ mod tests {
     fn a_refusal_carries_an_interval_and_when_to_come_back() {
         let hour = Duration::from_secs(3600);
         let body = encode_failure("full", hour, Some(RetryIn::After(Duration::from_secs(61))));
-        assert_eq!(
-            body,
-            b"d14:failure reason4:full8:intervali3600e8:retry ini2ee"
-        );
+        assert_eq!(body, b"d14:failure reason4:full8:intervali3600e8:retry ini2ee");
         let body = encode_failure("no", hour, Some(RetryIn::Never));
-        assert_eq!(
-            body,
-            b"d14:failure reason2:no8:intervali3600e8:retry in5:nevere"
-        );
+        assert_eq!(body, b"d14:failure reason2:no8:intervali3600e8:retry in5:nevere");
     }
 
     #[test]
     fn a_scrape_has_an_entry_for_every_hash() {
-        let entries = vec![
-            ScrapeEntry {
-                complete: 1,
-                downloaded: 2,
-                incomplete: 3,
-            },
-            ScrapeEntry::default(),
-        ];
+        let entries = vec![ScrapeEntry { complete: 1, downloaded: 2, incomplete: 3 }, ScrapeEntry::default()];
         let hashes = [InfoHash([b'b'; 20]), InfoHash([b'a'; 20])];
         let body = encode_scrape(&hashes, &ScrapeReply { entries }, Duration::from_secs(900));
-        let expected =
-            b"d5:filesd20:aaaaaaaaaaaaaaaaaaaad8:completei0e10:downloadedi0e10:incompletei0ee\
+        let expected = b"d5:filesd20:aaaaaaaaaaaaaaaaaaaad8:completei0e10:downloadedi0e10:incompletei0ee\
             20:bbbbbbbbbbbbbbbbbbbbd8:completei1e10:downloadedi2e10:incompletei3eee\
             5:flagsd20:min_request_intervali900eee";
         assert_eq!(body, expected, "{}", body.escape_ascii());

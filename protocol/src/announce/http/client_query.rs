@@ -5,11 +5,7 @@ use std::fmt::Write as _;
 use crate::announce::{AnnounceRequest, Event, InfoHash, TrackerUrl};
 
 /// Path and query of an announce to `url`; `tracker_id` is what the tracker's last reply gave. spec: ANN-10
-pub fn announce_target(
-    url: &TrackerUrl,
-    request: &AnnounceRequest,
-    tracker_id: Option<&[u8]>,
-) -> String {
+pub fn announce_target(url: &TrackerUrl, request: &AnnounceRequest, tracker_id: Option<&[u8]>) -> String {
     let mut target = String::with_capacity(400);
     target.push_str(url.path_and_query());
     target.push(if target.contains('?') { '&' } else { '?' });
@@ -17,18 +13,10 @@ pub fn announce_target(
     escape(&request.info_hash.0, &mut target);
     target.push_str("&peer_id=");
     escape(&request.peer_id.0, &mut target);
-    let AnnounceRequest {
-        port,
-        uploaded,
-        downloaded,
-        left,
-        ..
-    } = request;
+    let AnnounceRequest { port, uploaded, downloaded, left, .. } = request;
     // Writing to a string cannot fail.
-    let _ = write!(
-        target,
-        "&port={port}&uploaded={uploaded}&downloaded={downloaded}&left={left}&compact=1&no_peer_id=1"
-    );
+    let _ =
+        write!(target, "&port={port}&uploaded={uploaded}&downloaded={downloaded}&left={left}&compact=1&no_peer_id=1");
     if let Some(numwant) = request.numwant {
         let _ = write!(target, "&numwant={numwant}");
     }
@@ -92,15 +80,8 @@ mod tests {
 
     #[test]
     fn the_tracker_reads_what_the_client_wrote() {
-        for (n, event) in [
-            Event::None,
-            Event::Started,
-            Event::Completed,
-            Event::Stopped,
-            Event::Paused,
-        ]
-        .into_iter()
-        .enumerate()
+        for (n, event) in
+            [Event::None, Event::Started, Event::Completed, Event::Stopped, Event::Paused].into_iter().enumerate()
         {
             let from = u8::try_from(n * 50).unwrap();
             let request = AnnounceRequest {
@@ -110,18 +91,11 @@ mod tests {
                 event,
                 numwant: Some(30),
                 key: Some(0xab),
-                ..AnnounceRequest::new(
-                    InfoHash(every_byte(from)),
-                    PeerId(every_byte(from + 1)),
-                    6881,
-                )
+                ..AnnounceRequest::new(InfoHash(every_byte(from)), PeerId(every_byte(from + 1)), 6881)
             };
             let target = announce_target(&url("http://h/a?passkey=1"), &request, Some(b"\0id"));
             let query = target.strip_prefix("/a?").expect("the path of the URL");
-            assert!(
-                query.starts_with("passkey=1&info_hash=") && query.ends_with("&trackerid=%00id"),
-                "{query}"
-            );
+            assert!(query.starts_with("passkey=1&info_hash=") && query.ends_with("&trackerid=%00id"), "{query}");
             assert_eq!(parse_announce(query.as_bytes()).unwrap().request, request);
         }
     }

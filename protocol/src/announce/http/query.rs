@@ -31,7 +31,7 @@ pub enum QueryError {
     #[error("peer_id is not 20 bytes long")]
     PeerId,
     /// No `port`, or none that can be.
-    #[error("port is not a number from 1 to 65535")]
+    #[error("port is not a number from 0 to 65535")]
     Port,
 }
 
@@ -59,13 +59,9 @@ pub fn parse_announce(query: &[u8]) -> Result<AnnounceQuery, QueryError> {
             _ => {}
         }
     }
-    let info_hash =
-        decode_exact(info_hash.ok_or(QueryError::NoInfoHash)?).ok_or(QueryError::InfoHash)?;
+    let info_hash = decode_exact(info_hash.ok_or(QueryError::NoInfoHash)?).ok_or(QueryError::InfoHash)?;
     let peer_id = peer_id.and_then(decode_exact).ok_or(QueryError::PeerId)?;
-    let port = port
-        .and_then(decimal::<u16>)
-        .filter(|&port| port != 0)
-        .ok_or(QueryError::Port)?;
+    let port = port.and_then(decimal::<u16>).ok_or(QueryError::Port)?;
     let defaults = AnnounceRequest::new(InfoHash(info_hash), PeerId(peer_id), port);
     let request = AnnounceRequest {
         uploaded: uploaded.and_then(decimal).unwrap_or(defaults.uploaded),
@@ -76,10 +72,7 @@ pub fn parse_announce(query: &[u8]) -> Result<AnnounceQuery, QueryError> {
         key: key.and_then(hexadecimal),
         ..defaults
     };
-    Ok(AnnounceQuery {
-        request,
-        wants_dictionaries: compact == Some(b"0"),
-    })
+    Ok(AnnounceQuery { request, wants_dictionaries: compact == Some(b"0") })
 }
 
 /// Reads the query of a scrape: its hashes in order, duplicates kept. spec: ANN-9
@@ -93,11 +86,7 @@ pub fn parse_scrape(query: &[u8]) -> Result<Vec<InfoHash>, QueryError> {
             hashes.push(InfoHash(decode_exact(value).ok_or(QueryError::InfoHash)?));
         }
     }
-    if hashes.is_empty() {
-        Err(QueryError::NoInfoHash)
-    } else {
-        Ok(hashes)
-    }
+    if hashes.is_empty() { Err(QueryError::NoInfoHash) } else { Ok(hashes) }
 }
 
 fn set<'a>(slot: &mut Option<&'a [u8]>, value: &'a [u8]) {
@@ -121,11 +110,8 @@ fn decode_exact<const N: usize>(value: &[u8]) -> Option<[u8; N]> {
     let mut filled = 0;
     let mut rest = value;
     while let Some((&first, after)) = rest.split_first() {
-        let escaped = (first == b'%')
-            .then(|| after.split_first_chunk::<2>())
-            .flatten();
-        let escaped = escaped
-            .and_then(|([high, low], after)| Some((digit(*high)? << 4 | digit(*low)?, after)));
+        let escaped = (first == b'%').then(|| after.split_first_chunk::<2>()).flatten();
+        let escaped = escaped.and_then(|([high, low], after)| Some((digit(*high)? << 4 | digit(*low)?, after)));
         let (byte, after) = escaped.unwrap_or((first, after));
         *out.get_mut(filled)? = byte;
         filled += 1;
@@ -174,18 +160,11 @@ mod tests {
 
     #[test]
     fn the_example_of_the_unofficial_specification_is_read() {
-        let query = parse(&format!(
-            "{HASH}&{REST}&left=7&event=started&numwant=30&key=DEADBEEF"
-        ))
-        .unwrap();
-        let hash =
-            b"\x12\x34\x56\x78\x9a\xbc\xde\xf1\x23\x45\x67\x89\xab\xcd\xef\x12\x34\x56\x78\x9a";
+        let query = parse(&format!("{HASH}&{REST}&left=7&event=started&numwant=30&key=DEADBEEF")).unwrap();
+        let hash = b"\x12\x34\x56\x78\x9a\xbc\xde\xf1\x23\x45\x67\x89\xab\xcd\xef\x12\x34\x56\x78\x9a";
         assert_eq!(query.request.info_hash.0, *hash);
         assert_eq!(query.request.event, Event::Started);
-        assert_eq!(
-            (query.request.left, query.request.numwant, query.request.key),
-            (7, Some(30), Some(0xdead_beef))
-        );
+        assert_eq!((query.request.left, query.request.numwant, query.request.key), (7, Some(30), Some(0xdead_beef)));
         assert!(!query.wants_dictionaries);
     }
 
@@ -206,13 +185,8 @@ mod tests {
             "&key=zz",
             "&info_hash=short&port=7",
         ] {
-            let query = parse(&format!("{HASH}&{REST}{extra}"))
-                .unwrap_or_else(|error| panic!("{extra}: {error}"));
-            assert_eq!(
-                (query.request.port, query.request.event),
-                (6881, Event::None),
-                "{extra}"
-            );
+            let query = parse(&format!("{HASH}&{REST}{extra}")).unwrap_or_else(|error| panic!("{extra}: {error}"));
+            assert_eq!((query.request.port, query.request.event), (6881, Event::None), "{extra}");
             assert_eq!(query.request.numwant, None, "{extra}");
             assert!(!query.request.is_seed(), "{extra}");
         }
@@ -220,12 +194,7 @@ mod tests {
 
     #[test]
     fn raw_bytes_a_plus_and_a_broken_escape_stand_for_themselves() {
-        let query = [
-            b"info_hash=+%zz%4",
-            &[0xff; 14][..],
-            b"&peer_id=aaaaaaaaaaaaaaaaaaaa&port=1",
-        ]
-        .concat();
+        let query = [b"info_hash=+%zz%4", &[0xff; 14][..], b"&peer_id=aaaaaaaaaaaaaaaaaaaa&port=1"].concat();
         let hash = parse_announce(&query).unwrap().request.info_hash.0;
         assert_eq!(&hash[..6], b"+%zz%4");
         assert_eq!(hash[6..], [0xff; 14]);
@@ -240,18 +209,8 @@ mod tests {
             (format!("{HASH}x&{REST}"), QueryError::InfoHash),
             (format!("{HASH}&port=1"), QueryError::PeerId),
             (format!("{HASH}&peer_id=abc&port=1"), QueryError::PeerId),
-            (
-                format!("{HASH}&peer_id=aaaaaaaaaaaaaaaaaaaa"),
-                QueryError::Port,
-            ),
-            (
-                format!("{HASH}&peer_id=aaaaaaaaaaaaaaaaaaaa&port=0"),
-                QueryError::Port,
-            ),
-            (
-                format!("{HASH}&peer_id=aaaaaaaaaaaaaaaaaaaa&port=65536"),
-                QueryError::Port,
-            ),
+            (format!("{HASH}&peer_id=aaaaaaaaaaaaaaaaaaaa"), QueryError::Port),
+            (format!("{HASH}&peer_id=aaaaaaaaaaaaaaaaaaaa&port=65536"), QueryError::Port),
             ("a".repeat(QUERY_BYTES_MAX + 1), QueryError::TooLong),
         ] {
             assert_eq!(parse(&query), Err(error), "{query}");
@@ -260,16 +219,8 @@ mod tests {
 
     #[test]
     fn compact_zero_asks_for_dictionaries() {
-        assert!(
-            parse(&format!("{HASH}&{REST}&compact=0"))
-                .unwrap()
-                .wants_dictionaries
-        );
-        assert!(
-            !parse(&format!("{HASH}&{REST}&compact=1"))
-                .unwrap()
-                .wants_dictionaries
-        );
+        assert!(parse(&format!("{HASH}&{REST}&compact=0")).unwrap().wants_dictionaries);
+        assert!(!parse(&format!("{HASH}&{REST}&compact=1")).unwrap().wants_dictionaries);
     }
 
     #[test]
@@ -277,19 +228,9 @@ mod tests {
         let one = |c: char| format!("info_hash={}", c.to_string().repeat(20));
         let query = [one('a'), one('b'), one('a')].join("&");
         let hashes = parse_scrape(query.as_bytes()).unwrap();
-        assert_eq!(
-            hashes,
-            [
-                InfoHash([b'a'; 20]),
-                InfoHash([b'b'; 20]),
-                InfoHash([b'a'; 20])
-            ]
-        );
+        assert_eq!(hashes, [InfoHash([b'a'; 20]), InfoHash([b'b'; 20]), InfoHash([b'a'; 20])]);
         let many = vec![one('a'); HTTP_SCRAPE_HASHES_MAX + 1].join("&");
-        assert_eq!(
-            parse_scrape(many.as_bytes()),
-            Err(QueryError::TooManyHashes)
-        );
+        assert_eq!(parse_scrape(many.as_bytes()), Err(QueryError::TooManyHashes));
         assert_eq!(parse_scrape(b""), Err(QueryError::NoInfoHash));
         assert_eq!(parse_scrape(b"info_hash=a"), Err(QueryError::InfoHash));
     }

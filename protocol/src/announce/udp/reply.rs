@@ -7,6 +7,7 @@
 //! error     u32 3 | u32 transaction | text                                                  8 + n
 //! ```
 //!
+//! Nothing follows what is drawn here: clients refuse peers that are no whole number of entries (spec: ANN-28).
 //! Whether peers take 6 or 18 bytes follows from the address family over which the exchange runs, not from the packet.
 
 use std::time::Duration;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use super::{ANNOUNCE, CONNECT, ERROR, SCRAPE, TransactionId};
 use crate::announce::connection_id::ConnectionId;
 use crate::announce::limits::{REPLY_PEERS_MAX, UDP_REPLY_BYTES_MAX, UDP_SCRAPE_HASHES_MAX};
-use crate::announce::reply::clean_text;
+use crate::announce::reply::{clean_text, obeyed};
 use crate::announce::{AnnounceReply, PeerList, PeerListError, ScrapeEntry, ScrapeReply};
 
 /// The address family of an exchange.
@@ -96,13 +97,7 @@ impl AnnounceReplyHead {
     /// The fixed part as it travels.
     pub fn encode(&self) -> [u8; Self::BYTES] {
         let mut out = [0; Self::BYTES];
-        let words = [
-            ANNOUNCE,
-            self.transaction_id,
-            self.interval_seconds,
-            self.leechers,
-            self.seeders,
-        ];
+        let words = [ANNOUNCE, self.transaction_id, self.interval_seconds, self.leechers, self.seeders];
         for (field, word) in out.as_chunks_mut::<4>().0.iter_mut().zip(words) {
             *field = word.to_be_bytes();
         }
@@ -128,43 +123,24 @@ impl Family {
 /// Writes a refusal; at most `max_bytes` long, so that it does not exceed the request it answers (spec: ANN-25).
 pub fn encode_error(transaction_id: TransactionId, reason: &str, max_bytes: usize) -> Vec<u8> {
     let reason = &reason.as_bytes()[..reason.len().min(max_bytes.saturating_sub(8))];
-    [
-        &ERROR.to_be_bytes()[..],
-        &transaction_id.to_be_bytes(),
-        reason,
-    ]
-    .concat()
+    [&ERROR.to_be_bytes()[..], &transaction_id.to_be_bytes(), reason].concat()
 }
 
 impl Reply {
     /// Reads one datagram that came over `family`.
     pub fn decode(datagram: &[u8], family: Family) -> Result<Self, ReplyError> {
-        let (&action, rest) = datagram
-            .split_first_chunk::<4>()
-            .ok_or(ReplyError::TooShort)?;
+        let (&action, rest) = datagram.split_first_chunk::<4>().ok_or(ReplyError::TooShort)?;
         let (&transaction_id, body) = rest.split_first_chunk::<4>().ok_or(ReplyError::TooShort)?;
         let transaction_id = u32::from_be_bytes(transaction_id);
         match u32::from_be_bytes(action) {
             CONNECT => {
                 let connection_id = body.first_chunk::<8>().ok_or(ReplyError::TooShort)?;
                 let connection_id = ConnectionId(u64::from_be_bytes(*connection_id));
-                Ok(Self::Connect {
-                    transaction_id,
-                    connection_id,
-                })
+                Ok(Self::Connect { transaction_id, connection_id })
             }
-            ANNOUNCE => Ok(Self::Announce {
-                transaction_id,
-                reply: decode_announce(body, family)?,
-            }),
-            SCRAPE => Ok(Self::Scrape {
-                transaction_id,
-                reply: decode_scrape(body)?,
-            }),
-            ERROR => Ok(Self::Error {
-                transaction_id,
-                reason: clean_text(body),
-            }),
+            ANNOUNCE => Ok(Self::Announce { transaction_id, reply: decode_announce(body, family)? }),
+            SCRAPE => Ok(Self::Scrape { transaction_id, reply: decode_scrape(body)? }),
+            ERROR => Ok(Self::Error { transaction_id, reason: clean_text(body) }),
             _ => Err(ReplyError::UnknownAction),
         }
     }
@@ -172,19 +148,10 @@ impl Reply {
     /// Writes the datagram for an exchange over `family`; peers of the other one are left out, as are those that do not fit.
     pub fn encode(&self, family: Family) -> Vec<u8> {
         match self {
-            Self::Connect {
-                transaction_id,
-                connection_id,
-            } => [
-                &CONNECT.to_be_bytes()[..],
-                &transaction_id.to_be_bytes(),
-                &connection_id.0.to_be_bytes(),
-            ]
-            .concat(),
-            Self::Announce {
-                transaction_id,
-                reply,
-            } => {
+            Self::Connect { transaction_id, connection_id } => {
+                [&CONNECT.to_be_bytes()[..], &transaction_id.to_be_bytes(), &connection_id.0.to_be_bytes()].concat()
+            }
+            Self::Announce { transaction_id, reply } => {
                 let head = AnnounceReplyHead {
                     transaction_id: *transaction_id,
                     interval_seconds: u32::try_from(reply.interval.as_secs()).unwrap_or(u32::MAX),
@@ -198,10 +165,7 @@ impl Reply {
                 let fitting = peers.len().min(family.max_peers() * family.peer_bytes());
                 [&head.encode()[..], &peers[..fitting]].concat()
             }
-            Self::Scrape {
-                transaction_id,
-                reply,
-            } => {
+            Self::Scrape { transaction_id, reply } => {
                 let mut out = [SCRAPE.to_be_bytes(), transaction_id.to_be_bytes()].concat();
                 for entry in reply.entries.iter().take(UDP_SCRAPE_HASHES_MAX) {
                     out.extend_from_slice(&entry.complete.to_be_bytes());
@@ -210,10 +174,7 @@ impl Reply {
                 }
                 out
             }
-            Self::Error {
-                transaction_id,
-                reason,
-            } => encode_error(*transaction_id, reason, UDP_REPLY_BYTES_MAX),
+            Self::Error { transaction_id, reason } => encode_error(*transaction_id, reason, UDP_REPLY_BYTES_MAX),
         }
     }
 
@@ -237,7 +198,7 @@ fn decode_announce(body: &[u8], family: Family) -> Result<AnnounceReply, ReplyEr
         Family::V6 => list.extend_from_compact_v6(peers, REPLY_PEERS_MAX)?,
     }
     Ok(AnnounceReply {
-        interval: Duration::from_secs(u64::from(interval)),
+        interval: obeyed(Duration::from_secs(u64::from(interval))),
         complete,
         incomplete,
         peers: list,
@@ -252,15 +213,9 @@ fn decode_scrape(body: &[u8]) -> Result<ScrapeReply, ReplyError> {
     }
     let entries = entries.iter().take(UDP_SCRAPE_HASHES_MAX).map(|entry| {
         let [complete, downloaded, incomplete] = words(entry);
-        ScrapeEntry {
-            complete,
-            downloaded,
-            incomplete,
-        }
+        ScrapeEntry { complete, downloaded, incomplete }
     });
-    Ok(ScrapeReply {
-        entries: entries.collect(),
-    })
+    Ok(ScrapeReply { entries: entries.collect() })
 }
 
 fn words(bytes: &[u8; 12]) -> [u32; 3] {
@@ -288,10 +243,7 @@ mod tests {
             peers: list,
             ..AnnounceReply::default()
         };
-        Reply::Announce {
-            transaction_id: 7,
-            reply,
-        }
+        Reply::Announce { transaction_id: 7, reply }
     }
 
     #[test]
@@ -299,17 +251,8 @@ mod tests {
         for family in [Family::V4, Family::V6] {
             let bytes = announce_reply(3).encode(family);
             assert_eq!(bytes.len(), 20 + 3 * family.peer_bytes());
-            let Ok(Reply::Announce {
-                reply,
-                transaction_id: 7,
-            }) = Reply::decode(&bytes, family)
-            else {
-                panic!()
-            };
-            assert_eq!(
-                (reply.complete, reply.incomplete, reply.peers.len()),
-                (3, 4, 3)
-            );
+            let Ok(Reply::Announce { reply, transaction_id: 7 }) = Reply::decode(&bytes, family) else { panic!() };
+            assert_eq!((reply.complete, reply.incomplete, reply.peers.len()), (3, 4, 3));
             assert_eq!(reply.interval, Duration::from_secs(1800));
         }
     }
@@ -327,48 +270,22 @@ mod tests {
     #[test]
     fn peers_of_a_broken_length_are_refused() {
         let bytes = announce_reply(1).encode(Family::V4);
-        assert!(matches!(
-            Reply::decode(&bytes[..25], Family::V4),
-            Err(ReplyError::Peers(_))
-        ));
-        assert!(matches!(
-            Reply::decode(&bytes, Family::V6),
-            Err(ReplyError::Peers(_))
-        ));
+        assert!(matches!(Reply::decode(&bytes[..25], Family::V4), Err(ReplyError::Peers(_))));
+        assert!(matches!(Reply::decode(&bytes, Family::V6), Err(ReplyError::Peers(_))));
     }
 
     #[test]
     fn every_reply_comes_back_as_it_went_in() {
         let entries = vec![
-            ScrapeEntry {
-                complete: 1,
-                downloaded: 2,
-                incomplete: 3,
-            },
-            ScrapeEntry {
-                complete: 4,
-                downloaded: 5,
-                incomplete: 6,
-            },
+            ScrapeEntry { complete: 1, downloaded: 2, incomplete: 3 },
+            ScrapeEntry { complete: 4, downloaded: 5, incomplete: 6 },
         ];
         for reply in [
-            Reply::Connect {
-                transaction_id: 1,
-                connection_id: ConnectionId(u64::MAX - 1),
-            },
-            Reply::Scrape {
-                transaction_id: 2,
-                reply: ScrapeReply { entries },
-            },
-            Reply::Error {
-                transaction_id: 3,
-                reason: "no".into(),
-            },
+            Reply::Connect { transaction_id: 1, connection_id: ConnectionId(u64::MAX - 1) },
+            Reply::Scrape { transaction_id: 2, reply: ScrapeReply { entries } },
+            Reply::Error { transaction_id: 3, reason: "no".into() },
         ] {
-            assert_eq!(
-                Reply::decode(&reply.encode(Family::V4), Family::V4),
-                Ok(reply)
-            );
+            assert_eq!(Reply::decode(&reply.encode(Family::V4), Family::V4), Ok(reply));
         }
     }
 
@@ -381,27 +298,18 @@ mod tests {
     #[test]
     fn control_characters_of_a_refusal_do_not_reach_a_terminal() {
         let bytes = encode_error(1, "red \u{1b}[31m alert\n", 100);
-        let Ok(Reply::Error { reason, .. }) = Reply::decode(&bytes, Family::V4) else {
-            panic!()
-        };
+        let Ok(Reply::Error { reason, .. }) = Reply::decode(&bytes, Family::V4) else { panic!() };
         assert_eq!(reason, "red [31m alert");
     }
 
     #[test]
     fn every_shortened_datagram_is_refused_or_read_without_panic() {
-        for whole in [
-            announce_reply(2).encode(Family::V4),
-            vec![0; 16],
-            vec![0, 0, 0, 9, 0, 0, 0, 0],
-        ] {
+        for whole in [announce_reply(2).encode(Family::V4), vec![0; 16], vec![0, 0, 0, 9, 0, 0, 0, 0]] {
             for length in 0..whole.len() {
                 let _ = Reply::decode(&whole[..length], Family::V4);
                 let _ = Reply::decode(&whole[..length], Family::V6);
             }
         }
-        assert_eq!(
-            Reply::decode(&[0, 0, 0, 9, 0, 0, 0, 0], Family::V4),
-            Err(ReplyError::UnknownAction)
-        );
+        assert_eq!(Reply::decode(&[0, 0, 0, 9, 0, 0, 0, 0], Family::V4), Err(ReplyError::UnknownAction));
     }
 }

@@ -6,6 +6,8 @@
 //!           u64 left | u64 uploaded | u32 event | u32 ip (ignored) | u32 key | i32 num_want | u16 port  98 bytes, then options
 //! scrape    u64 connection  | u32 2 | u32 transaction | 20 info hash …                        16 + 20n bytes
 //! ```
+//!
+//! All numbers are big endian (spec: ANN-26).
 
 use super::{ANNOUNCE, CONNECT, PROTOCOL_ID, SCRAPE, TransactionId};
 use crate::announce::connection_id::ConnectionId;
@@ -89,37 +91,20 @@ pub enum RequestProblem {
 impl<'a> Request<'a> {
     /// Reads one datagram.
     pub fn decode(datagram: &'a [u8]) -> Result<Self, RequestError> {
-        let (head, body) = datagram
-            .split_first_chunk::<16>()
-            .ok_or(RequestError::Silent)?;
+        let (head, body) = datagram.split_first_chunk::<16>().ok_or(RequestError::Silent)?;
         let mut fields = Fields(head);
         let (first, action, transaction_id) = (fields.u64(), fields.u32(), fields.u32());
         if action == CONNECT {
             // Longer ones are tolerated: BEP 15 asks to expect no exact sizes.
-            return if first == PROTOCOL_ID {
-                Ok(Self::Connect { transaction_id })
-            } else {
-                Err(RequestError::Silent)
-            };
+            return if first == PROTOCOL_ID { Ok(Self::Connect { transaction_id }) } else { Err(RequestError::Silent) };
         }
         let connection_id = ConnectionId(first);
-        let fault = |problem| RequestError::Answerable {
-            connection_id,
-            transaction_id,
-            problem,
-        };
+        let fault = |problem| RequestError::Answerable { connection_id, transaction_id, problem };
         match action {
             ANNOUNCE => {
-                let (fixed, options) = body
-                    .split_first_chunk::<82>()
-                    .ok_or(fault(RequestProblem::ShortAnnounce))?;
+                let (fixed, options) = body.split_first_chunk::<82>().ok_or(fault(RequestProblem::ShortAnnounce))?;
                 let request = decode_announce(fixed);
-                Ok(Self::Announce(Announce {
-                    connection_id,
-                    transaction_id,
-                    request,
-                    options,
-                }))
+                Ok(Self::Announce(Announce { connection_id, transaction_id, request, options }))
             }
             SCRAPE => {
                 let (info_hashes, rest) = body.as_chunks::<20>();
@@ -129,11 +114,7 @@ impl<'a> Request<'a> {
                 if info_hashes.len() > UDP_SCRAPE_HASHES_MAX {
                     return Err(fault(RequestProblem::TooManyHashes));
                 }
-                Ok(Self::Scrape(Scrape {
-                    connection_id,
-                    transaction_id,
-                    info_hashes,
-                }))
+                Ok(Self::Scrape(Scrape { connection_id, transaction_id, info_hashes }))
             }
             _ => Err(fault(RequestProblem::UnknownAction)),
         }
@@ -248,9 +229,7 @@ fn encode_announce(request: &AnnounceRequest, out: &mut Vec<u8>) {
         Event::Stopped => 3,
         Event::Paused => 4,
     };
-    let numwant = request
-        .numwant
-        .map_or(-1, |n| i32::try_from(n).unwrap_or(i32::MAX));
+    let numwant = request.numwant.map_or(-1, |n| i32::try_from(n).unwrap_or(i32::MAX));
     out.extend_from_slice(&request.info_hash.0);
     out.extend_from_slice(&request.peer_id.0);
     out.extend_from_slice(&request.downloaded.to_be_bytes());
@@ -268,10 +247,7 @@ struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {
     fn array<const N: usize>(&mut self) -> [u8; N] {
-        let (field, rest) = self
-            .0
-            .split_first_chunk()
-            .expect("the fields add up to the array's length");
+        let (field, rest) = self.0.split_first_chunk().expect("the fields add up to the array's length");
         self.0 = rest;
         *field
     }
@@ -315,11 +291,7 @@ mod tests {
         let announce = announce(b"");
         let bytes = Request::Announce(announce.clone()).encode();
         assert_eq!(bytes.len(), 98);
-        assert_eq!(
-            &bytes[92..96],
-            [0xff; 4],
-            "num_want -1 leaves the number to the tracker"
-        );
+        assert_eq!(&bytes[92..96], [0xff; 4], "num_want -1 leaves the number to the tracker");
         assert_eq!(Request::decode(&bytes), Ok(Request::Announce(announce)));
     }
 
@@ -327,22 +299,13 @@ mod tests {
     fn an_unknown_event_counts_as_a_regular_announce() {
         let mut bytes = Request::Announce(announce(b"")).encode();
         bytes[83] = 77;
-        let Ok(Request::Announce(read)) = Request::decode(&bytes) else {
-            panic!("an announce")
-        };
+        let Ok(Request::Announce(read)) = Request::decode(&bytes) else { panic!("an announce") };
         assert_eq!(read.request.event, Event::None);
     }
 
     #[test]
     fn the_url_is_read_over_unknown_options() {
-        let options = [
-            &[1, 99, 3, 7, 7, 7, 2, 4][..],
-            b"/ann",
-            &[2, 5],
-            b"ounce",
-            &[0, 2, 1, b'x'],
-        ]
-        .concat();
+        let options = [&[1, 99, 3, 7, 7, 7, 2, 4][..], b"/ann", &[2, 5], b"ounce", &[0, 2, 1, b'x']].concat();
         assert_eq!(announce(&options).url_data(), b"/announce");
     }
 
@@ -362,10 +325,7 @@ mod tests {
     #[test]
     fn a_connect_without_the_protocol_id_gets_no_answer() {
         let mut bytes = Request::Connect { transaction_id: 5 }.encode();
-        assert_eq!(
-            Request::decode(&bytes),
-            Ok(Request::Connect { transaction_id: 5 })
-        );
+        assert_eq!(Request::decode(&bytes), Ok(Request::Connect { transaction_id: 5 }));
         bytes[0] ^= 1;
         assert_eq!(Request::decode(&bytes), Err(RequestError::Silent));
     }
@@ -373,10 +333,7 @@ mod tests {
     #[test]
     fn what_is_too_short_gets_no_answer() {
         for length in 0..16 {
-            assert_eq!(
-                Request::decode(&[0; 16][..length]),
-                Err(RequestError::Silent)
-            );
+            assert_eq!(Request::decode(&[0; 16][..length]), Err(RequestError::Silent));
         }
     }
 
@@ -384,11 +341,7 @@ mod tests {
     fn faults_behind_the_head_name_the_transaction() {
         let whole = Request::Announce(announce(b"")).encode();
         let problem_of = |bytes: &[u8]| match Request::decode(bytes) {
-            Err(RequestError::Answerable {
-                transaction_id: 0x0a0b_0c0d,
-                problem,
-                ..
-            }) => problem,
+            Err(RequestError::Answerable { transaction_id: 0x0a0b_0c0d, problem, .. }) => problem,
             other => panic!("{other:?}"),
         };
         assert_eq!(problem_of(&whole[..97]), RequestProblem::ShortAnnounce);
@@ -407,11 +360,8 @@ mod tests {
     #[test]
     fn a_scrape_keeps_order_and_duplicates() {
         let info_hashes = [[1; 20], [2; 20], [1; 20]];
-        let scrape = Request::Scrape(Scrape {
-            connection_id: ConnectionId(1),
-            transaction_id: 2,
-            info_hashes: &info_hashes,
-        });
+        let scrape =
+            Request::Scrape(Scrape { connection_id: ConnectionId(1), transaction_id: 2, info_hashes: &info_hashes });
         assert_eq!(Request::decode(&scrape.encode()), Ok(scrape.clone()));
     }
 }
