@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use peerfeed_protocol::announce::limits::UDP_REQUEST_BYTES_MAX;
+
 /// Datagrams received or sent by one system call: beyond this the cost of a call no longer shows.
 pub const UDP_BATCH: usize = 64;
 
-/// Room for one datagram: a longer one than [`peerfeed_protocol::announce::limits::UDP_REQUEST_BYTES_MAX`] is dropped.
-pub const UDP_BUFFER_BYTES: usize = 1536;
+/// Room for one datagram: a longer one is dropped.
+pub const UDP_BUFFER_BYTES: usize = UDP_REQUEST_BYTES_MAX;
 
 /// How soon a UDP worker that waits for datagrams notices that it has to end.
 pub const UDP_WAKE: Duration = Duration::from_millis(200);

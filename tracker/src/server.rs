@@ -7,7 +7,6 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -143,6 +142,7 @@ impl Server {
             }
         });
         let _ = joined.await;
+        log_counts(&self.tracker);
     }
 }
 
@@ -205,24 +205,27 @@ async fn sweep(tracker: &Tracker) {
     }
 }
 
-/// Logs counts, and nothing that names a peer or a swarm.
+/// Logs counts, once per [`REPORT_PERIOD`].
 async fn report(tracker: &Tracker) {
     let mut ticks = time::interval(REPORT_PERIOD);
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        let totals = tracker.swarms.totals();
-        tracing::info!(
-            swarms = totals.swarms_v4 + totals.swarms_v6,
-            peers_v4 = totals.peers_v4,
-            peers_v6 = totals.peers_v6,
-            memory_bytes = totals.bytes,
-            up_s = tracker.moment().up.as_secs(),
-            "{}",
-            tracker.metrics
-        );
+        log_counts(tracker);
     }
 }
 
-/// How long a shutdown may take at most: what callers may rely on.
-pub const SHUTDOWN_MAX: Duration = Duration::from_secs(3);
+/// Logs what is held and what has happened, and nothing that names a peer or a swarm.
+fn log_counts(tracker: &Tracker) {
+    let totals = tracker.swarms.totals();
+    tracing::info!(
+        up_s = tracker.moment().up.as_secs(),
+        swarms_v4 = totals.swarms_v4,
+        swarms_v6 = totals.swarms_v6,
+        peers_v4 = totals.peers_v4,
+        peers_v6 = totals.peers_v6,
+        memory_bytes = totals.bytes,
+        "{}",
+        tracker.metrics
+    );
+}

@@ -112,11 +112,13 @@ impl Tracker {
         let ip = ip.to_canonical();
         let presence = match request.event {
             Event::Stopped => Presence::Gone,
+            // Nobody can be reached at port 0: such a client only looks.
+            _ if request.port == 0 => Presence::Gone,
             _ if request.is_seed() => Presence::Seed,
             Event::Paused => Presence::PartialSeed,
             _ => Presence::Downloader,
         };
-        let default = if presence == Presence::Gone { 0 } else { self.answers.numwant_default };
+        let default = if request.event == Event::Stopped { 0 } else { self.answers.numwant_default };
         let wanted = request.numwant.map_or(default, |wanted| usize::try_from(wanted).unwrap_or(usize::MAX));
         let wanted = wanted.min(self.answers.numwant_max);
         let announcement = Announcement {
@@ -199,6 +201,17 @@ mod tests {
         let look = |request: &mut AnnounceRequest| (request.event, request.numwant) = (Event::Stopped, Some(5));
         assert_eq!(world.announce(2, look).peers.len(), 1);
         assert_eq!(world.announce(1, |_| ()).incomplete, 1);
+    }
+
+    #[test]
+    fn who_listens_on_nothing_is_told_the_peers_and_not_listed() {
+        let mut world = World::new();
+        world.announce(1, |_| ());
+        for event in [Event::None, Event::Started, Event::Completed] {
+            let reply = world.announce(2, |request| (request.port, request.event) = (0, event));
+            assert_eq!((reply.peers.len(), reply.incomplete), (1, 1), "{event:?}");
+        }
+        assert_eq!(world.0.swarms.totals().peers_v4, 1);
     }
 
     #[test]

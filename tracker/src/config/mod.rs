@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use peerfeed_protocol::announce::limits::{INTERVAL_DEFAULT, NUMWANT_DEFAULT, NUMWANT_MAX};
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -95,11 +96,11 @@ impl Default for Config {
         Self {
             http: vec![everywhere],
             udp: vec![everywhere],
-            interval: Span(Duration::from_secs(30 * 60)),
+            interval: Span(INTERVAL_DEFAULT),
             min_interval: Span(Duration::from_secs(15 * 60)),
             peer_lifetime: Span(Duration::from_secs(45 * 60)),
-            numwant_default: 50,
-            numwant_max: 200,
+            numwant_default: NUMWANT_DEFAULT,
+            numwant_max: NUMWANT_MAX,
             memory: Size(256 << 20),
             udp_workers: 0,
             http_connections: 10_000,

@@ -1,9 +1,9 @@
 //! Who is in which swarm: the tracker's whole state, which knows no transport, clock or source of randomness.
 //!
 //! [`SwarmMap`] is cut into shards by a keyed hash, so that nobody can aim at one lock. In a shard the address families
-//! lie in tables of their own, because a peer of one takes 8 bytes and of the other 20 ([`record::Peer`]). A swarm of one
+//! lie in tables of their own, because a peer of one takes 8 bytes and of the other 20 (`record`). A swarm of one
 //! or two peers lies in the table itself, up to 64 in one exact allocation, larger ones in buckets of seeds and of
-//! others ([`peers::Peers`], [`crowd::Crowd`]).
+//! others (`peers`, `crowd`).
 //!
 //! What never happens here: a peer keyed by its peer id, an unkeyed hash, a lock held over more than one shard.
 

@@ -7,7 +7,7 @@ use peerfeed_protocol::announce::limits::UDP_REPLY_BYTES_MAX;
 use peerfeed_protocol::announce::udp::{
     Announce, AnnounceReplyHead, Family, Reply, Request, RequestError, Scrape, TransactionId, encode_error,
 };
-use peerfeed_protocol::announce::{AnnounceReply, Event, InfoHash, ScrapeReply};
+use peerfeed_protocol::announce::{AnnounceReply, InfoHash, ScrapeReply};
 use rand_chacha::ChaCha8Rng;
 
 use crate::limit::CONNECTION_ID_LIFETIME;
@@ -77,9 +77,6 @@ impl Handler {
         out: &mut Vec<u8>,
     ) -> Counter {
         let request = &announce.request;
-        if request.port == 0 && request.event != Event::Stopped {
-            return refuse(announce.transaction_id, "port 0 cannot be reached", out);
-        }
         let family = family_of(ip);
         let carries = Carries::OwnFamily(family.max_peers());
         tracker.announce(request, ip, carries, now, &mut self.rng, &mut self.reply);
@@ -232,10 +229,11 @@ mod tests {
     fn a_proven_client_is_told_what_is_wrong() {
         let mut world = World::new();
         let id = world.connect("10.0.0.1:1");
-        let mut short = announce(id, 1);
-        short.truncate(97);
-        for (request, reason) in [(announce(id, 0), "port 0 cannot be reached"), (short, "announce too short")] {
-            let bytes = world.send(&request, "10.0.0.1:1");
+        let mut unknown_action = announce(id, 1);
+        unknown_action[11] = 77;
+        let requests = [(&announce(id, 1)[..97], "announce too short"), (&unknown_action, "unknown action")];
+        for (request, reason) in requests {
+            let bytes = world.send(request, "10.0.0.1:1");
             let refusal = Reply::Error { transaction_id: 5, reason: reason.to_owned() };
             assert_eq!(Reply::decode(&bytes, Family::V4), Ok(refusal));
         }

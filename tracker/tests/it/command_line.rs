@@ -1,6 +1,7 @@
 //! The program itself: what it prints, how it starts, fails and ends.
 
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -27,7 +28,7 @@ fn one_line_per_listener_names_the_address_that_clients_use() {
 fn a_signal_ends_it_cleanly_and_soon_also_with_open_connections() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let program = Program::on_ipv4();
-        let idle = std::net::TcpStream::connect(program.address(0)).unwrap();
+        let idle = TcpStream::connect(program.address(0)).unwrap();
         let (status, took, log) = program.end(signal);
         assert_eq!(status.code(), Some(0), "{signal}: {log}");
         assert!(took < Duration::from_secs(3), "{signal} took {took:?}");
@@ -36,10 +37,24 @@ fn a_signal_ends_it_cleanly_and_soon_also_with_open_connections() {
 }
 
 #[test]
+fn the_log_has_counts_and_neither_addresses_nor_whole_hashes() {
+    let program = Program::on_ipv4();
+    let target = "/announce?info_hash=hashhashhashhashhash&peer_id=peerpeerpeerpeerpeer&port=54321";
+    let mut stream = TcpStream::connect(program.address(0)).unwrap();
+    write!(stream, "GET {target} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").unwrap();
+    stream.read_to_end(&mut Vec::new()).unwrap();
+    let (_, _, log) = program.end(Signal::SIGTERM);
+    assert!(log.contains("http_announce=1") && log.contains("peers_v4=1"), "{log}");
+    for secret in ["127.0.0.1", "54321", "hashhash", "68617368", "peerpeer"] {
+        assert!(!log.to_lowercase().contains(secret), "{secret} is in the log:\n{log}");
+    }
+}
+
+#[test]
 fn a_restarted_tracker_gets_its_ports_back_at_once() {
     let program = Program::on_ipv4();
     let (http, udp) = (program.address(0).to_string(), program.address(1).to_string());
-    let open = std::net::TcpStream::connect(program.address(0)).unwrap();
+    let open = TcpStream::connect(program.address(0)).unwrap();
     assert_eq!(program.end(Signal::SIGKILL).0.code(), None);
     let program = Program::start(&[("http", &http), ("udp", &udp)]);
     assert_eq!(program.address(0).to_string(), http);
