@@ -80,8 +80,7 @@ impl Driver {
                 self.report(Input::Drained(buffered)).await?;
             }
             told_bytes = buffered;
-            let interest =
-                if output.is_empty() { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
+            let interest = if output.is_empty() { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
             let timeout = link.connection().poll_timeout();
             tokio::select! {
                 ready = stream.ready(interest) => {

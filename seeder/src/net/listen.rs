@@ -23,7 +23,9 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// Binds all addresses of both families at this port, or the IPv4 ones where there is no IPv6.
 pub fn bind_everywhere(port: u16) -> io::Result<TcpListener> {
     match bind_socket((Ipv6Addr::UNSPECIFIED, port).into(), false) {
-        Err(error) if error.kind() != io::ErrorKind::AddrInUse => bind_socket((Ipv4Addr::UNSPECIFIED, port).into(), true),
+        Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+            bind_socket((Ipv4Addr::UNSPECIFIED, port).into(), true)
+        }
         bound => bound,
     }
 }

@@ -17,13 +17,13 @@ use tokio::task::JoinSet;
 use super::handle::Ask;
 use super::secrets::Secrets;
 use super::waiter::Waiters;
-use super::{NewEntry, announces, indexer, reads, snapshot, writes};
+use super::{NewEntry, announces, indexer, writes};
 use crate::net::tracker::TrackerClient;
 use crate::net::{self, Admission, Clock, Driver, Report};
 use crate::store::{Reading, StorageError, Store};
 use crate::swarm::{
-    Action, Announced, Command, ConnectionId, Ended, Engine, Input, JobId, Link, Outcome, Read, Snapshot, SyncGoal,
-    Write,
+    self, Action, Announced, Command, ConnectionId, Ended, Engine, Input, JobId, Link, Outcome, Read, Said, Snapshot,
+    SyncGoal, Write,
 };
 
 /// Reports of connections that wait for the engine; a connection that finds no room waits, and its peer with it.
@@ -58,7 +58,7 @@ pub(super) struct EngineTask {
     loading: usize,
     deferred: VecDeque<Ask>,
     reports: Ends<mpsc::Sender<Report>, mpsc::Receiver<Report>>,
-    served: Ends<mpsc::UnboundedSender<(Served, reads::Said)>, mpsc::UnboundedReceiver<(Served, reads::Said)>>,
+    served: Ends<mpsc::UnboundedSender<(Served, Said)>, mpsc::UnboundedReceiver<(Served, Said)>>,
     announced: Ends<mpsc::UnboundedSender<(FeedId, Announced)>, mpsc::UnboundedReceiver<(FeedId, Announced)>>,
     loaded: Ends<mpsc::UnboundedSender<Loaded>, mpsc::UnboundedReceiver<Loaded>>,
     written: mpsc::UnboundedReceiver<(JobId, Outcome)>,
@@ -256,7 +256,7 @@ impl EngineTask {
             let read = || {
                 let txn = store.read()?;
                 let Some(row) = txn.feed(feed)? else { return Ok(None) };
-                snapshot::snapshot(&txn, feed, row).map(|snapshot| Some(Box::new(snapshot)))
+                Snapshot::read(&txn, feed, row).map(|snapshot| Some(Box::new(snapshot)))
             };
             match read() {
                 Ok(snapshot) => drop(loaded.send(Loaded::One(feed, snapshot))),
@@ -312,7 +312,7 @@ impl EngineTask {
         }
     }
 
-    fn take_served(&mut self, (connection, most, bytes): Served, said: reads::Said) {
+    fn take_served(&mut self, (connection, most, bytes): Served, said: Said) {
         for (connection, command) in said {
             self.command(connection, command);
         }
@@ -376,7 +376,7 @@ impl EngineTask {
         let (store, served) = (self.shared.store.clone(), self.served.sender.clone());
         tokio::task::spawn_blocking(move || {
             let said = read_and_say(&store, &read);
-            let bytes = reads::payload_bytes(&said);
+            let bytes = swarm::payload_bytes(&said);
             // The task that waits for it may be gone: so is the peer then.
             let _ = served.send(((to.connection, read.answer_bytes(), bytes), said));
         });
@@ -445,24 +445,21 @@ fn fresh_seed() -> Result<[u8; 32], getrandom::Error> {
 
 fn read_all(store: &Store) -> Result<Vec<Snapshot>, StorageError> {
     let txn = store.read()?;
-    txn.feeds()?.into_iter().map(|(feed, row)| snapshot::snapshot(&txn, feed, row)).collect()
+    txn.feeds()?.into_iter().map(|(feed, row)| Snapshot::read(&txn, feed, row)).collect()
 }
 
-fn read_and_say(store: &Store, read: &Read) -> reads::Said {
+fn read_and_say(store: &Store, read: &Read) -> Said {
     match store.read() {
-        Ok(txn) => reads::run(&txn, read),
+        Ok(txn) => swarm::answer(&txn, read),
         Err(error) => {
             tracing::error!(%error, "the store could not be read");
-            reads::decline(read)
+            swarm::decline(read)
         }
     }
 }
 
 /// Starts the thread that reads what peers are told unasked, in its order.
-fn start_teller(
-    store: Store,
-    served: mpsc::UnboundedSender<(Served, reads::Said)>,
-) -> mpsc::UnboundedSender<Read> {
+fn start_teller(store: Store, served: mpsc::UnboundedSender<(Served, Said)>) -> mpsc::UnboundedSender<Read> {
     let (tells, mut told) = mpsc::unbounded_channel::<Read>();
     tokio::task::spawn_blocking(move || {
         while let Some(read) = told.blocking_recv() {

@@ -9,17 +9,13 @@ mod error;
 mod handle;
 mod indexer;
 mod options;
-mod reads;
 mod secrets;
-mod snapshot;
 mod start;
 mod waiter;
 mod writes;
 
-
-
+pub use crate::swarm::{Attempt, AttemptKind, FeedOutcome, NewEntry, Progress, SyncFailure, SyncGoal};
+pub use crate::swarm::{FeedStatus, LogStatus, NodeStatus, PeerStatus, SeederStatus, TrackerStatus};
 pub use error::{ProbeError, StartError, WaitError};
 pub use handle::Node;
 pub use options::{Listen, NodeOptions};
-pub use crate::swarm::{Attempt, AttemptKind, FeedOutcome, NewEntry, Progress, SyncFailure, SyncGoal};
-pub use crate::swarm::{FeedStatus, LogStatus, NodeStatus, PeerStatus, SeederStatus, TrackerStatus};

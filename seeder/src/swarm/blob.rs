@@ -58,14 +58,16 @@ impl Blob {
     /// A blob of which those groups are held for which `held` says so.
     pub fn new(reference: BlobRef, held: impl Fn(u32) -> bool) -> Self {
         let count = u32::try_from(BlobHeld::groups_in(reference.size.bytes())).expect("a blob has at most 2^20 groups");
-        let groups: Vec<_> =
-            (0..count).map(|group| if held(group) { Group::Held } else { Group::Missing }).collect();
+        let groups: Vec<_> = (0..count).map(|group| if held(group) { Group::Held } else { Group::Missing }).collect();
         let left = groups.iter().filter(|group| **group != Group::Held).count() as u64;
         let mut blob = Self { reference, groups, left, held_bytes: 0, first_missing: 0, asked: BTreeMap::new() };
         blob.held_bytes = if left == 0 {
             reference.size.bytes()
         } else {
-            (0..count).filter(|group| blob.groups[*group as usize] == Group::Held).map(|group| blob.group_bytes(group)).sum()
+            (0..count)
+                .filter(|group| blob.groups[*group as usize] == Group::Held)
+                .map(|group| blob.group_bytes(group))
+                .sum()
         };
         blob
     }

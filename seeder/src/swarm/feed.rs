@@ -245,8 +245,7 @@ impl Feed {
     /// The seeders that manifest and link name: address, key, and whether the manifest lists it.
     pub fn seeders(&self) -> Vec<(String, Option<WitnessKey>, bool)> {
         let listed = self.records.iter().flat_map(|records| &records.manifest().content().seeders);
-        let mut seeders: Vec<_> =
-            listed.map(|seeder| (seeder.address.clone(), Some(seeder.witness), true)).collect();
+        let mut seeders: Vec<_> = listed.map(|seeder| (seeder.address.clone(), Some(seeder.witness), true)).collect();
         for hint in &self.hints {
             if seeders.iter().all(|(address, ..)| *address != hint.address) {
                 seeders.push((hint.address.clone(), hint.witness, false));

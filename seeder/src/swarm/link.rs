@@ -43,10 +43,9 @@ impl Link {
             Command::Open(feed, interest) => {
                 return match connection.open(feed, interest) {
                     Ok(_) => {}
-                    Err(_) => self.refused.push_back((
-                        Event::Refused { channel: ChannelId(0), feed, code: RejectCode::OverLimit },
-                        None,
-                    )),
+                    Err(_) => self
+                        .refused
+                        .push_back((Event::Refused { channel: ChannelId(0), feed, code: RejectCode::OverLimit }, None)),
                 };
             }
             Command::Accept(channel, feed, interest) => {

@@ -22,11 +22,6 @@ pub struct Place {
 impl Place {
     /// A place to be dialled at once.
     pub fn new(now: Moment) -> Self {
-        Self {
-            connection: None,
-            not_before: now,
-            backoff: Backoff::new(REDIAL_FIRST, REDIAL_LONGEST),
-            itself: false,
-        }
+        Self { connection: None, not_before: now, backoff: Backoff::new(REDIAL_FIRST, REDIAL_LONGEST), itself: false }
     }
 }

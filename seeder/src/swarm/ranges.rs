@@ -54,8 +54,7 @@ impl Ranges {
 
     /// Whether all of a range is in the set.
     pub fn contains(&self, range: &Range<u64>) -> bool {
-        range.is_empty()
-            || self.by_start.range(..=range.start).next_back().is_some_and(|(_, &end)| end >= range.end)
+        range.is_empty() || self.by_start.range(..=range.start).next_back().is_some_and(|(_, &end)| end >= range.end)
     }
 
     /// How many positions.

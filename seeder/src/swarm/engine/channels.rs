@@ -17,7 +17,13 @@ const REFUSED_FOR: Duration = Duration::from_secs(300);
 
 impl Engine {
     /// A message of a peer.
-    pub(super) fn handle_message(&mut self, now: Moment, connection: ConnectionId, event: Event, ticket: Option<Ticket>) {
+    pub(super) fn handle_message(
+        &mut self,
+        now: Moment,
+        connection: ConnectionId,
+        event: Event,
+        ticket: Option<Ticket>,
+    ) {
         match event {
             Event::OpenRequested { channel, swarm, interest } => {
                 self.handle_open(now, connection, channel, swarm, &interest);
@@ -58,12 +64,16 @@ impl Engine {
 
     /// Opens every feed that may be found at this peer's address and is not open yet.
     pub(super) fn open_with(&mut self, now: Moment, connection: ConnectionId) {
-        let Some(address) = self.peers.get(&connection).and_then(crate::swarm::peer::Peer::reachable_at) else { return };
+        let Some(address) = self.peers.get(&connection).and_then(crate::swarm::peer::Peer::reachable_at) else {
+            return;
+        };
         let feeds: Vec<FeedId> = self
             .feeds
             .values()
             .filter(|feed| self.is_active(feed))
-            .filter(|feed| feed.spots.get(&address).is_some_and(|spot| spot.refused_until.is_none_or(|until| until <= now)))
+            .filter(|feed| {
+                feed.spots.get(&address).is_some_and(|spot| spot.refused_until.is_none_or(|until| until <= now))
+            })
             .map(|feed| feed.id)
             .collect();
         for feed in feeds {
@@ -88,7 +98,11 @@ impl Engine {
     pub(super) fn open_feed(&mut self, _now: Moment, connection: ConnectionId, id: FeedId) {
         let Some(feed) = self.feeds.get_mut(&id) else { return };
         let Some(peer) = self.peers.get_mut(&connection) else { return };
-        if peer.closing || peer.hello.is_none() || peer.shares.contains_key(&id) || peer.shares.len() >= CHANNELS_PER_PEER {
+        if peer.closing
+            || peer.hello.is_none()
+            || peer.shares.contains_key(&id)
+            || peer.shares.len() >= CHANNELS_PER_PEER
+        {
             return;
         }
         if !peer.opening.insert(id) {

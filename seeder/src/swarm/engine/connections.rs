@@ -9,7 +9,9 @@ use peerfeed_protocol::peer::{Closed, Event, Fault, Moment, PeerHello};
 use super::{Action, Command, Engine};
 use crate::swarm::ConnectionId;
 use crate::swarm::input::{Ended, Input};
-use crate::swarm::limits::{ADDRESSES_PER_FEED, CONNECTIONS, DIALS, PEERS_SOUGHT, REDIAL_FIRST, REDIAL_GIVE_UP, STEADY};
+use crate::swarm::limits::{
+    ADDRESSES_PER_FEED, CONNECTIONS, DIALS, PEERS_SOUGHT, REDIAL_FIRST, REDIAL_GIVE_UP, STEADY,
+};
 use crate::swarm::peer::Peer;
 use crate::swarm::place::Place;
 use crate::swarm::progress::AttemptKind;
@@ -80,9 +82,7 @@ impl Engine {
             self.close(connection, RejectCode::Closed);
             return;
         }
-        let twin = |peer: &&Peer| {
-            peer.id != connection && peer.node == Some(node) && !peer.closing
-        };
+        let twin = |peer: &&Peer| peer.id != connection && peer.node == Some(node) && !peer.closing;
         let twins: Vec<_> = self.peers.values().filter(twin).map(|peer| (peer.id, peer.dialled_here())).collect();
         for (twin, dialled) in twins {
             // One that was dialled twice keeps its first connection; one that came twice has lost its first.
@@ -320,7 +320,10 @@ impl Engine {
     /// Dials an address for a feed, and for all other feeds that may be found there.
     fn dial(&mut self, id: FeedId, address: String, witness: Option<WitnessKey>) {
         let connection = self.next_connection();
-        let others = self.feeds.values().filter(|feed| feed.id != id && self.is_active(feed) && feed.spots.contains_key(&address));
+        let others = self
+            .feeds
+            .values()
+            .filter(|feed| feed.id != id && self.is_active(feed) && feed.spots.contains_key(&address));
         let ids: Vec<FeedId> = std::iter::once(id).chain(others.map(|feed| feed.id)).collect();
         let mut peer = Peer::new(connection, Some(address.clone()), None);
         let mut opens = Vec::new();

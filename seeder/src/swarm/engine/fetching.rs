@@ -307,8 +307,11 @@ impl Engine {
         if !new {
             return;
         }
-        let without_body: Vec<u64> =
-            (range.start..).zip(entries.entries()).filter(|(_, entry)| entry.body.is_none()).map(|(at, _)| at).collect();
+        let without_body: Vec<u64> = (range.start..)
+            .zip(entries.entries())
+            .filter(|(_, entry)| entry.body.is_none())
+            .map(|(at, _)| at)
+            .collect();
         log.came(&range);
         let write = Write::Entries { feed: id, entries };
         let bytes = write.payload_bytes();
@@ -405,7 +408,8 @@ impl Engine {
         shares.into_iter().any(|share| {
             wanted.iter().any(|root| match share.blobs.get(root) {
                 Some(Holding::Told(_)) => feed.queue.values().filter_map(|blob| feed.blobs.get(blob)).any(|blob| {
-                    blob.reference().root == *root && share.blobs.get(root).is_some_and(|holding| blob.lacks_of(holding))
+                    blob.reference().root == *root
+                        && share.blobs.get(root).is_some_and(|holding| blob.lacks_of(holding))
                 }),
                 Some(Holding::Nothing) => false,
                 None => share.blobs_asked.get(root).is_none_or(|asked| now.since(*asked) < ASK_BLOBS_EVERY),

@@ -52,8 +52,7 @@ impl Engine {
             if let Some((_, share)) = peer.share_of(channel) {
                 share.hear_held(state);
             }
-            if first
-                && let Some(spot) = peer.reachable_at().and_then(|at| self.feeds.get_mut(&id)?.spots.get_mut(&at))
+            if first && let Some(spot) = peer.reachable_at().and_then(|at| self.feeds.get_mut(&id)?.spots.get_mut(&at))
             {
                 spot.answered = true;
                 spot.error = None;
@@ -140,7 +139,13 @@ impl Engine {
     }
 
     /// A peer's log grew just now.
-    pub(super) fn handle_push(&mut self, now: Moment, connection: ConnectionId, channel: ChannelId, pushed: PushedHead) {
+    pub(super) fn handle_push(
+        &mut self,
+        now: Moment,
+        connection: ConnectionId,
+        channel: ChannelId,
+        pushed: PushedHead,
+    ) {
         let Some((id, _)) = self.peers.get_mut(&connection).and_then(|peer| peer.share_of(channel)) else { return };
         match self.take_head(connection, id, &pushed.news) {
             Verdict::Lie => self.ban(now, connection),

@@ -75,7 +75,9 @@ impl Engine {
                 continue;
             }
             let (entries_stored, holds_all) = feed.stored_by(witness);
-            if let Some(seeder) = seeders.iter_mut().find(|seeder| seeder.address == *address && seeder.witness.is_none()) {
+            if let Some(seeder) =
+                seeders.iter_mut().find(|seeder| seeder.address == *address && seeder.witness.is_none())
+            {
                 (seeder.witness, seeder.entries_stored, seeder.holds_all) = (Some(*witness), entries_stored, holds_all);
                 continue;
             }
@@ -92,12 +94,7 @@ impl Engine {
         seeders
     }
 
-    fn is_connected_to(
-        &self,
-        id: FeedId,
-        witness: Option<peerfeed_protocol::ids::WitnessKey>,
-        address: &str,
-    ) -> bool {
+    fn is_connected_to(&self, id: FeedId, witness: Option<peerfeed_protocol::ids::WitnessKey>, address: &str) -> bool {
         self.peers.values().filter(|peer| peer.shares.contains_key(&id)).any(|peer| match witness {
             Some(witness) => peer.hello.as_ref().and_then(|hello| hello.witness) == Some(witness),
             None => peer.dialled.as_deref() == Some(address),

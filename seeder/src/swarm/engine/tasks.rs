@@ -52,8 +52,7 @@ impl Engine {
             if !self.options.serve {
                 feed.newest = goal.newest;
             }
-            let start =
-                Start { entries: feed.entries().0, blob_bytes: feed.blob_bytes(), ..Start::default() };
+            let start = Start { entries: feed.entries().0, blob_bytes: feed.blob_bytes(), ..Start::default() };
             starts.insert(*id, start);
         }
         let sync = Sync { feeds: starts, goal, blob, timeout, began: now, moved: now, moved_at: (0, 0), told: None };
@@ -133,7 +132,10 @@ impl Engine {
                 let still_wanted = feed.wants_all_blobs();
                 if !still_wanted {
                     let queued: Vec<BlobRef> = feed.queue.values().copied().collect();
-                    queued.iter().filter(|blob| sync.blob.is_none_or(|only| only == **blob)).for_each(|blob| feed.unqueue_blob(blob));
+                    queued
+                        .iter()
+                        .filter(|blob| sync.blob.is_none_or(|only| only == **blob))
+                        .for_each(|blob| feed.unqueue_blob(blob));
                 }
                 if feed.users == 0 {
                     feed.newest = None;
@@ -185,7 +187,11 @@ impl Engine {
         let done: Vec<String> = if listed.is_empty() {
             feed.met.iter().filter(|(witness, _)| holds(witness)).map(|(_, address)| address.clone()).collect()
         } else {
-            listed.iter().filter(|(_, witness, _)| witness.as_ref().is_some_and(holds)).map(|(at, ..)| at.clone()).collect()
+            listed
+                .iter()
+                .filter(|(_, witness, _)| witness.as_ref().is_some_and(holds))
+                .map(|(at, ..)| at.clone())
+                .collect()
         };
         if !done.is_empty() {
             return Some(Ok(done));
@@ -200,7 +206,13 @@ impl Engine {
         }
     }
 
-    fn check_probe(&self, now: Moment, id: FeedId, address: &str, until: Moment) -> Option<Result<WitnessKey, ProbeFailure>> {
+    fn check_probe(
+        &self,
+        now: Moment,
+        id: FeedId,
+        address: &str,
+        until: Moment,
+    ) -> Option<Result<WitnessKey, ProbeFailure>> {
         let connection = self.places.get(address).and_then(|place| place.connection);
         let peer = connection.and_then(|connection| self.peers.get(&connection));
         if let Some(peer) = peer.filter(|peer| peer.shares.contains_key(&id)) {
@@ -253,7 +265,9 @@ impl Engine {
             let all_failed = !outcomes.is_empty() && outcomes.iter().all(|outcome| !outcome.tried.is_empty());
             return Some(match failure {
                 Some(failure) if ids.len() == 1 || all_failed => Progress::Failed(failure),
-                _ if all_failed => Progress::Failed(SyncFailure::NobodyAnswered { feed: ids[0], tried: outcomes[0].tried.clone() }),
+                _ if all_failed => {
+                    Progress::Failed(SyncFailure::NobodyAnswered { feed: ids[0], tried: outcomes[0].tried.clone() })
+                }
                 _ => Progress::Done(outcomes),
             });
         }
@@ -327,11 +341,14 @@ impl Engine {
 
     /// Entries and bytes of blobs that a sync has brought so far.
     fn brought(&self, sync: &Sync) -> (u64, u64) {
-        sync.feeds.iter().filter_map(|(id, start)| Some((self.feeds.get(id)?, start))).fold((0, 0), |sum, (feed, start)| {
-            let entries = feed.entries().0.saturating_sub(start.entries);
-            let bytes = feed.blob_bytes().saturating_sub(start.blob_bytes);
-            (sum.0 + entries, sum.1 + bytes)
-        })
+        sync.feeds.iter().filter_map(|(id, start)| Some((self.feeds.get(id)?, start))).fold(
+            (0, 0),
+            |sum, (feed, start)| {
+                let entries = feed.entries().0.saturating_sub(start.entries);
+                let bytes = feed.blob_bytes().saturating_sub(start.blob_bytes);
+                (sum.0 + entries, sum.1 + bytes)
+            },
+        )
     }
 
     fn progress(&self, sync: &Sync) -> Progress {
@@ -351,7 +368,15 @@ impl Engine {
 
     fn outcome(&self, id: FeedId, start: &Start) -> FeedOutcome {
         let Some(feed) = self.feeds.get(&id) else {
-            return FeedOutcome { feed: id, new_entries: 0, entries_held: 0, entries: 0, blob_bytes: 0, peers: 0, tried: Vec::new() };
+            return FeedOutcome {
+                feed: id,
+                new_entries: 0,
+                entries_held: 0,
+                entries: 0,
+                blob_bytes: 0,
+                peers: 0,
+                tried: Vec::new(),
+            };
         };
         let (entries_held, entries) = feed.entries();
         let stated = |peer: &&crate::swarm::peer::Peer| peer.shares.get(&id).is_some_and(|share| share.stated);

@@ -49,7 +49,10 @@ impl Engine {
             if self.announces >= ANNOUNCES {
                 return;
             }
-            if !self.options.serve && self.is_served_by_peers(id) && self.feeds.get(&id).is_some_and(crate::swarm::feed::Feed::is_complete) {
+            if !self.options.serve
+                && self.is_served_by_peers(id)
+                && self.feeds.get(&id).is_some_and(crate::swarm::feed::Feed::is_complete)
+            {
                 continue;
             }
             let Some(announcer) = self.announcers.get_mut(&id) else { continue };

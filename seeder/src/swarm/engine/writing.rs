@@ -9,9 +9,9 @@ use peerfeed_protocol::peer::Moment;
 use peerfeed_protocol::peer::message::Interest;
 
 use super::{Action, Engine};
+use crate::swarm::ConnectionId;
 use crate::swarm::action::{JobId, Outcome, Read, Recipient, Write};
 use crate::swarm::limits::TELL_EVERY;
-use crate::swarm::ConnectionId;
 
 /// A write that is under way.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Reads what peers are to be told or have asked for, and makes the commands that say it.
+//! What peers are to be told or have asked for, read from the store, and the commands that say it.
 
 use bytes::Bytes;
 use peerfeed_protocol::feed::BlobRef;
@@ -11,9 +11,9 @@ use peerfeed_protocol::peer::message::{
 };
 use peerfeed_protocol::peer::{ChannelId, EntriesAnswer, RequestId};
 
+use super::action::{Command, ConnectionId, Read, Recipient};
+use super::limits::PUSH_BODY_BYTES;
 use crate::store::{LogRow, ReadTxn, Reading, StorageError, StoredEntry};
-use crate::swarm::limits::PUSH_BODY_BYTES;
-use crate::swarm::{Command, ConnectionId, Read};
 
 /// Bytes of entries in one frame: small enough that the receiver has something to do while the next one travels.
 const FRAME_BYTES: usize = 200_000;
@@ -25,7 +25,7 @@ const FIRST_FRAME_BYTES: usize = FIRST_FLIGHT_BYTES_MAX;
 pub type Said = Vec<(ConnectionId, Command)>;
 
 /// Reads what is asked; a disk that fails is answered by rejections.
-pub fn run(txn: &ReadTxn, read: &Read) -> Said {
+pub fn answer(txn: &ReadTxn, read: &Read) -> Said {
     match read {
         Read::State { to, feed, known, newest } => state(txn, *feed, to.channel, known, *newest)
             .unwrap_or_default()
@@ -33,7 +33,7 @@ pub fn run(txn: &ReadTxn, read: &Read) -> Said {
             .map(|command| (to.connection, command))
             .collect(),
         Read::Push { to, feed, log } => {
-            let push = |(to, from): &(crate::swarm::Recipient, u64)| {
+            let push = |(to, from): &(Recipient, u64)| {
                 let command = push(txn, *feed, *log, to.channel, *from).ok().flatten()?;
                 Some((to.connection, command))
             };
@@ -41,17 +41,21 @@ pub fn run(txn: &ReadTxn, read: &Read) -> Said {
         }
         Read::Entries { to, request, feed, wanted } => {
             let answers = entries(txn, *feed, wanted).unwrap_or_default();
-            answered(to.channel, *request, answers.into_iter().map(|answer| {
-                Command::AnswerEntries(to.channel, *request, answer)
-            }))
+            answered(
+                to.channel,
+                *request,
+                answers.into_iter().map(|answer| Command::AnswerEntries(to.channel, *request, answer)),
+            )
             .map(|command| (to.connection, command))
             .collect()
         }
         Read::Chunks { to, request, feed, wanted } => {
             let answer = chunks(txn, *feed, wanted).ok().flatten();
-            answered(to.channel, *request, answer.into_iter().map(|(proof, chunks)| {
-                Command::AnswerChunks(to.channel, *request, proof, chunks)
-            }))
+            answered(
+                to.channel,
+                *request,
+                answer.into_iter().map(|(proof, chunks)| Command::AnswerChunks(to.channel, *request, proof, chunks)),
+            )
             .map(|command| (to.connection, command))
             .collect()
         }
@@ -154,12 +158,7 @@ fn held(txn: &ReadTxn, logs: &[LogRow]) -> Result<Option<Vec<HeldRange>>, Storag
 }
 
 /// The newest entries of these logs, as far as they fit into what is wanted.
-fn newest(
-    txn: &ReadTxn,
-    logs: &[&LogRow],
-    newest: Newest,
-    channel: ChannelId,
-) -> Result<Vec<Command>, StorageError> {
+fn newest(txn: &ReadTxn, logs: &[&LogRow], newest: Newest, channel: ChannelId) -> Result<Vec<Command>, StorageError> {
     let mut parts: Vec<(LogId, u64, EntriesAnswer)> = Vec::new();
     let mut left = newest.body_bytes as usize;
     for log in logs {
@@ -232,7 +231,11 @@ fn weight(entry: &StoredEntry) -> usize {
 }
 
 /// A group of chunks with its proof; none if it is not held.
-fn chunks(txn: &ReadTxn, feed: FeedId, wanted: &ChunksWanted) -> Result<Option<(RangeProof, Vec<Bytes>)>, StorageError> {
+fn chunks(
+    txn: &ReadTxn,
+    feed: FeedId,
+    wanted: &ChunksWanted,
+) -> Result<Option<(RangeProof, Vec<Bytes>)>, StorageError> {
     let blob = BlobRef { root: wanted.root, size: wanted.size };
     let Some(row) = txn.blob(feed, blob)? else { return Ok(None) };
     let chunks = txn.chunks(&row, wanted.from..wanted.to)?;
