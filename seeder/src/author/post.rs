@@ -36,7 +36,7 @@ pub struct Draft {
 impl Author {
     /// Writes a post and returns its place when it is synced to disk, files included.
     ///
-    /// `progress` is told how far the sealing of the files has come, at most a few times per second of work.
+    /// `progress` is told how far the sealing of the files has come, after every 8 MiB or so.
     pub fn post(&self, draft: &Draft, progress: &mut dyn FnMut(SealProgress)) -> Result<EntryPlace, AuthorError> {
         check(draft)?;
         let files = SealedFiles::seal(&self.store, &draft.files, progress)?;

@@ -11,7 +11,7 @@ use super::limits::BITMAP_GROUPS;
 use super::meta::{Counter, take_number};
 use super::txn::{View, WriteTxn};
 use super::usage::{self, Change};
-use super::{arrival, chunks, feeds, logs};
+use super::{arrival, chunks, feeds, logs, own_blob, sweeping};
 
 type Key = (&'static [u8; 32], u64);
 
@@ -24,8 +24,6 @@ pub(super) const REFERENCES: TableDefinition<'_, (u32, u32), u64> = TableDefinit
 pub(super) const FEED_BLOBS: TableDefinition<'_, (u32, u32), (&[u8; 32], u64)> = TableDefinition::new("feed blobs");
 /// (blob, page) -> one bit per group of chunks, the first in the highest bit
 pub(super) const HELD_GROUPS: TableDefinition<'_, (u32, u32), &[u8]> = TableDefinition::new("held groups");
-/// blobs that are being sealed here, and that no entry refers to yet
-pub(super) const UNREFERRED: TableDefinition<'_, u32, ()> = TableDefinition::new("unreferred blobs");
 
 /// How much of a blob is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,7 +122,7 @@ pub(super) fn refer(txn: &mut WriteTxn, feed: u32, blob: BlobRef) -> Result<(), 
         Some(row) => row,
         None => (insert(txn, blob, 0)?, 0),
     };
-    txn.change(UNREFERRED)?.remove(number)?;
+    own_blob::referred(txn, number)?;
     let count = txn.table(REFERENCES)?.get((number, feed))?.map_or(0, |count| count.value());
     txn.change(REFERENCES)?.insert((number, feed), count + 1)?;
     if count == 0 {
@@ -184,89 +182,21 @@ pub(super) fn mark_group(txn: &mut WriteTxn, blob: u32, group: u32) -> Result<bo
     Ok(new)
 }
 
-/// Frees a blob and all of its chunks.
-pub(super) fn free(txn: &mut WriteTxn, number: u32, blob: Option<BlobRef>) -> Result<(), StorageError> {
-    if let Some(blob) = blob {
-        txn.change(BLOBS)?.remove((blob.root.as_bytes(), blob.size.bytes()))?;
-    }
-    txn.change(UNREFERRED)?.remove(number)?;
-    txn.change(HELD_GROUPS)?.retain_in((number, 0)..=(number, u32::MAX), |_, _| false)?;
-    let freed = chunks::remove_all(txn, number)?;
-    usage::charge_total(txn, Change::chunks(freed).freed())
-}
-
 /// Takes back all references of a feed, and frees what nobody else refers to. spec: STORE-11
 pub(super) fn remove_feed(txn: &mut WriteTxn, feed: u32) -> Result<(), StorageError> {
     let mut blobs = Vec::new();
     txn.change(FEED_BLOBS)?.retain_in((feed, 0)..=(feed, u32::MAX), |(_, number), (root, bytes)| {
-        blobs.push((number, BlobRoot::new(*root), bytes));
+        blobs.push((number, *root, bytes));
         false
     })?;
     for (number, root, bytes) in blobs {
         txn.change(REFERENCES)?.remove((number, feed))?;
         if referring(txn, number)?.is_empty() {
-            free(txn, number, Some(BlobRef { root, size: size(bytes)? }))?;
+            let held_bytes = txn.change(BLOBS)?.remove((&root, bytes))?.map_or(0, |row| row.value().1);
+            sweeping::doom(txn, number, held_bytes)?;
         }
     }
     Ok(())
-}
-
-/// Frees the blobs that no entry came to refer to: of posts that were never finished. For the opening of the store.
-/// spec: STORE-14
-pub(super) fn sweep(txn: &mut WriteTxn) -> Result<(), StorageError> {
-    let numbers =
-        txn.table(UNREFERRED)?.iter()?.map(|row| Ok(row?.0.value())).collect::<Result<Vec<_>, StorageError>>()?;
-    if numbers.is_empty() {
-        return Ok(());
-    }
-    let mut named = Vec::new();
-    for row in txn.table(BLOBS)?.iter()? {
-        let (key, value) = row?;
-        if numbers.contains(&value.value().0) {
-            let (root, bytes) = key.value();
-            named.push((value.value().0, BlobRef { root: BlobRoot::new(*root), size: size(bytes)? }));
-        }
-    }
-    for number in numbers {
-        let blob = named.iter().find(|(named, _)| *named == number).map(|(_, blob)| *blob);
-        free(txn, number, blob)?;
-    }
-    Ok(())
-}
-
-/// A blob that is being sealed here: its name is known when the last chunk is.
-#[derive(Debug)]
-pub struct OwnBlob {
-    pub(super) number: u32,
-}
-
-impl OwnBlob {
-    /// A second handle, for the next job that writes to the same blob.
-    #[must_use]
-    pub fn again(&self) -> Self {
-        Self { number: self.number }
-    }
-}
-
-impl WriteTxn {
-    /// Begins a blob that is sealed here. Until an entry refers to it, it is freed when the store is next opened.
-    pub fn begin_own_blob(&mut self) -> Result<OwnBlob, WriteError> {
-        let number = take_number(self, Counter::Blob)?;
-        self.change(UNREFERRED)?.insert(number, ())?;
-        Ok(OwnBlob { number })
-    }
-
-    /// Names a blob that is sealed here, after its last chunk.
-    pub fn finish_own_blob(&mut self, own: &OwnBlob, blob: BlobRef) -> Result<(), WriteError> {
-        put(self, own.number, blob, blob.size.bytes())?;
-        Ok(())
-    }
-
-    /// Frees a blob whose sealing was broken off.
-    pub fn discard_own_blob(&mut self, own: &OwnBlob) -> Result<(), WriteError> {
-        free(self, own.number, None)?;
-        Ok(())
-    }
 }
 
 /// A chunk of a feed's blob.

@@ -10,7 +10,7 @@ use peerfeed_protocol::limits::CHUNK_BYTES;
 use peerfeed_protocol::merkle::{Hash, NodePos, Nodes, leaf_hash, node_hash};
 use redb::{ReadableTable, TableDefinition};
 
-use super::blobs::{self, BlobRow, OwnBlob};
+use super::blobs::{self, BlobRow};
 use super::error::{StorageError, WriteError};
 use super::limits::GROUP_CHUNKS;
 use super::txn::{View, WriteTxn};
@@ -80,18 +80,6 @@ impl WriteTxn {
         Ok(())
     }
 
-    /// Keeps chunks that were sealed here, in order, whole groups at a time but for the last.
-    pub fn put_own_chunks(&mut self, own: &OwnBlob, new: &NewChunks) -> Result<(), WriteError> {
-        let groups: Vec<_> = groups(new).collect();
-        self.insert_groups(own.number, &groups, new)?;
-        for (group, chunks) in groups {
-            blobs::mark_group(self, own.number, group)?;
-            let bytes = chunks.iter().map(|chunk| chunk.len() as u64).sum();
-            usage::charge_total(self, Change::chunks(bytes))?;
-        }
-        Ok(())
-    }
-
     fn insert_groups(&mut self, blob: u32, groups: &[(u32, &[Bytes])], new: &NewChunks) -> Result<(), WriteError> {
         let mut table = self.change(CHUNKS)?;
         let mut bytes = 0;
@@ -152,16 +140,21 @@ fn fits(blob: BlobRef, new: &NewChunks) -> Result<(), WriteError> {
     if whole && end <= count && lengths { Ok(()) } else { Err(WriteError::Outside) }
 }
 
-/// Removes the chunks of a blob and what proves them; returns their bytes.
-pub(super) fn remove_all(txn: &mut WriteTxn, blob: u32) -> Result<u64, StorageError> {
-    let mut bytes = 0;
-    txn.change(CHUNKS)?.retain_in((blob, 0)..=(blob, u32::MAX), |_, chunk| {
-        bytes += chunk.len() as u64;
-        false
-    })?;
+/// Keeps a run of groups of which none is held.
+pub(super) fn insert_run(txn: &mut WriteTxn, blob: u32, new: &NewChunks) -> Result<(), WriteError> {
+    let groups: Vec<_> = groups(new).collect();
+    txn.insert_groups(blob, &groups, new)?;
+    for (group, _) in groups {
+        blobs::mark_group(txn, blob, group)?;
+    }
+    Ok(())
+}
+
+/// Removes what proves the chunks of a blob.
+pub(super) fn remove_proofs(txn: &mut WriteTxn, blob: u32) -> Result<(), StorageError> {
     txn.change(LEAVES)?.retain_in((blob, 0)..=(blob, u32::MAX), |_, _| false)?;
     txn.change(BLOB_NODES)?.retain_in((blob, 0, 0)..=(blob, u8::MAX, u32::MAX), |_, _| false)?;
-    Ok(bytes)
+    Ok(())
 }
 
 /// The known nodes of a blob's tree, in one view. A failure of the disk looks like a missing node;

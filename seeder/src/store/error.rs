@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use peerfeed_protocol::limits::LOGS_PER_DEVICE_MAX;
 use thiserror::Error;
 
 /// The medium or the file under the store failed: the operator's matter.
@@ -131,6 +132,9 @@ pub enum WriteError {
     /// A quota is used up: the operator may raise it.
     #[error("{}", full(.0))]
     Full(Quota),
+    /// The device has as many logs as it may: it is at fault, or was restored too often.
+    #[error("this device has {LOGS_PER_DEVICE_MAX} logs already, and may not have more")]
+    TooManyLogs,
     /// No such feed is held here: the caller's fault.
     #[error("this feed is not in the store")]
     UnknownFeed,

@@ -27,6 +27,9 @@ pub const DISK_RESERVE_BYTES: u64 = 64 << 20;
 /// Without it a stream of empty entries would fill a disk under any quota.
 pub const ENTRY_OVERHEAD_BYTES: u64 = 200;
 
+/// Chunks that are freed in one go: 64 MB, some tens of milliseconds, which is what a job may have to wait.
+pub const SWEPT_CHUNKS_MAX: usize = 1_024;
+
 /// Chunks that are proven, stored and marked as held together. spec: STORE-9
 pub const GROUP_CHUNKS: u32 = 16;
 

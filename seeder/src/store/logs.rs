@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use peerfeed_protocol::feed::Head;
-use peerfeed_protocol::ids::{FeedId, LogId};
+use peerfeed_protocol::ids::{FeedId, Incarnation, LogId};
+use peerfeed_protocol::limits::LOGS_PER_DEVICE_MAX;
 use peerfeed_protocol::merkle::Hash;
 use redb::{ReadableTable, TableDefinition};
 
@@ -101,6 +102,7 @@ impl WriteTxn {
     /// Takes over a head as the newest of its log, which comes into being with its first one. The caller has checked that
     /// it continues the one held.
     ///
+    /// A device has at most 16 logs ([`WriteError::TooManyLogs`], spec: STORE-18).
     /// The same size with another root is [`WriteError::Contradiction`]; a forked log takes none
     /// ([`WriteError::Forked`]).
     pub fn put_head(&mut self, head: &Head) -> Result<HeadPut, WriteError> {
@@ -131,7 +133,10 @@ impl WriteTxn {
         Ok(HeadPut::Advanced)
     }
 
-    fn new_log(&mut self, feed: u32, log: LogId) -> Result<u32, StorageError> {
+    fn new_log(&mut self, feed: u32, log: LogId) -> Result<u32, WriteError> {
+        if of_device(self, feed, log)? >= LOGS_PER_DEVICE_MAX {
+            return Err(WriteError::TooManyLogs);
+        }
         let number = take_number(self, Counter::Log)?;
         self.change(LOG_NUMBERS)?.insert(number, (feed, &log.to_bytes()))?;
         Ok(number)
@@ -141,6 +146,12 @@ impl WriteTxn {
     pub(super) fn log(&self, feed: FeedId, log: LogId) -> Result<LogRow, WriteError> {
         row(self, feed, log)?.ok_or(WriteError::UnknownLog)
     }
+}
+
+/// How many logs the device of `log` has.
+fn of_device(view: &impl View, feed: u32, log: LogId) -> Result<usize, StorageError> {
+    let bound = |byte| LogId { incarnation: Incarnation::new([byte; 8]), ..log }.to_bytes();
+    Ok(view.table(LOGS)?.range((feed, &bound(0))..=(feed, &bound(0xff)))?.count())
 }
 
 pub(super) fn put_row(txn: &mut WriteTxn, feed: u32, row: &LogRow) -> Result<(), StorageError> {

@@ -13,7 +13,7 @@ use super::limits::{CACHE_BYTES_DEFAULT, DISK_RESERVE_BYTES};
 use super::lock::FolderLock;
 use super::txn::{ReadTxn, WriteTxn};
 use super::writer::{Bounds, Queue};
-use super::{Inner, Store, blobs, meta, tables};
+use super::{Inner, Store, meta, own_blob, tables};
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +105,6 @@ fn prepare(db: &Database) -> Result<(), StorageError> {
     let mut txn = WriteTxn::new(txn, None);
     tables::create(&mut txn)?;
     meta::put_format(&mut txn)?;
-    blobs::sweep(&mut txn)?;
+    own_blob::forsake_all(&mut txn)?;
     Ok(txn.into_inner().commit()?)
 }

@@ -3,8 +3,8 @@
 use super::error::StorageError;
 use super::txn::WriteTxn;
 use super::{
-    blobs, chunks, entries, epochs, feeds, forks, grants, held, logs, meta, nodes, own, profiles, records, stored_by,
-    timeline, usage,
+    blobs, chunks, entries, epochs, feeds, forks, grants, held, logs, meta, nodes, own, own_blob, profiles, records,
+    stored_by, sweeping, timeline, usage,
 };
 
 /// Makes every table that is not there. spec: STORE-4
@@ -24,7 +24,8 @@ pub(super) fn create(txn: &mut WriteTxn) -> Result<(), StorageError> {
     txn.change(blobs::REFERENCES)?;
     txn.change(blobs::FEED_BLOBS)?;
     txn.change(blobs::HELD_GROUPS)?;
-    txn.change(blobs::UNREFERRED)?;
+    txn.change(own_blob::UNREFERRED)?;
+    txn.change(sweeping::DOOMED)?;
     txn.change(chunks::CHUNKS)?;
     txn.change(chunks::LEAVES)?;
     txn.change(chunks::BLOB_NODES)?;

@@ -82,6 +82,11 @@ pub(super) fn check(txn: &WriteTxn, feed: FeedId, more_bytes: u64) -> Result<(),
     {
         return Err(WriteError::Full(Quota::Feed { bytes }));
     }
+    check_total(txn, more_bytes)
+}
+
+/// Refuses what would take the whole store over its quota.
+pub(super) fn check_total(txn: &WriteTxn, more_bytes: u64) -> Result<(), WriteError> {
     if let Some(bytes) = txn.total_quota_bytes()
         && total(txn)?.bytes().saturating_add(more_bytes) > bytes
     {

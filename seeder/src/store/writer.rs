@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use redb::{Database, Durability};
+use redb::{Database, Durability, ReadableDatabase};
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::{StorageError, WriteError};
 use super::limits::{BATCH_BYTES_MAX, BATCH_DURATION_MAX, BATCH_JOBS_MAX, DISK_RESERVE_BYTES, QUEUED_JOBS_MAX};
-use super::txn::WriteTxn;
+use super::sweeping;
+use super::txn::{ReadTxn, WriteTxn};
 
 /// A piece of work for the writer. It may run more than once, each time in a transaction that does not show what its
 /// earlier runs did; the last run counts.
@@ -117,14 +119,44 @@ struct Writer {
 
 impl Writer {
     fn work(mut self) {
-        while let Some(first) = self.jobs.blocking_recv() {
-            let mut batch = Vec::new();
-            let result = self.gather(first, &mut batch);
-            let failure = result.err().map(Arc::new);
-            for job in batch {
-                job.answer(failure.as_ref().map_or(Ok(()), |error| Err(again(error).into())));
+        // What an earlier run left to be freed.
+        let mut sweeping = true;
+        loop {
+            // Jobs first; one step of sweeping between two transactions, or whenever nobody waits.
+            let job = if sweeping {
+                self.jobs.try_recv()
+            } else {
+                self.jobs.blocking_recv().ok_or(TryRecvError::Disconnected)
+            };
+            match job {
+                Ok(first) => self.commit(first),
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => return,
             }
+            sweeping = self.sweep().unwrap_or_else(|error| {
+                tracing::warn!(%error, "room that is no longer needed could not be freed");
+                false
+            });
         }
+    }
+
+    /// Gathers jobs into a transaction and tells them what became of it.
+    fn commit(&mut self, first: Box<dyn Job>) {
+        let mut batch = Vec::new();
+        let result = self.gather(first, &mut batch);
+        let failure = result.err().map(Arc::new);
+        for job in batch {
+            job.answer(failure.as_ref().map_or(Ok(()), |error| Err(again(error).into())));
+        }
+    }
+
+    /// Frees the next part of what is no longer needed. Gives whether there may be more.
+    fn sweep(&self) -> Result<bool, StorageError> {
+        let Some(blob) = sweeping::next(&ReadTxn::new(self.db.begin_read()?))? else { return Ok(false) };
+        let mut txn = self.begin_regardless()?;
+        sweeping::step(&mut txn, blob)?;
+        txn.into_inner().commit()?;
+        Ok(true)
     }
 
     /// Runs jobs in one transaction and commits it. Jobs that fail are answered at once; `batch` is what the commit's
@@ -178,6 +210,11 @@ impl Writer {
 
     fn begin(&self) -> Result<WriteTxn, StorageError> {
         self.check_room()?;
+        self.begin_regardless()
+    }
+
+    /// As [`Self::begin`], for what frees more than it takes.
+    fn begin_regardless(&self) -> Result<WriteTxn, StorageError> {
         let mut txn = self.db.begin_write()?;
         txn.set_durability(Durability::Immediate)?;
         txn.set_quick_repair(true);

@@ -259,6 +259,31 @@ fn a_post_that_cannot_be_written_changes_nothing() {
 }
 
 #[test]
+fn a_post_that_fails_after_its_file_was_sealed_frees_the_file() {
+    use redb::{ReadableDatabase, ReadableTableMetadata};
+    let (folder, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = open(folder.path());
+    let author = author::init(&store, None, &[]).unwrap().author;
+    let feed = author.feed();
+    store
+        .write_blocking(move |txn| {
+            let row = txn.feed(feed)?.expect("it was made");
+            txn.put_feed(feed, &peerfeed::store::FeedRow { quota_bytes: Some(1), ..row })
+        })
+        .unwrap();
+    let before = store.read().unwrap().total_usage().unwrap();
+    let (path, _) = file(files.path(), "a.bin", 2_000_000);
+    let error = author.post(&Draft { files: vec![path], ..Draft::default() }, &mut |_| {}).expect_err("no room");
+    assert!(error.to_string().contains("quota"), "{error}");
+    assert_eq!(store.read().unwrap().total_usage().unwrap(), before);
+    drop(author);
+    store.close();
+    let db = redb::Database::open(folder.path().join("store.redb")).unwrap();
+    let blobs: redb::TableDefinition<'_, (&[u8; 32], u64), (u32, u64)> = redb::TableDefinition::new("blobs");
+    assert_eq!(db.begin_read().unwrap().open_table(blobs).unwrap().len().unwrap(), 0);
+}
+
+#[test]
 fn changes_of_seeders_and_trackers_are_signed_and_numbered() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());

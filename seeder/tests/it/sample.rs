@@ -74,6 +74,12 @@ impl SampleLog {
         Head::sign(&self.feed, &self.log, size as u64, &self.roots[size], &self.device)
     }
 
+    /// A head of another log of the same device.
+    pub(crate) fn head_of(&self, incarnation: Incarnation, size: usize) -> Head {
+        let log = LogId { incarnation, ..self.log };
+        Head::sign(&self.feed, &log, size as u64, &self.roots[size], &self.device)
+    }
+
     /// A head of the same size over something else.
     pub(crate) fn contradicting_head(&self, size: usize) -> Head {
         Head::sign(&self.feed, &self.log, size as u64, &Hash::new([9; 32]), &self.device)
