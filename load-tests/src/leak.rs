@@ -17,8 +17,8 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// A secret and all the forms it is searched in: raw, hex in both cases, base64 (both alphabets) and the bech32
-    /// alphabet at each alignment.
+    /// A secret and all the forms it is searched in: raw, hex in both cases, percent-encoded, base64 (both alphabets),
+    /// bech32 and base32 at each alignment.
     pub fn new(name: &str, bytes: &[u8]) -> Self {
         assert!(bytes.len() >= NEEDLE_BYTES_MIN, "{name} is too short to be searched for");
         let mut forms = vec![
@@ -26,6 +26,10 @@ impl Secret {
             ("hex".to_owned(), hex(bytes, b"0123456789abcdef")),
             ("HEX".to_owned(), hex(bytes, b"0123456789ABCDEF")),
         ];
+        for (url_name, is_plain) in URL_ENCODINGS {
+            forms.push((url_name.to_owned(), percent(bytes, b"0123456789ABCDEF", is_plain)));
+            forms.push((format!("{url_name}, lower case"), percent(bytes, b"0123456789abcdef", is_plain)));
+        }
         for (alphabet_name, alphabet, bits) in ALPHABETS {
             for offset in 0..alignments(bits) {
                 let form = in_alphabet(bytes, alphabet.as_bytes(), bits, offset);
@@ -76,6 +80,23 @@ const ALPHABETS: [(&str, &str, usize); 4] = [
     ("base32", "abcdefghijklmnopqrstuvwxyz234567", 5),
 ];
 
+/// Which bytes a URL carries as they are: none, or those that RFC 3986 leaves unreserved.
+const URL_ENCODINGS: [(&str, fn(u8) -> bool); 2] =
+    [("percent-encoded", |_| false), ("URL-encoded", |byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))];
+
+fn percent(bytes: &[u8], digits: &[u8; 16], is_plain: fn(u8) -> bool) -> Vec<u8> {
+    let mut encoded = Vec::with_capacity(bytes.len() * 3);
+    for &byte in bytes {
+        if is_plain(byte) {
+            encoded.push(byte);
+        } else {
+            encoded.push(b'%');
+            encoded.extend(hex(&[byte], digits));
+        }
+    }
+    encoded
+}
+
 fn hex(bytes: &[u8], digits: &[u8; 16]) -> Vec<u8> {
     bytes.iter().flat_map(|byte| [digits[usize::from(byte >> 4)], digits[usize::from(byte & 15)]]).collect()
 }
@@ -118,6 +139,7 @@ mod tests {
             b"TWFueSBoYW5kcyBtYWtlIGxpZ2h0IHdvcmsu",
             b"eE1hbnkgaGFuZHMgbWFrZSBsaWdodCB3b3JrLg==",
             b"eHhNYW55IGhhbmRzIG1ha2UgbGlnaHQgd29yay4=",
+            b"?q=Many%20hands%20make%20light%20work.&r=1",
         ];
         for place in there {
             assert!(secret.find_in(place).is_some(), "{}", String::from_utf8_lossy(place));

@@ -18,13 +18,22 @@ use crate::story::{self, Scene, stop};
 const FILE_BYTES: usize = 300_000;
 
 #[test]
-fn neither_seeder_nor_tracker_nor_wire_holds_anything_of_a_friends_post() -> Result<()> {
+fn neither_seeder_nor_http_tracker_nor_wire_holds_anything_of_a_friends_post() -> Result<()> {
+    nothing_leaks("http")
+}
+
+#[test]
+fn neither_seeder_nor_udp_tracker_nor_wire_holds_anything_of_a_friends_post() -> Result<()> {
+    nothing_leaks("udp")
+}
+
+fn nothing_leaks(scheme: &str) -> Result<()> {
     let Some(tshark) = stock::find("tshark", "tshark")? else { return Ok(()) };
     let tracker = Tracker::start("127.0.0.1")?;
     let captures = tempfile::tempdir()?;
     let capture = Capture::start(&tshark, &captures.path().join("loopback.pcapng"))?;
 
-    let scene = Scene::new(&[&tracker.http_url, &tracker.udp_url], FILE_BYTES)?;
+    let scene = Scene::new(&[tracker.url(scheme)?], FILE_BYTES)?;
     let link = scene.author.link_with_key()?;
     let seeder = scene.hand_over(&link, "127.0.0.1")?;
     let reader = scene.newcomer("reader");
@@ -76,14 +85,23 @@ fn keys(scene: &Scene, link: &str) -> Result<Vec<Secret>> {
     let mut secrets = vec![Secret::new("the link", link.trim_start_matches("peerfeed:").as_bytes())];
     for file in ["identity.key", "device.key", "node.key"] {
         let bytes = fs::read(scene.author.data().join(file)).with_context(|| format!("no {file}"))?;
-        let record = bencode::decode(&bytes, bytes.len())?;
-        let fields = record.as_dict().with_context(|| format!("{file} holds no dictionary"))?;
-        let keys = fields.iter().filter_map(|(_, value)| value.as_bytes()).filter(|bytes| bytes.len() == 32);
         let before = secrets.len();
-        secrets.extend(keys.map(|key| Secret::new(file, key)));
+        secrets.extend(keys_in(&bytes).iter().map(|key| Secret::new(file, key)));
         ensure!(secrets.len() > before, "{file} holds no key");
     }
     let (_, friends_key) = link.parse::<Link>()?.key.context("the link carries no key")?;
     secrets.push(Secret::new("the friends key", friends_key.expose()));
     Ok(secrets)
+}
+
+/// The keys in a key file: the 32-byte values of its dictionary, or all of it in pieces of 32 bytes.
+fn keys_in(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let record = bencode::decode(bytes, bytes.len());
+    match record.as_ref().ok().and_then(bencode::Value::as_dict) {
+        Some(fields) => {
+            let values = fields.iter().filter_map(|(_, value)| value.as_bytes());
+            values.filter(|value| value.len() == 32).map(<[u8]>::to_vec).collect()
+        }
+        None => bytes.chunks_exact(32).map(<[u8]>::to_vec).collect(),
+    }
 }
