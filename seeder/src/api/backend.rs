@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tokio::task::JoinHandle;
+
 use super::limits::{LOCK_PATIENCE, LOCK_RETRY};
-use super::{Answers, Call, Client, ConnectError, Failure, answer};
+use super::{Answers, Call, Client, ConnectError, Failure, Server, answer};
 use crate::node::{Listen, NodeOptions, StartError};
 use crate::service::Service;
 use crate::store::OpenError;
@@ -34,9 +36,12 @@ pub struct BackendOptions {
 pub enum Backend {
     /// A daemon runs on the folder.
     Daemon(Client),
-    /// This process holds the folder.
-    Own(Arc<Service>),
+    /// This process holds the folder. If it does so for long, it serves other commands meanwhile.
+    Own(Arc<Service>, Option<Arc<Serving>>),
 }
+
+/// A task that serves other commands.
+pub struct Serving(JoinHandle<()>);
 
 impl Backend {
     /// Finds the daemon, or starts the engine here. Another command that holds the folder is waited for a little while.
@@ -53,7 +58,7 @@ impl Backend {
                     .hint("begin with `peerfeed init`, `peerfeed add LINK` or `peerfeed seed LINK`"));
             }
             match Service::start(node_options(&options)).await {
-                Ok(service) => return Ok(Self::Own(Arc::new(service))),
+                Ok(service) => return Self::own(service, &options),
                 Err(StartError::Store { source: OpenError::Held { .. }, .. }) if Instant::now() < give_up => {
                     tokio::time::sleep(LOCK_RETRY).await;
                 }
@@ -62,17 +67,30 @@ impl Backend {
         }
     }
 
+    fn own(service: Service, options: &BackendOptions) -> Result<Self, Failure> {
+        let service = Arc::new(service);
+        if !options.stays_connected {
+            return Ok(Self::Own(service, None));
+        }
+        let server = Server::bind(&options.data.join(SOCKET)).map_err(|error| Failure::of(&error))?;
+        let serving = Serving(tokio::spawn(server.run(Arc::clone(&service))));
+        Ok(Self::Own(service, Some(Arc::new(serving))))
+    }
+
     /// Starts a call.
     pub fn call(&self, call: Call) -> Answers {
         match self {
             Self::Daemon(client) => client.call(call),
-            Self::Own(service) => answer(Arc::clone(service), call),
+            Self::Own(service, _) => answer(Arc::clone(service), call),
         }
     }
 
     /// Ends the engine if it is here.
     pub async fn close(&self) {
-        if let Self::Own(service) = self {
+        if let Self::Own(service, serving) = self {
+            if let Some(Serving(task)) = serving.as_deref() {
+                task.abort();
+            }
             service.shutdown().await;
         }
     }

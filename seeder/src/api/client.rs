@@ -37,17 +37,10 @@ impl Client {
     /// Finds out whether a daemon listens.
     pub async fn connect(path: &Path) -> Result<Self, ConnectError> {
         match UnixStream::connect(path).await {
-            Ok(_) => Ok(Self {
-                path: path.to_owned(),
-            }),
+            Ok(_) => Ok(Self { path: path.to_owned() }),
             Err(error) => match error.kind() {
-                std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
-                    Err(ConnectError::NotRunning)
-                }
-                _ => Err(ConnectError::Refused {
-                    path: path.to_owned(),
-                    source: error,
-                }),
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => Err(ConnectError::NotRunning),
+                _ => Err(ConnectError::Refused { path: path.to_owned(), source: error }),
             },
         }
     }
@@ -66,15 +59,11 @@ impl Client {
 async fn exchange(path: &Path, call: &Call, replies: &Replies) -> Result<(), Failure> {
     let lost = |error: &(dyn std::error::Error + 'static)| {
         let cause = Failure::of(error).message;
-        Failure::failed(format!("the daemon went away: {cause}"))
-            .hint("start it again with `peerfeed run`")
+        Failure::failed(format!("the daemon went away: {cause}")).hint("start it again with `peerfeed run`")
     };
-    let stream = UnixStream::connect(path)
-        .await
-        .map_err(|error| lost(&error))?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| lost(&error))?;
+    let stream = UnixStream::connect(path).await.map_err(|error| lost(&error))?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;
     let body = serde_json::to_vec(call).expect("a call has only string keys");
     let request = HttpRequest::post("/v1/call")
         .header("host", "peerfeed")
@@ -82,10 +71,7 @@ async fn exchange(path: &Path, call: &Call, replies: &Replies) -> Result<(), Fai
         .body(Full::new(Bytes::from(body)))
         .expect("the request is valid");
     let respond = async {
-        let response = sender
-            .send_request(request)
-            .await
-            .map_err(|error| lost(&error))?;
+        let response = sender.send_request(request).await.map_err(|error| lost(&error))?;
         let mut body = response.into_body();
         let mut lines = Lines::default();
         while let Some(frame) = body.frame().await {
@@ -93,15 +79,14 @@ async fn exchange(path: &Path, call: &Call, replies: &Replies) -> Result<(), Fai
                 continue;
             };
             for reply in lines.push(&data)? {
-                let last = matches!(reply, Reply::Done | Reply::Error(_));
+                let is_end = matches!(reply, Reply::Done | Reply::Error(_));
                 replies.send(reply).await;
-                if last {
+                if is_end {
                     return Ok(());
                 }
             }
         }
-        Err(Failure::failed("the daemon stopped before it had answered")
-            .hint("start it again with `peerfeed run`"))
+        Err(Failure::failed("the daemon stopped before it had answered").hint("start it again with `peerfeed run`"))
     };
     // Not spawned: dropping the answers must close the connection, so that the daemon stops working for nobody.
     let mut respond = std::pin::pin!(respond);
@@ -128,10 +113,8 @@ impl Lines {
             self.rest.extend_from_slice(part);
             if self.rest.last() == Some(&b'\n') {
                 let reply = serde_json::from_slice(&self.rest).map_err(|_| {
-                    Failure::failed(
-                        "the daemon answered something that this version does not understand",
-                    )
-                    .hint("stop the daemon and start it again, so that both are of one version")
+                    Failure::failed("the daemon answered something that this version does not understand")
+                        .hint("stop the daemon and start it again, so that both are of one version")
                 })?;
                 replies.push(reply);
                 self.rest.clear();
@@ -152,11 +135,7 @@ mod tests {
             let mut lines = Lines::default();
             let mut replies = lines.push(&text[..cut]).unwrap();
             replies.extend(lines.push(&text[cut..]).unwrap());
-            assert_eq!(
-                replies,
-                [Reply::Note { text: "a".into() }, Reply::Done],
-                "cut at {cut}"
-            );
+            assert_eq!(replies, [Reply::Note { text: "a".into() }, Reply::Done], "cut at {cut}");
         }
     }
 

@@ -15,8 +15,8 @@ pub use backend::{Backend, BackendOptions, SOCKET};
 pub use client::{Client, ConnectError};
 pub use replies::{Answers, Handle, Replies, answer};
 pub use reply::{
-    Attachment, Created, Device, Entry, Failure, FailureKind, Feed, Fetched, File, Identity, Link,
-    Posted, Progress, Reply, Seeder, Stage, Status, Tracker,
+    Attachment, Created, Device, Entry, Failure, FailureKind, Feed, Fetched, File, Identity, Link, Posted, Progress,
+    Reply, Seeder, Stage, Status, Tracker,
 };
 pub use request::{Audience, Call, Request, milliseconds};
 pub use server::{Server, ServerError};

@@ -12,11 +12,7 @@ use super::{Call, Failure, Progress, Reply};
 /// What answers calls.
 pub trait Handle: Send + Sync + 'static {
     /// Handles one call; everything but `done` and `error` goes through `replies`. Dropped when the caller went away.
-    fn handle(
-        &self,
-        call: Call,
-        replies: Replies,
-    ) -> impl Future<Output = Result<(), Failure>> + Send;
+    fn handle(&self, call: Call, replies: Replies) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
 /// The engine's end.
@@ -68,10 +64,7 @@ impl Answers {
     }
 
     /// As [`Self::next`], for hand-written futures.
-    pub fn poll_next(
-        &mut self,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Reply>> {
+    pub fn poll_next(&mut self, context: &mut std::task::Context<'_>) -> std::task::Poll<Option<Reply>> {
         self.receiver.poll_recv(context)
     }
 }

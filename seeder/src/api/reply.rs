@@ -310,20 +310,12 @@ pub enum FailureKind {
 impl Failure {
     /// A plain no.
     pub fn no(message: impl Into<String>) -> Self {
-        Self {
-            kind: FailureKind::No,
-            message: message.into(),
-            hint: None,
-        }
+        Self { kind: FailureKind::No, message: message.into(), hint: None }
     }
 
     /// It could not be done.
     pub fn failed(message: impl Into<String>) -> Self {
-        Self {
-            kind: FailureKind::Failed,
-            message: message.into(),
-            hint: None,
-        }
+        Self { kind: FailureKind::Failed, message: message.into(), hint: None }
     }
 
     /// A failure that tells an error with all its causes.
@@ -361,15 +353,7 @@ mod tests {
     #[test]
     fn an_entry_line_has_the_promised_fields() {
         let line = serde_json::to_value(Reply::Entry(Entry::default())).unwrap();
-        for field in [
-            "id",
-            "feed",
-            "author",
-            "time",
-            "type",
-            "text",
-            "attachments",
-        ] {
+        for field in ["id", "feed", "author", "time", "type", "text", "attachments"] {
             assert!(line.get(field).is_some(), "{field} is missing in {line}");
         }
         assert_eq!(line["event"], "entry");

@@ -146,10 +146,7 @@ pub enum Request {
 impl Request {
     /// Whether the request makes sense on a data folder that does not exist yet.
     pub fn creates_folder(&self) -> bool {
-        matches!(
-            self,
-            Self::Init { .. } | Self::Add { .. } | Self::Seed { .. }
-        )
+        matches!(self, Self::Init { .. } | Self::Add { .. } | Self::Seed { .. })
     }
 
     /// Whether the engine is to stay connected to the peers of its feeds for as long as the request lasts.

@@ -44,10 +44,7 @@ impl Server {
     /// Opens the socket with mode 0600. A file left by a daemon that was killed is replaced: whoever calls this holds
     /// the folder's lock, so no other daemon can own it.
     pub fn bind(path: &Path) -> Result<Self, ServerError> {
-        let failed = |source| ServerError::Bind {
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source| ServerError::Bind { path: path.to_owned(), source };
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(failed(error));
@@ -57,10 +54,7 @@ impl Server {
         let listener = UnixListener::bind(path).map_err(failed)?;
         // The folder is 0700, so nobody else can connect between these two lines.
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
-        Ok(Self {
-            listener,
-            path: path.to_owned(),
-        })
+        Ok(Self { listener, path: path.to_owned() })
     }
 
     /// Serves until dropped.
@@ -68,10 +62,7 @@ impl Server {
         let slots = Arc::new(Semaphore::new(MAX_CLIENTS));
         let mut clients = JoinSet::new();
         loop {
-            let slot = Arc::clone(&slots)
-                .acquire_owned()
-                .await
-                .expect("the semaphore is never closed");
+            let slot = Arc::clone(&slots).acquire_owned().await.expect("the semaphore is never closed");
             while clients.try_join_next().is_some() {}
             match self.listener.accept().await {
                 Ok((stream, _)) => {
@@ -102,8 +93,7 @@ async fn serve_client<H: Handle>(stream: UnixStream, handler: Arc<H>) {
         let handler = Arc::clone(&handler);
         async move { Ok::<_, Infallible>(respond(request, handler).await) }
     });
-    let connection =
-        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     if let Err(error) = connection.await {
         tracing::debug!(%error, "a command went away");
     }
@@ -118,29 +108,20 @@ async fn respond<H: Handle>(request: HttpRequest<Incoming>, handler: Arc<H>) -> 
     if request.method() != Method::POST {
         return refusal(StatusCode::METHOD_NOT_ALLOWED, "calls are posted");
     }
-    let Ok(body) = Limited::new(request.into_body(), MAX_CALL_BYTES)
-        .collect()
-        .await
-    else {
+    let Ok(body) = Limited::new(request.into_body(), MAX_CALL_BYTES).collect().await else {
         return refusal(StatusCode::PAYLOAD_TOO_LARGE, "the call is too long");
     };
     match serde_json::from_slice::<Call>(&body.to_bytes()) {
         Ok(call) => Response::builder()
             .header("content-type", "application/x-ndjson")
-            .body(Either::Right(Lines {
-                answers: answer(handler, call),
-            }))
+            .body(Either::Right(Lines { answers: answer(handler, call) }))
             .expect("the header is valid"),
-        Err(error) => refusal(
-            StatusCode::BAD_REQUEST,
-            &format!("the daemon does not understand this call: {error}"),
-        ),
+        Err(error) => refusal(StatusCode::BAD_REQUEST, &format!("the daemon does not understand this call: {error}")),
     }
 }
 
 fn refusal(status: StatusCode, message: &str) -> Response<Body> {
-    let failure = Failure::failed(message)
-        .hint("stop the daemon and start it again if it is of another version");
+    let failure = Failure::failed(message).hint("stop the daemon and start it again if it is of another version");
     let mut response = Response::new(Either::Left(Full::new(line(&Reply::Error(failure)))));
     *response.status_mut() = status;
     response
@@ -159,9 +140,7 @@ impl hyper::body::Body for Lines {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.answers
-            .poll_next(context)
-            .map(|reply| reply.map(|reply| Ok(Frame::data(line(&reply)))))
+        self.answers.poll_next(context).map(|reply| reply.map(|reply| Ok(Frame::data(line(&reply)))))
     }
 }
 
@@ -192,10 +171,7 @@ mod tests {
     }
 
     fn call(request: Request) -> Call {
-        Call {
-            trackers: vec![],
-            request,
-        }
+        Call { trackers: vec![], request }
     }
 
     #[tokio::test]
@@ -203,10 +179,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         let server = Server::bind(&path).unwrap();
-        assert_eq!(
-            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let running = tokio::spawn(server.run(Arc::new(Echo)));
         let client = Client::connect(&path).await.unwrap();
         let mut answers = client.call(call(Request::Id {}));
@@ -228,9 +201,7 @@ mod tests {
         tokio::spawn(Server::bind(&path).unwrap().run(Arc::new(Echo)));
         let client = Client::connect(&path).await.unwrap();
         let mut answers = client.call(call(Request::Status {}));
-        let Some(Reply::Error(failure)) = answers.next().await else {
-            panic!("no error")
-        };
+        let Some(Reply::Error(failure)) = answers.next().await else { panic!("no error") };
         assert_eq!(failure.hint.as_deref(), Some("try `peerfeed id`"));
         assert_eq!(failure.exit_code(), 1);
         assert!(answers.next().await.is_none());

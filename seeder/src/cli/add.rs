@@ -35,34 +35,12 @@ impl Add {
         let show = |terminal: &crate::ui::Terminal, reply| {
             let Reply::Feed(feed) = reply else { return };
             let name = feed.name.as_deref().unwrap_or("this feed");
-            let known = if feed.change.as_deref() == Some("known") {
-                "already following"
-            } else {
-                "following"
-            };
-            let key = if feed.readable {
-                ""
-            } else {
-                " (its public entries: the link carries no key)"
-            };
-            terminal.line(format_args!(
-                "{known} {}{key}",
-                terminal.paint(Paint::Strong, Safe::line(name))
-            ));
-            terminal.line(format_args!(
-                "  {}",
-                terminal.paint(Paint::Name, &feed.feed)
-            ));
+            let known = if feed.change.as_deref() == Some("known") { "already following" } else { "following" };
+            let key = if feed.readable { "" } else { " (its public entries: the link carries no key)" };
+            terminal.line(format_args!("{known} {}{key}", terminal.paint(Paint::Strong, Safe::line(name))));
+            terminal.line(format_args!("  {}", terminal.paint(Paint::Name, &feed.feed)));
             terminal.line("Next: `peerfeed fetch`, then `peerfeed read`.");
         };
-        context
-            .call(
-                Request::Add {
-                    link,
-                    name: self.name,
-                },
-                show,
-            )
-            .await
+        context.call(Request::Add { link, name: self.name }, show).await
     }
 }

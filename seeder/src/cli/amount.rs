@@ -16,9 +16,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 pub(super) fn size(text: &str) -> Result<u64, String> {
     let wrong = || "write a size as 500MiB, 5GiB or 20GB".to_owned();
     let text = text.trim();
-    let split = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let number: u64 = text[..split].parse().map_err(|_| wrong())?;
     let unit: u64 = match text[split..].trim().to_ascii_lowercase().as_str() {
         "" | "b" => 1,
@@ -32,9 +30,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
         "tb" => 1_000_000_000_000,
         _ => return Err(wrong()),
     };
-    number
-        .checked_mul(unit)
-        .ok_or_else(|| "that is more than any disk holds".to_owned())
+    number.checked_mul(unit).ok_or_else(|| "that is more than any disk holds".to_owned())
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use clap::Args;
 use clap_complete::Shell;
 
-use crate::api::Failure;
 use crate::ui::Terminal;
 
 const EXAMPLES: &str = "\
@@ -21,19 +20,9 @@ pub(super) struct Completions {
 }
 
 impl Completions {
-    pub(super) fn run(self, terminal: &Terminal) -> Result<(), Failure> {
+    pub(super) fn run(self, terminal: &Terminal) {
         let mut script = Vec::new();
-        clap_complete::generate(
-            self.shell,
-            &mut super::definition(),
-            "peerfeed",
-            &mut script,
-        );
-        terminal.line(
-            String::from_utf8(script)
-                .expect("the script is text")
-                .trim_end(),
-        );
-        Ok(())
+        clap_complete::generate(self.shell, &mut super::definition(), "peerfeed", &mut script);
+        terminal.line(String::from_utf8(script).expect("the script is text").trim_end());
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use peerfeed_protocol::announce::TrackerUrl;
 
 use super::Global;
-use crate::api::{Answers, Backend, BackendOptions, Call, Failure, FailureKind, Reply, Request};
+use crate::api::{Answers, Backend, BackendOptions, Call, Failure, Reply, Request};
 use crate::ui::{ProgressView, Terminal};
 
 /// What a command finds around it.
@@ -36,12 +36,8 @@ impl Context {
     pub fn data(&self) -> Result<PathBuf, Failure> {
         let folder = match &self.global.data {
             Some(folder) if !folder.as_os_str().is_empty() => folder.clone(),
-            _ => {
-                default_data(|name| std::env::var_os(name).map(PathBuf::from)).ok_or_else(|| {
-                    Failure::failed("no data folder: HOME is not set")
-                        .hint("give one with `--data DIR`")
-                })?
-            }
+            _ => default_data(|name| std::env::var_os(name).map(PathBuf::from))
+                .ok_or_else(|| Failure::failed("no data folder: HOME is not set").hint("give one with `--data DIR`"))?,
         };
         absolute(&folder)
     }
@@ -53,11 +49,7 @@ impl Context {
     }
 
     /// Sends a request, hands each reply but progress and notes to `show`, and ends with the request.
-    pub async fn call(
-        &self,
-        request: Request,
-        mut show: impl FnMut(&Terminal, Reply),
-    ) -> Result<(), Failure> {
+    pub async fn call(&self, request: Request, mut show: impl FnMut(&Terminal, Reply)) -> Result<(), Failure> {
         let options = BackendOptions {
             data: self.data()?,
             listen: self.global.listen_addrs(),
@@ -65,25 +57,20 @@ impl Context {
             stays_connected: request.stays_connected(),
             purpose: request.name(),
         };
+        let endless = request.stays_connected();
         let backend = Backend::open(options).await?;
-        let call = Call {
-            trackers: self.global.trackers.clone(),
-            request,
-        };
+        let call = Call { trackers: self.global.trackers.clone(), request };
         let outcome = tokio::select! {
             outcome = self.show_all(backend.call(call), &mut show) => outcome,
-            _ = tokio::signal::ctrl_c() => Err(Failure { kind: FailureKind::No, message: "stopped".into(), hint: None }),
+            // Who reads along stops in no other way.
+            _ = tokio::signal::ctrl_c() => if endless { Ok(()) } else { Err(Failure::no("stopped")) },
         };
         backend.close().await;
         outcome
     }
 
-    async fn show_all(
-        &self,
-        mut answers: Answers,
-        show: &mut impl FnMut(&Terminal, Reply),
-    ) -> Result<(), Failure> {
-        let mut view = ProgressView::new(self.terminal);
+    async fn show_all(&self, mut answers: Answers, show: &mut impl FnMut(&Terminal, Reply)) -> Result<(), Failure> {
+        let mut view = ProgressView::new(self.terminal.clone());
         while let Some(reply) = answers.next().await {
             match reply {
                 Reply::Done => return Ok(()),
@@ -109,16 +96,13 @@ impl Context {
 
 /// A path as the daemon must see it, whose working directory is another.
 pub(super) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    std::path::absolute(path).map_err(|error| {
-        Failure::failed(format!("cannot tell where {} is: {error}", path.display()))
-    })
+    std::path::absolute(path)
+        .map_err(|error| Failure::failed(format!("cannot tell where {} is: {error}", path.display())))
 }
 
 fn default_data(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
     let set = |name| variable(name).filter(|path| path.is_absolute());
-    set("XDG_DATA_HOME")
-        .or_else(|| set("HOME").map(|home| home.join(".local/share")))
-        .map(|base| base.join("peerfeed"))
+    set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share"))).map(|base| base.join("peerfeed"))
 }
 
 #[cfg(test)]
@@ -128,17 +112,8 @@ mod tests {
     #[test]
     fn the_data_folder_follows_the_desktop_convention() {
         let home = |name: &str| (name == "HOME").then(|| PathBuf::from("/home/ann"));
-        assert_eq!(
-            default_data(home),
-            Some("/home/ann/.local/share/peerfeed".into())
-        );
-        let xdg = |name: &str| {
-            Some(PathBuf::from(if name == "HOME" {
-                "/home/ann"
-            } else {
-                "/data"
-            }))
-        };
+        assert_eq!(default_data(home), Some("/home/ann/.local/share/peerfeed".into()));
+        let xdg = |name: &str| Some(PathBuf::from(if name == "HOME" { "/home/ann" } else { "/data" }));
         assert_eq!(default_data(xdg), Some("/data/peerfeed".into()));
         assert_eq!(default_data(|_| None), None);
         assert_eq!(default_data(|_| Some("relative".into())), None);

@@ -6,6 +6,7 @@ mod child;
 mod picture;
 mod play;
 mod search;
+mod seen;
 mod stage;
 
 use std::ffi::OsString;
@@ -30,7 +31,7 @@ pub(super) struct Demo {}
 
 impl Demo {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
-        let stage = stage::Stage::build(*context.terminal())?;
+        let stage = stage::Stage::build(context.terminal().clone())?;
         let outcome = tokio::select! {
             outcome = play::play(&stage) => outcome,
             () = stopped() => Err(Failure::failed("stopped")),

@@ -34,25 +34,14 @@ pub(super) struct Fetch {
 
 impl Fetch {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
-        let request = Request::Fetch {
-            names: self.names,
-            files: self.files,
-            timeout_ms: milliseconds(self.timeout),
-        };
+        let request = Request::Fetch { names: self.names, files: self.files, timeout_ms: milliseconds(self.timeout) };
         let show = |terminal: &crate::ui::Terminal, reply| {
             let Reply::Fetched(fetched) = reply else {
                 return;
             };
             let mut parts = vec![match fetched.new_entries {
-                0 => format!(
-                    "nothing new, {} here",
-                    counted(fetched.entries, "entry", "entries")
-                ),
-                new => format!(
-                    "{} new, {} here",
-                    counted(new, "entry", "entries"),
-                    fetched.entries
-                ),
+                0 => format!("nothing new, {} here", counted(fetched.entries, "entry", "entries")),
+                new => format!("{} new, {} here", counted(new, "entry", "entries"), fetched.entries),
             }];
             if fetched.file_bytes > 0 {
                 parts.push(format!("{} of files", size(fetched.file_bytes)));

@@ -25,12 +25,7 @@ pub(super) struct Get {
     #[arg(value_name = "ENTRY")]
     entry: String,
     /// Folder to write into
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = ".",
-        hide_default_value = true
-    )]
+    #[arg(long, value_name = "DIR", default_value = ".", hide_default_value = true)]
     out: PathBuf,
     /// Give up when nothing arrived for so long
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = amount::duration)]
@@ -39,11 +34,8 @@ pub(super) struct Get {
 
 impl Get {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
-        let request = Request::Get {
-            entry: self.entry,
-            out: absolute(&self.out)?,
-            timeout_ms: milliseconds(self.timeout),
-        };
+        let request =
+            Request::Get { entry: self.entry, out: absolute(&self.out)?, timeout_ms: milliseconds(self.timeout) };
         let show = |terminal: &crate::ui::Terminal, reply| {
             let Reply::File(file) = reply else { return };
             terminal.line(format_args!(

@@ -11,13 +11,7 @@ use peerfeed_protocol::announce::TrackerUrl;
 #[command(next_help_heading = "Everywhere")]
 pub struct Global {
     /// Data folder [default: ~/.local/share/peerfeed]
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "PEERFEED_DATA",
-        hide_env_values = true
-    )]
+    #[arg(long, global = true, value_name = "DIR", env = "PEERFEED_DATA", hide_env_values = true)]
     pub data: Option<PathBuf>,
     /// Ask this tracker too: URL or HOST:PORT; may be repeated
     #[arg(long = "tracker", global = true, value_name = "URL", value_parser = tracker)]
@@ -52,9 +46,7 @@ impl Global {
             match *listen {
                 Listen::None => {}
                 Listen::At(address) => addresses.push(address),
-                Listen::Port(port) => {
-                    addresses.push((std::net::Ipv6Addr::UNSPECIFIED, port).into())
-                }
+                Listen::Port(port) => addresses.push((std::net::Ipv6Addr::UNSPECIFIED, port).into()),
             }
         }
         Some(addresses)
@@ -62,9 +54,7 @@ impl Global {
 }
 
 fn tracker(text: &str) -> Result<String, String> {
-    text.parse::<TrackerUrl>()
-        .map(|url| url.to_string())
-        .map_err(|error| error.to_string())
+    text.parse::<TrackerUrl>().map(|url| url.to_string()).map_err(|error| error.to_string())
 }
 
 fn listen(text: &str) -> Result<Listen, String> {
@@ -74,9 +64,7 @@ fn listen(text: &str) -> Result<Listen, String> {
     if let Ok(port) = text.trim_start_matches(':').parse() {
         return Ok(Listen::Port(port));
     }
-    text.parse()
-        .map(Listen::At)
-        .map_err(|_| "write ADDR:PORT as 192.0.2.1:4040 or [::]:4040, a port, or none".into())
+    text.parse().map(Listen::At).map_err(|_| "write ADDR:PORT as 192.0.2.1:4040 or [::]:4040, a port, or none".into())
 }
 
 #[cfg(test)]
@@ -88,10 +76,7 @@ mod tests {
         assert_eq!(listen("none"), Ok(Listen::None));
         assert_eq!(listen("4040"), Ok(Listen::Port(4040)));
         assert_eq!(listen(":4040"), Ok(Listen::Port(4040)));
-        assert_eq!(
-            listen("127.0.0.1:0"),
-            Ok(Listen::At("127.0.0.1:0".parse().unwrap()))
-        );
+        assert_eq!(listen("127.0.0.1:0"), Ok(Listen::At("127.0.0.1:0".parse().unwrap())));
         assert!(listen("localhost").unwrap_err().contains("none"));
     }
 }

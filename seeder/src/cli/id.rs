@@ -23,10 +23,7 @@ impl Id {
             let Reply::Identity(identity) = reply else {
                 return;
             };
-            terminal.line(format_args!(
-                "feed         {}",
-                terminal.paint(Paint::Name, &identity.feed)
-            ));
+            terminal.line(format_args!("feed         {}", terminal.paint(Paint::Name, &identity.feed)));
             if let Some(name) = &identity.name {
                 terminal.line(format_args!("name         {}", Safe::line(name)));
             }

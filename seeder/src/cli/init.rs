@@ -29,33 +29,20 @@ impl Init {
             let Reply::Created(created) = reply else {
                 return;
             };
-            let name = created
-                .name
-                .as_deref()
-                .map(|name| format!(" {}", Safe::line(name)))
-                .unwrap_or_default();
+            let name = created.name.as_deref().map(|name| format!(" {}", Safe::line(name))).unwrap_or_default();
             terminal.line(format_args!("Welcome{name}. Your feed:"));
-            terminal.line(format_args!(
-                "  {}",
-                terminal.paint(Paint::Name, &created.feed)
-            ));
-            terminal.line("");
-            terminal.line("Recovery phrase: write these 24 words on paper. They are your identity; they are not shown again.");
-            let words: Vec<_> = created.recovery_phrase.split_whitespace().collect();
-            for (row, words) in words.chunks(6).enumerate() {
-                let numbered = words
-                    .iter()
-                    .enumerate()
-                    .map(|(at, word)| format!("{:>2} {word:<9}", row * 6 + at + 1));
-                terminal.line(format_args!(
-                    "  {}",
-                    numbered.collect::<Vec<_>>().join(" ").trim_end()
-                ));
-            }
+            terminal.line(format_args!("  {}", terminal.paint(Paint::Name, &created.feed)));
             terminal.line("");
             terminal.line(
-                "Next: `peerfeed post \"hello\"`, then `peerfeed invite --with-key` for a friend.",
+                "Recovery phrase: write these 24 words on paper. They are your identity; they are not shown again.",
             );
+            let words: Vec<_> = created.recovery_phrase.split_whitespace().collect();
+            for (row, words) in words.chunks(6).enumerate() {
+                let numbered = words.iter().enumerate().map(|(at, word)| format!("{:>2} {word:<9}", row * 6 + at + 1));
+                terminal.line(format_args!("  {}", numbered.collect::<Vec<_>>().join(" ").trim_end()));
+            }
+            terminal.line("");
+            terminal.line("Next: `peerfeed post \"hello\"`, then `peerfeed invite --with-key` for a friend.");
         };
         context.call(request, show).await
     }

@@ -27,13 +27,6 @@ impl Invite {
             let Reply::Link(link) = reply else { return };
             terminal.line(&link.link);
         };
-        context
-            .call(
-                Request::Invite {
-                    with_key: self.with_key,
-                },
-                show,
-            )
-            .await
+        context.call(Request::Invite { with_key: self.with_key }, show).await
     }
 }

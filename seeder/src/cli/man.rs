@@ -28,9 +28,8 @@ impl Man {
                 page.render(&mut std::io::stdout())
                     .map_err(|error| Failure::failed(format!("cannot print it: {error}")))
             }
-            Some(folder) => write_all(&folder).map_err(|error| {
-                Failure::failed(format!("cannot write to {}: {error}", folder.display()))
-            }),
+            Some(folder) => write_all(&folder)
+                .map_err(|error| Failure::failed(format!("cannot write to {}: {error}", folder.display()))),
         }
     }
 }

@@ -103,11 +103,7 @@ impl Cli {
     pub fn start_log() {
         let filter = tracing_subscriber::EnvFilter::try_from_env("PEERFEED_LOG")
             .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-        tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr)
-            .without_time()
-            .init();
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
     }
 }
 
@@ -133,7 +129,10 @@ impl Command {
             Self::Demo(command) => command.run(context).await,
             #[cfg(feature = "demo")]
             Self::DemoTracker(_) => unreachable!("it was run before"),
-            Self::Completions(command) => command.run(context.terminal()),
+            Self::Completions(command) => {
+                command.run(context.terminal());
+                Ok(())
+            }
             Self::Man(command) => command.run(),
         }
     }
@@ -151,19 +150,10 @@ fn given_or_stdin(given: String, what: &str, limit: u64) -> Result<String, Failu
         return Ok(given);
     }
     let mut text = String::new();
-    let read = std::io::stdin()
-        .lock()
-        .take(limit + 1)
-        .read_to_string(&mut text);
-    read.map_err(|error| {
-        Failure::failed(format!(
-            "cannot read the {what} from standard input: {error}"
-        ))
-    })?;
+    let read = std::io::stdin().lock().take(limit + 1).read_to_string(&mut text);
+    read.map_err(|error| Failure::failed(format!("cannot read the {what} from standard input: {error}")))?;
     if text.len() as u64 > limit {
-        return Err(Failure::failed(format!(
-            "the {what} on standard input is longer than {limit} bytes"
-        )));
+        return Err(Failure::failed(format!("the {what} on standard input is longer than {limit} bytes")));
     }
     let text = text.trim_end_matches(['\n', '\r']);
     if text.is_empty() {
@@ -183,20 +173,11 @@ mod tests {
 
     #[test]
     fn every_command_has_help_and_an_example() {
-        for command in definition()
-            .get_subcommands()
-            .filter(|command| !command.is_hide_set())
-        {
+        for command in definition().get_subcommands().filter(|command| !command.is_hide_set()) {
             let name = command.get_name();
             assert!(command.get_about().is_some(), "{name} has no help");
-            let example = command
-                .get_after_help()
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            assert!(
-                example.contains(&format!("peerfeed {name}")),
-                "{name} has no example"
-            );
+            let example = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(example.contains(&format!("peerfeed {name}")), "{name} has no example");
         }
     }
 }

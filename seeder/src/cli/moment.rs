@@ -14,21 +14,9 @@ fn since_at(text: &str, now: &Zoned) -> Result<u64, String> {
     let moment = text
         .parse::<Timestamp>()
         .ok()
-        .or_else(|| {
-            text.parse::<DateTime>()
-                .ok()
-                .and_then(|time| start(time, zone))
-        })
-        .or_else(|| {
-            text.parse::<Date>()
-                .ok()
-                .and_then(|date| start(date.at(0, 0, 0, 0), zone))
-        })
-        .or_else(|| {
-            text.parse::<Span>()
-                .ok()
-                .and_then(|age| Some(now.checked_sub(age.abs()).ok()?.timestamp()))
-        })
+        .or_else(|| text.parse::<DateTime>().ok().and_then(|time| start(time, zone)))
+        .or_else(|| text.parse::<Date>().ok().and_then(|date| start(date.at(0, 0, 0, 0), zone)))
+        .or_else(|| text.parse::<Span>().ok().and_then(|age| Some(now.checked_sub(age.abs()).ok()?.timestamp())))
         .ok_or("write a moment as 2026-11-20, 2026-11-20T18:00 or an age as 2h or 3d")?;
     u64::try_from(moment.as_millisecond()).map_err(|_| "that is before 1970".to_owned())
 }
@@ -44,17 +32,12 @@ mod tests {
     #[test]
     fn a_moment_is_a_date_a_time_or_an_age() {
         let now: Zoned = "2026-11-21T12:00:00[UTC]".parse().unwrap();
-        let at = |text: &str| {
-            since_at(text, &now)
-                .map(|ms| Timestamp::from_millisecond(ms as i64).unwrap().to_string())
-        };
+        let at =
+            |text: &str| since_at(text, &now).map(|ms| Timestamp::from_millisecond(ms.cast_signed()).unwrap().to_string());
         assert_eq!(at("2026-11-20").unwrap(), "2026-11-20T00:00:00Z");
         assert_eq!(at("2026-11-20T18:00").unwrap(), "2026-11-20T18:00:00Z");
         assert_eq!(at("2026-11-20 18:00").unwrap(), "2026-11-20T18:00:00Z");
-        assert_eq!(
-            at("2026-11-20T18:00:00+02:00").unwrap(),
-            "2026-11-20T16:00:00Z"
-        );
+        assert_eq!(at("2026-11-20T18:00:00+02:00").unwrap(), "2026-11-20T16:00:00Z");
         assert_eq!(at("3d").unwrap(), "2026-11-18T12:00:00Z");
         assert_eq!(at("2h").unwrap(), "2026-11-21T10:00:00Z");
         assert!(at("yesterday").unwrap_err().contains("3d"));

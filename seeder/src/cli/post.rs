@@ -56,21 +56,12 @@ impl Post {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let text = given_or_stdin(self.text.unwrap_or_default(), "text", MAX_TEXT_BYTES)?;
         if text.len() as u64 > MAX_TEXT_BYTES {
-            let message = format!(
-                "the text has {} bytes, a post at most {MAX_TEXT_BYTES}",
-                text.len()
-            );
-            return Err(
-                Failure::failed(message).hint("attach it as a file: `peerfeed post --attach FILE`")
-            );
+            let message = format!("the text has {} bytes, a post at most {MAX_TEXT_BYTES}", text.len());
+            return Err(Failure::failed(message).hint("attach it as a file: `peerfeed post --attach FILE`"));
         }
         let request = Request::Post {
             text,
-            attach: self
-                .attach
-                .iter()
-                .map(|path| absolute(path))
-                .collect::<Result<_, _>>()?,
+            attach: self.attach.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?,
             channel: self.channel,
             to: match self.to {
                 To::Public => Audience::Public,
@@ -84,10 +75,7 @@ impl Post {
                 [] => String::new(),
                 seeders => format!("  stored by {}", seeders.join(", ")),
             };
-            terminal.line(format_args!(
-                "posted {}{stored}",
-                terminal.paint(Paint::Name, &posted.id)
-            ));
+            terminal.line(format_args!("posted {}{stored}", terminal.paint(Paint::Name, &posted.id)));
         };
         context.call(request, show).await
     }

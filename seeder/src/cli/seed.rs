@@ -31,39 +31,19 @@ impl Seed {
         let link = given_or_stdin(self.link, "link", MAX_LINK_BYTES)?;
         let show = |terminal: &crate::ui::Terminal, reply| match reply {
             Reply::Feed(feed) => {
-                let quota = feed
-                    .quota_bytes
-                    .map(|quota| format!(", at most {}", size(quota)))
-                    .unwrap_or_default();
-                terminal.line(format_args!(
-                    "seeding {}{quota}",
-                    terminal.paint(Paint::Name, &feed.feed)
-                ));
+                let quota = feed.quota_bytes.map(|quota| format!(", at most {}", size(quota))).unwrap_or_default();
+                terminal.line(format_args!("seeding {}{quota}", terminal.paint(Paint::Name, &feed.feed)));
             }
             Reply::Seeder(seeder) => {
                 let Some(code) = seeder.code else { return };
-                terminal.line(format_args!(
-                    "seeder code {}",
-                    terminal.paint(Paint::Name, code)
-                ));
-                terminal
-                    .line("The feed's owner lists this seeder with `peerfeed seeders add CODE`.");
+                terminal.line(format_args!("seeder code {}", terminal.paint(Paint::Name, code)));
+                terminal.line("The feed's owner lists this seeder with `peerfeed seeders add CODE`.");
             }
             _ => {}
         };
-        context
-            .call(
-                Request::Seed {
-                    link,
-                    quota_bytes: self.quota,
-                },
-                show,
-            )
-            .await?;
+        context.call(Request::Seed { link, quota_bytes: self.quota }, show).await?;
         if !context.terminal().json() {
-            context
-                .terminal()
-                .line("`peerfeed run` fetches and serves it.");
+            context.terminal().line("`peerfeed run` fetches and serves it.");
         }
         Ok(())
     }

@@ -48,10 +48,7 @@ impl Seeders {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let request = match self.change {
             None => Request::Seeders {},
-            Some(Change::Add { code, timeout }) => Request::SeedersAdd {
-                code,
-                timeout_ms: milliseconds(timeout),
-            },
+            Some(Change::Add { code, timeout }) => Request::SeedersAdd { code, timeout_ms: milliseconds(timeout) },
             Some(Change::Remove { address }) => Request::SeedersRemove { address },
         };
         let list = matches!(request, Request::Seeders {});
@@ -64,11 +61,7 @@ impl Seeders {
             let stored = if seeder.holds_all {
                 format!("holds all {}", counted(seeder.entries, "entry", "entries"))
             } else {
-                format!(
-                    "holds {} of {}",
-                    seeder.entries_stored,
-                    counted(seeder.entries, "entry", "entries")
-                )
+                format!("holds {} of {}", seeder.entries_stored, counted(seeder.entries, "entry", "entries"))
             };
             match (list, seeder.listed) {
                 (true, true) => terminal.line(format_args!("{code}  {stored}")),
@@ -79,9 +72,7 @@ impl Seeders {
         };
         context.call(request, show).await?;
         if list && !any && !context.terminal().json() {
-            context
-                .terminal()
-                .aside("your feed names no seeder: `peerfeed seeders add ADDRESS`");
+            context.terminal().aside("your feed names no seeder: `peerfeed seeders add ADDRESS`");
         }
         Ok(())
     }

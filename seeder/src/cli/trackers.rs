@@ -58,18 +58,13 @@ impl Trackers {
                 Some("removed") => terminal.line(format_args!("no longer named: {url}")),
                 Some("known") => terminal.line(format_args!("already named: {url}")),
                 Some(_) => terminal.line(format_args!("added {url}")),
-                None => terminal.line(
-                    format_args!("{url}  {}", tracker.state.as_deref().unwrap_or(""))
-                        .to_string()
-                        .trim_end(),
-                ),
+                None => terminal
+                    .line(format_args!("{url}  {}", tracker.state.as_deref().unwrap_or("")).to_string().trim_end()),
             }
         };
         context.call(request, show).await?;
         if list && !any && !context.terminal().json() {
-            context
-                .terminal()
-                .aside("your feed names no tracker: `peerfeed trackers add URL`");
+            context.terminal().aside("your feed names no tracker: `peerfeed trackers add URL`");
         }
         Ok(())
     }

@@ -25,13 +25,8 @@ impl Unfollow {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let show = |terminal: &crate::ui::Terminal, reply| {
             let Reply::Feed(feed) = reply else { return };
-            terminal.line(format_args!(
-                "no longer following {}",
-                Safe::line(feed.name.as_ref().unwrap_or(&feed.feed))
-            ));
+            terminal.line(format_args!("no longer following {}", Safe::line(feed.name.as_ref().unwrap_or(&feed.feed))));
         };
-        context
-            .call(Request::Unfollow { name: self.name }, show)
-            .await
+        context.call(Request::Unfollow { name: self.name }, show).await
     }
 }

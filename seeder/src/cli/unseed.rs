@@ -26,8 +26,6 @@ impl Unseed {
             let Reply::Feed(feed) = reply else { return };
             terminal.line(format_args!("no longer seeding {}", feed.feed));
         };
-        context
-            .call(Request::Unseed { feed: self.feed }, show)
-            .await
+        context.call(Request::Unseed { feed: self.feed }, show).await
     }
 }

@@ -26,7 +26,8 @@ pub struct Daemon {
 impl Daemon {
     /// Takes the data folder and opens the sockets: those for peers and the one for commands.
     pub async fn start(options: NodeOptions) -> Result<Self, Failure> {
-        let signals = Signals::listen().map_err(|error| Failure::failed(format!("cannot wait for signals: {error}")))?;
+        let signals =
+            Signals::listen().map_err(|error| Failure::failed(format!("cannot wait for signals: {error}")))?;
         let socket = options.data_dir.join(SOCKET);
         let give_up = Instant::now() + LOCK_PATIENCE;
         let service = loop {
@@ -47,7 +48,9 @@ impl Daemon {
             Ok(server) => server,
             Err(error) => {
                 service.shutdown().await;
-                return Err(Failure::of(&error).hint("a path to a socket has at most 107 bytes: choose a shorter `--data DIR`"));
+                return Err(
+                    Failure::of(&error).hint("a path to a socket has at most 107 bytes: choose a shorter `--data DIR`")
+                );
             }
         };
         Ok(Self { service: Arc::new(service), server, signals })

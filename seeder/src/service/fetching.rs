@@ -35,7 +35,7 @@ impl Service {
                     self.index().await?;
                     return Err(failure.into());
                 }
-                working => {
+                working @ Progress::Working { .. } => {
                     for shown in shown(&what, &working) {
                         replies.progress(shown);
                     }

@@ -68,9 +68,7 @@ impl Service {
     /// Notes a feed with a role less, or removes it when no role is left.
     pub(super) async fn keep_or_remove(&self, feed: FeedId, row: FeedRow) -> Result<(), Failure> {
         let keep = row.roles.own || row.roles.follow || row.roles.seed;
-        self.store()
-            .write(move |txn| if keep { txn.put_feed(feed, &row) } else { txn.remove_feed(feed) })
-            .await?;
+        self.store().write(move |txn| if keep { txn.put_feed(feed, &row) } else { txn.remove_feed(feed) }).await?;
         self.node().feeds_changed();
         Ok(())
     }

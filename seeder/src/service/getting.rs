@@ -14,19 +14,13 @@ use crate::api::{self, Failure, Progress as Shown, Replies, Reply, Stage};
 use crate::node::Progress;
 use crate::reader::{self, EntryState, FileError};
 use crate::store::Reading;
-use crate::ui::Safe;
+use crate::ui::{Safe, hex};
 
 /// Characters of an entry id that are enough to try.
 const PREFIX_CHARS_MIN: usize = 4;
 
 impl Service {
-    pub(super) async fn get(
-        &self,
-        entry: &str,
-        out: &Path,
-        timeout_ms: u64,
-        replies: &Replies,
-    ) -> Result<(), Failure> {
+    pub(super) async fn get(&self, entry: &str, out: &Path, timeout_ms: u64, replies: &Replies) -> Result<(), Failure> {
         self.index().await?;
         let place = self.find_entry(entry)?;
         let found = reader::read_entry(&self.store().read()?, place)?;
@@ -95,7 +89,7 @@ impl Service {
             match progress {
                 Progress::Done(_) => return Ok(()),
                 Progress::Failed(failure) => return Err(failure.into()),
-                working => {
+                working @ Progress::Working { .. } => {
                     for shown in super::fetching::shown(&attachment.name, &working) {
                         if shown.stage != Stage::Entries {
                             replies.progress(shown);
@@ -129,7 +123,7 @@ impl Service {
             Ok::<_, FileError>(api::File {
                 path: path.display().to_string(),
                 size_bytes: attachment.size_bytes,
-                sha256: sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
+                sha256: hex(&sha256),
             })
         })
         .await

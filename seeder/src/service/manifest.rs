@@ -133,8 +133,12 @@ impl Service {
         let asked = self.node().probe_seeder(feed, address, Duration::from_millis(timeout_ms)).await;
         asked.map_err(|error| match error {
             ProbeError::Interrupted => Failure::of(&error),
-            ProbeError::NoAnswer { .. } | ProbeError::NotASeeder(_) | ProbeError::TimedOut(_) => Failure::no(error.to_string())
-                .hint("its host runs `peerfeed seed LINK` with your link and `peerfeed run`, which prints a code to add here"),
+            ProbeError::NoAnswer { .. } | ProbeError::NotASeeder(_) | ProbeError::TimedOut(_) => Failure::no(
+                error.to_string(),
+            )
+            .hint(
+                "its host runs `peerfeed seed LINK` with your link and `peerfeed run`, which prints a code to add here",
+            ),
         })
     }
 

@@ -62,9 +62,10 @@ impl Names {
             };
         }
         let wanted = text.to_lowercase();
-        let mut found = self.feeds().map(|(feed, _)| feed).filter(|feed| {
-            self.name(*feed).is_some_and(|name| name.to_lowercase() == wanted)
-        });
+        let mut found = self
+            .feeds()
+            .map(|(feed, _)| feed)
+            .filter(|feed| self.name(*feed).is_some_and(|name| name.to_lowercase() == wanted));
         match (found.next(), found.next()) {
             (Some(feed), None) => Ok(feed),
             (Some(_), Some(_)) => Err(Failure::failed(format!("more than one feed is called {}", Safe::line(text)))

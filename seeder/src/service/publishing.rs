@@ -13,6 +13,7 @@ use crate::api::{self, Created, Device, Failure, Identity, Posted, Progress, Rep
 use crate::author::{self, Author, AuthorError, SealProgress};
 use crate::node::WaitError;
 use crate::store::Reading;
+use crate::ui::hex;
 
 /// A post as it was asked for.
 pub(super) struct Draft {
@@ -34,11 +35,8 @@ impl Service {
         let given = name.clone();
         let made = blocking(move || author::init(&store, given.as_deref(), &urls)).await?;
         self.node().feeds_changed();
-        let created = Created {
-            feed: made.author.feed().to_string(),
-            name,
-            recovery_phrase: made.phrase.to_text().to_string(),
-        };
+        let created =
+            Created { feed: made.author.feed().to_string(), name, recovery_phrase: made.phrase.to_text().to_string() };
         replies.send(Reply::Created(created)).await;
         Ok(())
     }
@@ -50,7 +48,7 @@ impl Service {
         let records = self.store().read()?.records(author.feed())?;
         let devices = records.map(|records| records.roster().devices().to_vec()).unwrap_or_default();
         let devices = devices.iter().map(|device| Device {
-            key: device.id.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect(),
+            key: hex(device.id.as_bytes()),
             this: device.id == author.device(),
             revoked: device.ends.is_some(),
         });
@@ -122,10 +120,11 @@ impl Service {
         outcome.map_err(|error| match error {
             WaitError::NoSeeders(_) => Failure::no("posted, but your feed names no seeder that could store it")
                 .hint("`peerfeed seeders add ADDRESS` names one, `peerfeed run` serves it from here"),
-            WaitError::TimedOut(_) => {
-                Failure::no(format!("posted, but no seeder has stored it within {}", crate::ui::until(patience.as_secs())))
-                    .hint("`peerfeed run` hands it on as soon as one answers, `peerfeed status` shows it")
-            }
+            WaitError::TimedOut(_) => Failure::no(format!(
+                "posted, but no seeder has stored it within {}",
+                crate::ui::until(patience.as_secs())
+            ))
+            .hint("`peerfeed run` hands it on as soon as one answers, `peerfeed status` shows it"),
             error => Failure::of(&error),
         })
     }
@@ -157,7 +156,7 @@ where
 }
 
 fn sealing(progress: &SealProgress) -> Progress {
-    let name = progress.path.file_name().map(Path::new).unwrap_or(&progress.path);
+    let name = progress.path.file_name().map_or(progress.path.as_path(), Path::new);
     Progress {
         what: name.display().to_string(),
         stage: Stage::Sealing,
@@ -174,7 +173,9 @@ impl From<AuthorError> for Failure {
             AuthorError::TextTooLong(_) => "attach it: `peerfeed post --attach FILE`",
             AuthorError::TooManySeeders => "`peerfeed seeders remove ADDRESS` takes one away",
             AuthorError::TooManyTrackers => "`peerfeed trackers remove URL` takes one away",
-            AuthorError::File { .. } | AuthorError::NotAFile(_) => "nothing was posted; look at the path after `--attach`",
+            AuthorError::File { .. } | AuthorError::NotAFile(_) => {
+                "nothing was posted; look at the path after `--attach`"
+            }
             AuthorError::FileChanged(_) | AuthorError::FileTooLarge { .. } | AuthorError::TooManyFiles(_) => {
                 "nothing was posted"
             }

@@ -7,7 +7,7 @@ mod status;
 mod terminal;
 mod timeline;
 
-pub use people::{counted, local_time, percent, size, state_of, until};
+pub use people::{counted, hex, local_time, percent, size, state_of, until};
 pub use progress::ProgressView;
 pub use safe::Safe;
 pub use status::status_lines;

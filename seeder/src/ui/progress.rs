@@ -32,16 +32,8 @@ struct Shown {
 impl ProgressView {
     /// A view for one command.
     pub fn new(terminal: Terminal) -> Self {
-        let target = if terminal.bars() {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
-        Self {
-            terminal,
-            bars: MultiProgress::with_draw_target(target),
-            shown: BTreeMap::new(),
-        }
+        let target = if terminal.bars() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Self { terminal, bars: MultiProgress::with_draw_target(target), shown: BTreeMap::new() }
     }
 
     /// Shows one step.
@@ -69,11 +61,7 @@ impl ProgressView {
     }
 
     fn show_bar(&mut self, key: (String, Stage), progress: &Progress) {
-        let shown_bars = self
-            .shown
-            .values()
-            .filter(|shown| shown.bar.is_some())
-            .count();
+        let shown_bars = self.shown.values().filter(|shown| shown.bar.is_some()).count();
         let shown = self.shown.entry(key).or_insert_with(|| Shown {
             bar: (shown_bars < MAX_BARS).then(|| self.bars.add(new_bar(progress))),
             last_line: Instant::now(),
@@ -93,22 +81,12 @@ impl ProgressView {
             let was_complete = shown.last.total > 0 && shown.last.done >= shown.last.total;
             let news = shown.last != *progress;
             shown.last = progress.clone();
-            if !news
-                || was_complete
-                || !(complete || now.duration_since(shown.last_line) >= PLAIN_INTERVAL)
-            {
+            if !news || was_complete || !(complete || now.duration_since(shown.last_line) >= PLAIN_INTERVAL) {
                 return;
             }
             shown.last_line = now;
         } else {
-            self.shown.insert(
-                key,
-                Shown {
-                    bar: None,
-                    last_line: now,
-                    last: progress.clone(),
-                },
-            );
+            self.shown.insert(key, Shown { bar: None, last_line: now, last: progress.clone() });
         }
         self.terminal.aside(plain_line(progress));
     }
@@ -128,12 +106,8 @@ fn new_bar(progress: &Progress) -> ProgressBar {
             "{prefix:.bold} {bar:24.cyan/dim} {binary_bytes} of {binary_total_bytes} {binary_bytes_per_sec} {eta} {msg}"
         }
     };
-    let style = ProgressStyle::with_template(template)
-        .expect("the template is valid")
-        .progress_chars("━╸─");
-    let bar = ProgressBar::new(progress.total)
-        .with_style(style)
-        .with_prefix(Safe::line(&progress.what).to_string());
+    let style = ProgressStyle::with_template(template).expect("the template is valid").progress_chars("━╸─");
+    let bar = ProgressBar::new(progress.total).with_style(style).with_prefix(Safe::line(&progress.what).to_string());
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
 }
@@ -156,12 +130,7 @@ fn plain_line(progress: &Progress) -> String {
         Stage::Connecting => format!("{what}: {peers}"),
         Stage::Entries => format!("{what}: {done} of {total} entries{space}{peers}"),
         Stage::Storing => format!("{what}: {done} of {total} entries stored by seeders"),
-        Stage::Files => format!(
-            "{what}: {} of {} ({}){space}{peers}",
-            size(done),
-            size(total),
-            percent(done, total)
-        ),
+        Stage::Files => format!("{what}: {} of {} ({}){space}{peers}", size(done), size(total), percent(done, total)),
         Stage::Sealing => format!("{what}: sealing, {} of {}", size(done), size(total)),
         Stage::Writing => format!("{what}: writing, {} of {}", size(done), size(total)),
     }
@@ -173,37 +142,17 @@ mod tests {
 
     #[test]
     fn a_plain_line_tells_how_far_it_is_and_from_whom() {
-        let progress = Progress {
-            what: "film.mkv".into(),
-            stage: Stage::Files,
-            done: 10 << 20,
-            total: 20 << 20,
-            peers: 2,
-        };
-        assert_eq!(
-            plain_line(&progress),
-            "film.mkv: 10.0 MiB of 20.0 MiB (50 %) from 2 peers"
-        );
-        let progress = Progress {
-            what: "ann".into(),
-            ..Progress::default()
-        };
+        let progress =
+            Progress { what: "film.mkv".into(), stage: Stage::Files, done: 10 << 20, total: 20 << 20, peers: 2 };
+        assert_eq!(plain_line(&progress), "film.mkv: 10.0 MiB of 20.0 MiB (50 %) from 2 peers");
+        let progress = Progress { what: "ann".into(), ..Progress::default() };
         assert_eq!(plain_line(&progress), "ann: looking for a peer");
     }
 
     #[test]
     fn every_stage_has_a_valid_bar() {
-        for stage in [
-            Stage::Connecting,
-            Stage::Entries,
-            Stage::Files,
-            Stage::Storing,
-            Stage::Sealing,
-        ] {
-            new_bar(&Progress {
-                stage,
-                ..Progress::default()
-            });
+        for stage in [Stage::Connecting, Stage::Entries, Stage::Files, Stage::Storing, Stage::Sealing] {
+            new_bar(&Progress { stage, ..Progress::default() });
         }
     }
 }

@@ -8,16 +8,9 @@ pub fn status_lines(terminal: &Terminal, status: &Status) -> String {
     let mut lines = Vec::new();
     lines.push(match status.pid {
         Some(pid) if status.running => {
-            format!(
-                "{} (process {pid}), {}",
-                terminal.paint(Paint::Good, "running"),
-                peers(status.peers)
-            )
+            format!("{} (process {pid}), {}", terminal.paint(Paint::Good, "running"), peers(status.peers))
         }
-        _ => format!(
-            "{}: `peerfeed run` serves and stays connected",
-            terminal.paint(Paint::Warn, "not running")
-        ),
+        _ => format!("{}: `peerfeed run` serves and stays connected", terminal.paint(Paint::Warn, "not running")),
     });
     lines.push(format!("data      {}", status.data));
     for address in &status.listen {
@@ -27,9 +20,7 @@ pub fn status_lines(terminal: &Terminal, status: &Status) -> String {
         lines.push(format!("seeder    {}", terminal.paint(Paint::Name, code)));
     }
     if status.feeds.is_empty() {
-        lines.push(
-            "no feed yet: `peerfeed init`, `peerfeed add LINK` or `peerfeed seed LINK`".into(),
-        );
+        lines.push("no feed yet: `peerfeed init`, `peerfeed add LINK` or `peerfeed seed LINK`".into());
     }
     for feed in &status.feeds {
         lines.push(String::new());
@@ -39,21 +30,14 @@ pub fn status_lines(terminal: &Terminal, status: &Status) -> String {
 }
 
 fn feed_lines(terminal: &Terminal, feed: &Feed, lines: &mut Vec<String>) {
-    let name = feed
-        .name
-        .as_deref()
-        .map(|name| format!("{} ", Safe::line(name)))
-        .unwrap_or_default();
+    let name = feed.name.as_deref().map(|name| format!("{} ", Safe::line(name))).unwrap_or_default();
     lines.push(format!(
         "{}{}  {}",
         terminal.paint(Paint::Strong, name),
         terminal.paint(Paint::Name, &feed.feed),
         terminal.paint(Paint::Dim, roles(feed)),
     ));
-    let quota = feed
-        .quota_bytes
-        .map(|quota| format!(" of at most {}", size(quota)))
-        .unwrap_or_default();
+    let quota = feed.quota_bytes.map(|quota| format!(" of at most {}", size(quota))).unwrap_or_default();
     lines.push(format!(
         "  holds {}, {}; {}{quota}; {}",
         state_of(feed.entries_held, feed.entries, "entry", "entries"),
@@ -62,15 +46,11 @@ fn feed_lines(terminal: &Terminal, feed: &Feed, lines: &mut Vec<String>) {
         peers(feed.peers),
     ));
     for seeder in &feed.seeders {
-        lines.push(format!("  {}", seeder_line(terminal, seeder)));
+        lines.push(format!("  {}", seeder_line(terminal, feed, seeder)));
     }
     for tracker in &feed.trackers {
         let state = tracker.state.as_deref().unwrap_or("not asked yet");
-        lines.push(format!(
-            "  tracker {}  {}",
-            tracker.url,
-            terminal.paint(Paint::Dim, Safe::line(state))
-        ));
+        lines.push(format!("  tracker {}  {}", tracker.url, terminal.paint(Paint::Dim, Safe::line(state))));
     }
 }
 
@@ -88,33 +68,20 @@ fn roles(feed: &Feed) -> String {
     words.join(", ")
 }
 
-fn seeder_line(terminal: &Terminal, seeder: &Seeder) -> String {
-    let kind = if seeder.listed {
-        "seeder"
+fn seeder_line(terminal: &Terminal, feed: &Feed, seeder: &Seeder) -> String {
+    let kind = if seeder.listed { "seeder" } else { "unlisted seeder" };
+    // What a seeder has stored is told to the author alone; a reader sees only whether it is there.
+    let holds = if !feed.roles.iter().any(|role| role == "own") {
+        String::new()
+    } else if seeder.holds_all {
+        let all = counted(seeder.entries, "entry", "entries");
+        terminal.paint(Paint::Good, format_args!("  holds all {all}"))
     } else {
-        "unlisted seeder"
+        let all = counted(seeder.entries, "entry", "entries");
+        terminal.paint(Paint::Warn, format_args!("  holds {} of {all}", seeder.entries_stored))
     };
-    let holds = if seeder.holds_all {
-        terminal.paint(
-            Paint::Good,
-            format_args!("holds all {}", counted(seeder.entries, "entry", "entries")),
-        )
-    } else {
-        terminal.paint(
-            Paint::Warn,
-            format_args!(
-                "holds {} of {}",
-                seeder.entries_stored,
-                counted(seeder.entries, "entry", "entries")
-            ),
-        )
-    };
-    let connected = if seeder.connected {
-        ""
-    } else {
-        ", not connected"
-    };
-    format!("{kind} {}  {holds}{connected}", seeder.address)
+    let connected = if seeder.connected { "connected" } else { "not connected" };
+    format!("{kind} {}  {connected}{holds}", seeder.address)
 }
 
 fn peers(count: u32) -> String {
@@ -130,11 +97,7 @@ mod tests {
 
     #[test]
     fn a_status_page_names_seeders_listed_and_unlisted() {
-        let seeder = Seeder {
-            address: "127.0.0.1:9".into(),
-            entries: 3,
-            ..Seeder::default()
-        };
+        let seeder = Seeder { address: "127.0.0.1:9".into(), entries: 3, ..Seeder::default() };
         let feed = Feed {
             feed: "feed1x".into(),
             roles: vec!["own".into()],
@@ -142,39 +105,16 @@ mod tests {
             entries: 3,
             entries_held: 3,
             seeders: vec![
-                Seeder {
-                    entries_stored: 2,
-                    ..seeder.clone()
-                },
-                Seeder {
-                    listed: true,
-                    connected: true,
-                    entries_stored: 3,
-                    holds_all: true,
-                    ..seeder
-                },
+                Seeder { entries_stored: 2, ..seeder.clone() },
+                Seeder { listed: true, connected: true, entries_stored: 3, holds_all: true, ..seeder },
             ],
             ..Feed::default()
         };
-        let status = Status {
-            running: true,
-            pid: Some(7),
-            feeds: vec![feed],
-            ..Status::default()
-        };
+        let status = Status { running: true, pid: Some(7), feeds: vec![feed], ..Status::default() };
         let page = status_lines(&Terminal::plain(false), &status);
-        assert!(
-            page.contains("running (process 7), no peer connected"),
-            "{page}"
-        );
-        assert!(
-            page.contains("unlisted seeder 127.0.0.1:9  holds 2 of 3 entries, not connected"),
-            "{page}"
-        );
-        assert!(
-            page.contains("  seeder 127.0.0.1:9  holds all 3 entries\n")
-                || page.ends_with("holds all 3 entries")
-        );
+        assert!(page.contains("running (process 7), no peer connected"), "{page}");
+        assert!(page.contains("unlisted seeder 127.0.0.1:9  holds 2 of 3 entries, not connected"), "{page}");
+        assert!(page.contains("  seeder 127.0.0.1:9  holds all 3 entries\n") || page.ends_with("holds all 3 entries"));
     }
 
     #[test]

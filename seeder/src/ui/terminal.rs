@@ -7,11 +7,17 @@ use serde::Serialize;
 use crate::api::Failure;
 
 /// The two streams of this process and what they can show.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Terminal {
     json: bool,
+    output: Stream,
+    errors: Stream,
+}
+
+/// What one stream can show.
+#[derive(Clone, Debug, Default)]
+struct Stream {
     color: bool,
-    error_color: bool,
     bars: bool,
 }
 
@@ -50,24 +56,13 @@ impl Terminal {
     pub fn detect(json: bool) -> Self {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-        let output = std::io::stdout().is_terminal();
-        let errors = std::io::stderr().is_terminal();
-        Self {
-            json,
-            color: output && !plain && !json,
-            error_color: errors && !plain && !json,
-            bars: errors && !json,
-        }
+        let stream = |terminal: bool| Stream { color: terminal && !plain && !json, bars: terminal && !json };
+        Self { json, output: stream(std::io::stdout().is_terminal()), errors: stream(std::io::stderr().is_terminal()) }
     }
 
     /// A terminal without colours and bars, as for a pipe.
     pub fn plain(json: bool) -> Self {
-        Self {
-            json,
-            color: false,
-            error_color: false,
-            bars: false,
-        }
+        Self { json, output: Stream::default(), errors: Stream::default() }
     }
 
     /// Whether a program reads along.
@@ -77,12 +72,12 @@ impl Terminal {
 
     /// Whether progress may move.
     pub fn bars(&self) -> bool {
-        self.bars
+        self.errors.bars
     }
 
     /// Colours text for standard output, if it is a terminal.
     pub fn paint(&self, paint: Paint, text: impl std::fmt::Display) -> String {
-        colored(self.color, paint, text)
+        colored(self.output.color, paint, text)
     }
 
     /// A line of result.
@@ -108,10 +103,7 @@ impl Terminal {
 
     /// Something that needs attention, beside the result.
     pub fn warn(&self, text: impl std::fmt::Display) {
-        self.aside(format_args!(
-            "{} {text}",
-            colored(self.error_color, Paint::Warn, "note:")
-        ));
+        self.aside(format_args!("{} {text}", colored(self.errors.color, Paint::Warn, "note:")));
     }
 
     /// Why the command ended without success, and what to do next.
@@ -125,40 +117,23 @@ impl Terminal {
             });
             return self.aside(object);
         }
-        self.aside(format_args!(
-            "{} {}",
-            colored(self.error_color, Paint::Bad, "error:"),
-            failure.message
-        ));
+        self.aside(format_args!("{} {}", colored(self.errors.color, Paint::Bad, "error:"), failure.message));
         if let Some(hint) = &failure.hint {
-            self.aside(format_args!(
-                "{} {hint}",
-                colored(self.error_color, Paint::Good, " next:")
-            ));
+            self.aside(format_args!("{} {hint}", colored(self.errors.color, Paint::Good, " next:")));
         }
     }
 }
 
 fn colored(color: bool, paint: Paint, text: impl std::fmt::Display) -> String {
-    if color {
-        format!("\x1b[{}m{text}\x1b[0m", paint.code())
-    } else {
-        text.to_string()
-    }
+    if color { format!("\x1b[{}m{text}\x1b[0m", paint.code()) } else { text.to_string() }
 }
 
 fn write_line(stream: &mut impl Write, text: &str) {
-    let written = stream
-        .write_all(text.as_bytes())
-        .and_then(|()| stream.write_all(b"\n"))
-        .and_then(|()| stream.flush());
+    let written =
+        stream.write_all(text.as_bytes()).and_then(|()| stream.write_all(b"\n")).and_then(|()| stream.flush());
     if let Err(error) = written {
         // `peerfeed read | head`: the reader has seen enough, which is no failure. Anything else has nowhere to be told.
-        std::process::exit(if error.kind() == std::io::ErrorKind::BrokenPipe {
-            0
-        } else {
-            2
-        });
+        std::process::exit(if error.kind() == std::io::ErrorKind::BrokenPipe { 0 } else { 2 });
     }
 }
 

@@ -17,10 +17,7 @@ pub fn entry_lines(terminal: &Terminal, entry: &Entry) -> String {
     lines.push_str("  ");
     lines.push_str(&terminal.paint(Paint::Dim, &entry.id));
     match (entry.kind.as_str(), &entry.text) {
-        ("sealed", _) => push(
-            &mut lines,
-            &terminal.paint(Paint::Dim, "(sealed: the key is not on this machine)"),
-        ),
+        ("sealed", _) => push(&mut lines, &terminal.paint(Paint::Dim, "(sealed: the key is not on this machine)")),
         ("missing", _) => push(&mut lines, &terminal.paint(Paint::Dim, "(not fetched yet)")),
         (_, Some(text)) if !text.is_empty() => {
             for line in Safe::text(text).to_string().lines() {
@@ -48,14 +45,7 @@ fn attachment_line(terminal: &Terminal, entry: &Entry, file: &Attachment) -> Str
     format!(
         "+ {}  {}  {}",
         Safe::line(&file.name),
-        terminal.paint(
-            Paint::Dim,
-            format_args!(
-                "{}, {}",
-                Safe::line(&file.media_type),
-                size(file.size_bytes)
-            )
-        ),
+        terminal.paint(Paint::Dim, format_args!("{}, {}", Safe::line(&file.media_type), size(file.size_bytes))),
         state
     )
 }
@@ -95,13 +85,7 @@ mod tests {
 
     #[test]
     fn an_unknown_type_is_shown_as_a_placeholder() {
-        let entry = Entry {
-            kind: "poll".into(),
-            ..Entry::default()
-        };
-        assert!(
-            entry_lines(&Terminal::plain(false), &entry)
-                .ends_with("(poll: this version cannot show it)")
-        );
+        let entry = Entry { kind: "poll".into(), ..Entry::default() };
+        assert!(entry_lines(&Terminal::plain(false), &entry).ends_with("(poll: this version cannot show it)"));
     }
 }

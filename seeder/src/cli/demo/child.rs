@@ -47,11 +47,7 @@ impl Child {
     }
 
     /// Waits for a line that `pick` makes something of.
-    pub(super) async fn line<T>(
-        &mut self,
-        patience: Duration,
-        pick: impl Fn(&str) -> Option<T>,
-    ) -> Result<T, Failure> {
+    pub(super) async fn line<T>(&mut self, patience: Duration, pick: impl Fn(&str) -> Option<T>) -> Result<T, Failure> {
         let search = async {
             loop {
                 let found = self.lines.lock().expect("no holder panics").iter().find_map(|line| pick(line));
@@ -64,7 +60,8 @@ impl Child {
             }
         };
         let outcome = tokio::time::timeout(patience, search).await.unwrap_or(Err("did not say what was awaited"));
-        outcome.map_err(|problem| Failure::failed(format!("the {} {problem}; it printed:\n{}", self.what, self.output())))
+        outcome
+            .map_err(|problem| Failure::failed(format!("the {} {problem}; it printed:\n{}", self.what, self.output())))
     }
 
     /// All that it printed so far.
@@ -77,7 +74,11 @@ impl Child {
         self.signal(Signal::SIGTERM);
         let status = self.wait(END_PATIENCE).await?;
         if !status.success() {
-            return Err(Failure::failed(format!("the {} ended with {status}; it printed:\n{}", self.what, self.output())));
+            return Err(Failure::failed(format!(
+                "the {} ended with {status}; it printed:\n{}",
+                self.what,
+                self.output()
+            )));
         }
         Ok(self.output())
     }

@@ -1,206 +1,211 @@
 //! The story that the demo tells.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::child::Party;
-use super::search::{Secret, absent_from_folder, absent_from_text};
+use super::child::{Child, Party};
+use super::seen::{Story, what_was_seen};
 use super::stage::{Stage, event};
 use crate::api::Failure;
-use crate::ui::{Paint, size};
+use crate::ui::Paint;
 
-const FIRST: &str = "The roses opened this morning, three weeks early.";
-const SECOND: &str = "Supper on Saturday at ours, bring nothing but time.";
-const PICTURE_TEXT: &str = "This is what the evening looked like.";
-const FILM_TEXT: &str = "The whole film of the summer, uncut.";
+pub(super) const FIRST: &str = "The roses opened this morning, three weeks early.";
+pub(super) const SECOND: &str = "Supper on Saturday at ours, bring nothing but time.";
+pub(super) const PICTURE_TEXT: &str = "This is what the evening looked like.";
+pub(super) const FILM_TEXT: &str = "The whole film of the summer, uncut.";
+pub(super) const PICTURE_NAME: &str = "evening-at-the-lake.png";
+pub(super) const FILM_NAME: &str = "summer-uncut.mkv";
+pub(super) const ANN: &str = "Ann Andersson";
 const LIVE: &str = "The tracker is dead and you still read this.";
-const PICTURE_NAME: &str = "evening-at-the-lake.png";
-const FILM_NAME: &str = "summer-uncut.mkv";
 const FILM_BYTES: usize = 20 << 20;
 
 /// How long the seeder may take to hold everything.
 const STORE_PATIENCE: Duration = Duration::from_secs(25);
 /// How long peers may take to find each other.
 const MEET_PATIENCE: Duration = Duration::from_secs(20);
+/// How long a child may take to say that it is there.
+const START_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a live post may take.
 const LIVE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Plays it; the first step that does not work ends it, and its error names the step.
 pub(super) async fn play(stage: &Stage) -> Result<(), Failure> {
-    let (ann, bob, cleo, seeder) = (stage.party("ann"), stage.party("bob"), stage.party("cleo"), stage.party("seeder"));
-    let film = make_files(stage)?;
-
-    let step = "A tracker starts";
-    stage.step(step);
-    let args = ["demo-tracker", "--", "--http", "127.0.0.1:0", "--udp", "127.0.0.1:0"].map(str::to_owned);
-    let mut tracker = stage.start("tracker", &args).map_err(at(step))?;
-    let url = tracker.line(Duration::from_secs(10), |line| token(line, "http://")).await.map_err(at(step))?;
-    stage.tell(&url);
-
-    let step = "Ann makes an identity and posts two texts, a picture and a film of 20 MiB, for friends only";
-    stage.step(step);
-    let created = stage.command(&ann, &["--tracker", &url, "init", "--name", "Ann Andersson"]).await.map_err(at(step))?;
-    let feed = text_of(&created, "created", "feed").map_err(at(step))?;
-    let phrase = text_of(&created, "created", "recovery_phrase").map_err(at(step))?;
-    stage.show(&ann, &["post", FIRST]).await.map_err(at(step))?;
-    stage.show(&ann, &["post", SECOND, "--channel", "supper"]).await.map_err(at(step))?;
-    let picture_path = stage.path(PICTURE_NAME).display().to_string();
-    let film_path = stage.path(FILM_NAME).display().to_string();
-    let post = ["post", PICTURE_TEXT, "--attach", &picture_path];
-    let picture = text_of(&stage.command(&ann, &post).await.map_err(at(step))?, "posted", "id").map_err(at(step))?;
-    let post = ["post", FILM_TEXT, "--attach", &film_path];
-    let film_entry = text_of(&stage.command(&ann, &post).await.map_err(at(step))?, "posted", "id").map_err(at(step))?;
-    stage.tell(&format!("posted {picture} with {PICTURE_NAME}, {film_entry} with {FILM_NAME}"));
-
-    let step = "A seeder holds Ann's feed from a link without a key, and Ann lists it";
-    stage.step(step);
-    let invited = stage.command(&ann, &["invite"]).await.map_err(at(step))?;
-    let blind_link = text_of(&invited, "link", "link").map_err(at(step))?;
-    stage.command(&seeder, &["seed", &blind_link, "--quota", "1GiB"]).await.map_err(at(step))?;
-    let (seeding, listening) = stage.daemon(&seeder, "127.0.0.1:0").await.map_err(at(step))?;
-    let code = listening["seeder_code"].as_str().unwrap_or_default().to_owned();
-    stage.show(&ann, &["seeders", "add", &code]).await.map_err(at(step))?;
-
-    let step = "Ann is online for a moment, listening on nothing; the seeder takes everything; Ann goes offline";
-    stage.step(step);
-    let (author, _) = stage.daemon(&ann, "none").await.map_err(at(step))?;
-    let held = until_status(stage, &ann, STORE_PATIENCE, |status| {
-        let feed = &status["feeds"][0];
-        feed["seeders"].as_array()?.iter().find(|seeder| seeder["holds_all"] == true).cloned()
-    });
-    let held = held.await.map_err(at(step))?;
-    author.stop().await.map_err(at(step))?;
-    stage.tell(&format!("the seeder says it has synced all {} entries and their files", held["entries"]));
-
-    let step = "Bob follows Ann from a link with the key and fetches everything from the seeder";
-    stage.step(step);
-    let invited = stage.command(&ann, &["invite", "--with-key"]).await.map_err(at(step))?;
-    let link = text_of(&invited, "link", "link").map_err(at(step))?;
-    stage.command(&bob, &["init", "--name", "Bob"]).await.map_err(at(step))?;
-    stage.command(&bob, &["add", &link, "--name", "Ann"]).await.map_err(at(step))?;
-    stage.show(&bob, &["fetch", "Ann"]).await.map_err(at(step))?;
-    stage.show(&bob, &["read"]).await.map_err(at(step))?;
-    let read = stage.command(&bob, &["read"]).await.map_err(at(step))?;
-    for text in [FIRST, SECOND, PICTURE_TEXT, FILM_TEXT] {
-        if !read.iter().any(|entry| entry["text"] == text) {
-            return Err(at(step)(Failure::failed(format!("Bob's timeline lacks \"{text}\""))));
-        }
-    }
-    let out = stage.path("bob-files").display().to_string();
-    stage.show(&bob, &["get", &film_entry, "--out", &out]).await.map_err(at(step))?;
-    stage.command(&bob, &["get", &picture, "--out", &out]).await.map_err(at(step))?;
-    same_file(stage, &Path::new(&out).join(FILM_NAME), &film).map_err(at(step))?;
-    stage.tell("the film's SHA-256 is that of Ann's file");
-
-    let step = "The seeder goes away too. Only Bob is left; Cleo gets everything from Bob";
-    stage.step(step);
-    let seeder_output = seeding.stop().await.map_err(at(step))?;
-    let (reader, _) = stage.daemon(&bob, "127.0.0.1:0").await.map_err(at(step))?;
-    stage.command(&cleo, &["init", "--name", "Cleo"]).await.map_err(at(step))?;
-    stage.command(&cleo, &["add", &link, "--name", "Ann"]).await.map_err(at(step))?;
-    stage.show(&cleo, &["fetch", "Ann", "--files"]).await.map_err(at(step))?;
-    let out = stage.path("cleo-files").display().to_string();
-    stage.command(&cleo, &["get", &film_entry, "--out", &out]).await.map_err(at(step))?;
-    same_file(stage, &Path::new(&out).join(FILM_NAME), &film).map_err(at(step))?;
-    stage.tell("the film's SHA-256 is that of Ann's file");
-
-    let step = "Ann comes back and meets Bob; then the tracker is killed, and a live post still arrives";
-    stage.step(step);
-    let (author, _) = stage.daemon(&ann, "127.0.0.1:0").await.map_err(at(step))?;
-    let met = until_status(stage, &ann, MEET_PATIENCE, |status| (status["feeds"][0]["peers"].as_u64()? > 0).then_some(()));
-    met.await.map_err(at(step))?;
-    let mut following = stage
-        .start("follower", &bob.args(&["--json", "read", "Ann", "--follow", "--limit", "1"]))
-        .map_err(at(step))?;
-    following.line(Duration::from_secs(10), |line| event(line, "entry")).await.map_err(at(step))?;
-    let tracker_output = tracker.kill().await.map_err(at(step))?;
-    let posted = Instant::now();
-    stage.command(&ann, &["post", LIVE]).await.map_err(at(step))?;
-    following.line(LIVE_PATIENCE, |line| event(line, "entry").filter(|entry| entry["text"] == LIVE)).await.map_err(at(step))?;
-    stage.tell(&format!("Bob reads \"{LIVE}\" {} ms after Ann began to post it", posted.elapsed().as_millis()));
-    following.kill().await.map_err(at(step))?;
-    reader.stop().await.map_err(at(step))?;
-    author.stop().await.map_err(at(step))?;
-
-    let step = "What each party could see";
-    stage.step(step);
-    let story = Story { feed, phrase, link };
-    what_was_seen(stage, &story, &[&ann, &bob], &seeder, &seeder_output, &tracker_output).map_err(at(step))?;
-    let seconds = format!("{:.1}", stage.elapsed().as_secs_f32());
-    if stage.terminal().json() {
-        stage.terminal().object(&serde_json::json!({ "event": "demo", "ok": true, "seconds": seconds }));
-    } else {
-        let done = stage.terminal().paint(Paint::Good, "Everything worked");
-        stage.terminal().line(format_args!("\n{done}: {seconds} s, every process ended, nothing left behind."));
-        stage.terminal().line("Next: `peerfeed init --name YOU`, or `peerfeed --help`.");
-    }
+    let mut play = Play {
+        stage,
+        ann: stage.party("ann"),
+        bob: stage.party("bob"),
+        cleo: stage.party("cleo"),
+        seeder: stage.party("seeder"),
+        film: make_files(stage)?,
+        posted: Posted::default(),
+    };
+    let (tracker, url) = stage.step("A tracker starts", play.a_tracker_starts()).await?;
+    let text = "Ann makes an identity and posts two texts, a picture and a film of 20 MiB, for friends only";
+    let posted = stage.step(text, play.ann_posts(&url)).await?;
+    play.posted = posted;
+    let text = "A seeder holds Ann's feed from a link without a key, and Ann lists it";
+    let seeding = stage.step(text, play.a_seeder_holds()).await?;
+    let text = "Ann is online for a moment, listening on nothing; the seeder takes everything; Ann goes offline";
+    stage.step(text, play.the_seeder_takes_all()).await?;
+    let text = "Bob follows Ann from a link with the key and fetches everything from the seeder";
+    let link = stage.step(text, play.bob_fetches()).await?;
+    let text = "The seeder goes away too. Only Bob is left; Cleo gets everything from Bob";
+    let (reader, seeder_output) = stage.step(text, play.cleo_fetches(seeding, &link)).await?;
+    let text = "Ann comes back and meets Bob; then the tracker is killed, and a live post still arrives";
+    let tracker_output = stage.step(text, play.a_live_post_arrives(tracker, reader)).await?;
+    let Play { ann, bob, seeder, posted: Posted { feed, phrase, .. }, .. } = play;
+    let story = Story { feed, phrase, link, people: [ann, bob], seeder, seeder_output, tracker_output };
+    stage.step("What each party could see", async { what_was_seen(stage, &story) }).await?;
+    tell_the_end(stage);
     Ok(())
 }
 
-struct Story {
+struct Play<'s> {
+    stage: &'s Stage,
+    ann: Party,
+    bob: Party,
+    cleo: Party,
+    seeder: Party,
+    film: [u8; 32],
+    posted: Posted,
+}
+
+/// What Ann did.
+#[derive(Default)]
+struct Posted {
     feed: String,
     phrase: String,
-    link: String,
+    picture: String,
+    film: String,
 }
 
-fn what_was_seen(
-    stage: &Stage,
-    story: &Story,
-    people: &[&Party],
-    seeder: &Party,
-    seeder_output: &str,
-    tracker_output: &str,
-) -> Result<(), Failure> {
-    let mut secrets = vec![
-        Secret::new("the recovery phrase", story.phrase.as_bytes()),
-        Secret::new("Ann's name", b"Ann Andersson"),
-        Secret::new("the link with the key", story.link.as_bytes()),
-    ];
-    for text in [FIRST, SECOND, PICTURE_TEXT, FILM_TEXT, PICTURE_NAME, FILM_NAME] {
-        secrets.push(Secret::new(format!("\"{text}\""), text.as_bytes()));
+impl Play<'_> {
+    async fn a_tracker_starts(&self) -> Result<(Child, String), Failure> {
+        let args = ["demo-tracker", "--", "--http", "127.0.0.1:0", "--udp", "127.0.0.1:0"].map(str::to_owned);
+        let mut tracker = self.stage.start("tracker", &args)?;
+        let url = tracker.line(START_PATIENCE, |line| token(line, "http://")).await?;
+        self.stage.tell(&url);
+        Ok((tracker, url))
     }
-    // A piece from the middle of each file: the seeder holds their ciphertext.
-    for name in [PICTURE_NAME, FILM_NAME] {
-        let bytes = read_file(&stage.path(name))?;
-        secrets.push(Secret::new(format!("a piece of {name}"), &bytes[bytes.len() / 2..][..48]));
+
+    async fn ann_posts(&self, tracker: &str) -> Result<Posted, Failure> {
+        let stage = self.stage;
+        let created = stage.command(&self.ann, &["--tracker", tracker, "init", "--name", ANN]).await?;
+        stage.show(&self.ann, &["post", FIRST]).await?;
+        stage.show(&self.ann, &["post", SECOND, "--channel", "supper"]).await?;
+        let file = |name| stage.path(name).display().to_string();
+        let picture = stage.command(&self.ann, &["post", PICTURE_TEXT, "--attach", &file(PICTURE_NAME)]).await?;
+        let film = stage.command(&self.ann, &["post", FILM_TEXT, "--attach", &file(FILM_NAME)]).await?;
+        let posted = Posted {
+            feed: text_of(&created, "created", "feed")?,
+            phrase: text_of(&created, "created", "recovery_phrase")?,
+            picture: text_of(&picture, "posted", "id")?,
+            film: text_of(&film, "posted", "id")?,
+        };
+        stage.tell(&format!("posted {} with {PICTURE_NAME}", posted.picture));
+        stage.tell(&format!("posted {} with {FILM_NAME}", posted.film));
+        Ok(posted)
     }
-    for person in people {
-        for name in ["identity.key", "device.key", "node.key"] {
-            let file = read_file(&person.data.join(name))?;
-            let keys: Vec<_> = if name == "node.key" { file.chunks(32).collect() } else { keys_in(&file).collect() };
-            if keys.is_empty() {
-                return Err(Failure::failed(format!("{name} of {} holds no key to search for", person.name)));
+
+    async fn a_seeder_holds(&self) -> Result<Child, Failure> {
+        let stage = self.stage;
+        let link = text_of(&stage.command(&self.ann, &["invite"]).await?, "link", "link")?;
+        stage.command(&self.seeder, &["seed", &link, "--quota", "1GiB"]).await?;
+        let (seeding, listening) = stage.daemon(&self.seeder, "127.0.0.1:0").await?;
+        let code = listening["seeder_code"].as_str().unwrap_or_default();
+        stage.show(&self.ann, &["seeders", "add", code]).await?;
+        Ok(seeding)
+    }
+
+    async fn the_seeder_takes_all(&self) -> Result<(), Failure> {
+        let (author, _) = self.stage.daemon(&self.ann, "none").await?;
+        let holding = |status: &Value| {
+            let seeders = status["feeds"][0]["seeders"].as_array()?;
+            seeders.iter().find(|seeder| seeder["holds_all"] == true).cloned()
+        };
+        let held = until_status(self.stage, &self.ann, STORE_PATIENCE, holding).await?;
+        author.stop().await?;
+        self.stage.tell(&format!("the seeder says it has synced all {} entries and their files", held["entries"]));
+        Ok(())
+    }
+
+    async fn bob_fetches(&self) -> Result<String, Failure> {
+        let stage = self.stage;
+        let link = text_of(&stage.command(&self.ann, &["invite", "--with-key"]).await?, "link", "link")?;
+        stage.command(&self.bob, &["init", "--name", "Bob"]).await?;
+        stage.command(&self.bob, &["add", &link, "--name", "Ann"]).await?;
+        stage.show(&self.bob, &["fetch", "Ann"]).await?;
+        stage.show(&self.bob, &["read"]).await?;
+        let read = stage.command(&self.bob, &["read"]).await?;
+        for text in [FIRST, SECOND, PICTURE_TEXT, FILM_TEXT] {
+            if !read.iter().any(|entry| entry["text"] == text) {
+                return Err(Failure::failed(format!("Bob's timeline lacks \"{text}\"")));
             }
-            secrets.extend(keys.into_iter().map(|key| Secret::new(format!("{name} of {}", person.name), key)));
         }
+        self.gets_both_files(&self.bob, "bob-files").await?;
+        Ok(link)
     }
-    let searched = absent_from_folder("the seeder's folder", &seeder.data, &secrets)?;
-    absent_from_text("the seeder's output", seeder_output, &secrets)?;
-    secrets.push(Secret::new("the feed id", story.feed.as_bytes()));
-    absent_from_text("the tracker's output", tracker_output, &secrets)?;
-    let swarm = swarm_id(&story.feed)?;
-    stage.tell(&format!("tracker  a 20-byte hash, {swarm}, and the addresses that asked for it; no feed id, no name"));
-    stage.tell(&format!(
-        "seeder   the feed id, sizes, times and {} of ciphertext; no text, name, file name or key was found in it",
-        size(searched)
-    ));
-    stage.tell("ann      everything: it is her feed");
-    stage.tell("bob      everything, with the key from Ann's link; he served it to Cleo as ciphertext");
-    stage.tell("cleo     the same, from Bob alone");
-    Ok(())
+
+    async fn cleo_fetches(&self, seeding: Child, link: &str) -> Result<(Child, String), Failure> {
+        let stage = self.stage;
+        let seeder_output = seeding.stop().await?;
+        let (reader, _) = stage.daemon(&self.bob, "127.0.0.1:0").await?;
+        stage.command(&self.cleo, &["init", "--name", "Cleo"]).await?;
+        stage.command(&self.cleo, &["add", link, "--name", "Ann"]).await?;
+        stage.show(&self.cleo, &["fetch", "Ann", "--files"]).await?;
+        self.gets_both_files(&self.cleo, "cleo-files").await?;
+        Ok((reader, seeder_output))
+    }
+
+    async fn a_live_post_arrives(&self, tracker: Child, reader: Child) -> Result<String, Failure> {
+        let stage = self.stage;
+        let (author, _) = stage.daemon(&self.ann, "127.0.0.1:0").await?;
+        let meeting = |status: &Value| (status["feeds"][0]["peers"].as_u64()? > 0).then_some(());
+        until_status(stage, &self.ann, MEET_PATIENCE, meeting).await?;
+        let follow = self.bob.args(&["--json", "read", "Ann", "--follow", "--limit", "1"]);
+        let mut following = stage.start("reader that follows", &follow)?;
+        following.line(START_PATIENCE, |line| event(line, "entry")).await?;
+        let tracker_output = tracker.kill().await?;
+        let posted = Instant::now();
+        stage.command(&self.ann, &["post", LIVE]).await?;
+        following.line(LIVE_PATIENCE, |line| event(line, "entry").filter(|entry| entry["text"] == LIVE)).await?;
+        let taken = posted.elapsed().as_millis();
+        stage.tell(&format!("Bob reads \"{LIVE}\" {taken} ms after Ann began to post it"));
+        following.kill().await?;
+        reader.stop().await?;
+        author.stop().await?;
+        Ok(tracker_output)
+    }
+
+    /// Gets the film in sight and the picture besides, and compares both with Ann's files.
+    async fn gets_both_files(&self, party: &Party, folder: &str) -> Result<(), Failure> {
+        let stage = self.stage;
+        let out = stage.path(folder);
+        let shown = out.display().to_string();
+        stage.show(party, &["get", &self.posted.film, "--out", &shown]).await?;
+        stage.command(party, &["get", &self.posted.picture, "--out", &shown]).await?;
+        if <[u8; 32]>::from(Sha256::digest(read_file(&out.join(FILM_NAME))?)) != self.film {
+            return Err(Failure::failed(format!("{FILM_NAME} is not Ann's file")));
+        }
+        if read_file(&out.join(PICTURE_NAME))? != read_file(&stage.path(PICTURE_NAME))? {
+            return Err(Failure::failed(format!("{PICTURE_NAME} is not Ann's picture")));
+        }
+        stage.tell("the film's SHA-256 is that of Ann's file, and the picture is hers");
+        Ok(())
+    }
 }
 
-/// The 32-byte strings of a bencoded key file.
-fn keys_in(file: &[u8]) -> impl Iterator<Item = &[u8]> {
-    memchr::memmem::find_iter(file, b"32:").filter_map(|at| file.get(at + 3..at + 35))
-}
-
-fn swarm_id(feed: &str) -> Result<String, Failure> {
-    let feed: peerfeed_protocol::ids::FeedId = feed.parse().map_err(|_| Failure::failed("no feed id"))?;
-    Ok(feed.swarm_id().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect())
+fn tell_the_end(stage: &Stage) {
+    let seconds = format!("{:.1}", stage.elapsed().as_secs_f32());
+    if stage.terminal().json() {
+        return stage.terminal().object(&serde_json::json!({ "event": "demo", "ok": true, "seconds": seconds }));
+    }
+    let done = stage.terminal().paint(Paint::Good, "Everything worked");
+    stage.terminal().line(format_args!("\n{done}: {seconds} s, every process ended, nothing left behind."));
+    stage.terminal().line("Next: `peerfeed init --name YOU`, or `peerfeed --help`.");
 }
 
 /// Writes the picture and the film; the film's digest.
@@ -213,17 +218,9 @@ fn make_files(stage: &Stage) -> Result<[u8; 32], Failure> {
     Ok(Sha256::digest(&film).into())
 }
 
-fn same_file(stage: &Stage, path: &Path, digest: &[u8; 32]) -> Result<(), Failure> {
-    let same = <[u8; 32]>::from(Sha256::digest(read_file(path)?)) == *digest;
-    let picture = path.with_file_name(PICTURE_NAME);
-    if picture.exists() && read_file(&picture)? != read_file(&stage.path(PICTURE_NAME))? {
-        return Err(Failure::failed(format!("{} is not Ann's picture", picture.display())));
-    }
-    if same { Ok(()) } else { Err(Failure::failed(format!("{} is not Ann's file", path.display()))) }
-}
-
-fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path).map_err(|error| Failure::failed(format!("cannot read {}: {error}", path.display())))
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
+    let path = PathBuf::from(path);
+    std::fs::read(&path).map_err(|error| Failure::failed(format!("cannot read {}: {error}", path.display())))
 }
 
 /// Asks for a party's status until `pick` finds what is awaited.
@@ -256,10 +253,4 @@ fn text_of(lines: &[Value], event: &str, field: &str) -> Result<String, Failure>
 fn token(line: &str, prefix: &str) -> Option<String> {
     let word = line.split(|c: char| c.is_whitespace() || c == '"' || c == ',').find(|word| word.starts_with(prefix))?;
     Some(word.to_owned())
-}
-
-/// Names the step in which something failed.
-fn at(step: &str) -> impl Fn(Failure) -> Failure {
-    let step = step.to_owned();
-    move |failure| Failure { message: format!("step \"{step}\": {}", failure.message), ..failure }
 }

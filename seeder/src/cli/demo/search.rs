@@ -5,6 +5,7 @@ use std::path::Path;
 use memchr::memmem;
 
 use crate::api::Failure;
+use crate::ui::hex;
 
 /// Something that must not be found, and what it is called in the report.
 pub(super) struct Secret {
@@ -15,7 +16,7 @@ pub(super) struct Secret {
 impl Secret {
     /// A secret in all forms that are searched for.
     pub(super) fn new(what: impl Into<String>, bytes: &[u8]) -> Self {
-        let lower: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let lower = hex(bytes);
         let mut forms = vec![bytes.to_vec(), lower.to_uppercase().into_bytes(), lower.into_bytes()];
         for url in [false, true] {
             forms.extend((0..3).filter_map(|shift| base64_inside(bytes, shift, url)));

@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use super::child::{Child, Party};
 use crate::api::Failure;
-use crate::ui::{Paint, Terminal};
+use crate::ui::{Paint, Terminal, hex};
 
 /// How long one command of the demo may take.
 const COMMAND_PATIENCE: Duration = Duration::from_secs(40);
@@ -30,8 +30,7 @@ impl Stage {
             .map_err(|error| Failure::failed(format!("cannot tell where this program is: {error}")))?;
         let mut name = [0; 6];
         getrandom::fill(&mut name).map_err(|error| Failure::failed(format!("no randomness: {error}")))?;
-        let name: String = name.iter().map(|byte| format!("{byte:02x}")).collect();
-        let folder = std::env::temp_dir().join(format!("peerfeed-demo-{name}"));
+        let folder = std::env::temp_dir().join(format!("peerfeed-demo-{}", hex(&name)));
         std::fs::DirBuilder::new()
             .mode(0o700)
             .create(&folder)
@@ -68,13 +67,20 @@ impl Stage {
         Party { name, data: self.path(name) }
     }
 
-    /// Begins a step.
-    pub(super) fn step(&self, text: &str) {
+    /// Tells what happens next and does it; an error names the step.
+    pub(super) async fn step<T>(
+        &self,
+        text: &str,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         if self.terminal.json() {
-            return self.terminal.object(&serde_json::json!({ "event": "step", "text": text, "ms": self.millis() }));
+            self.terminal.object(&serde_json::json!({ "event": "step", "text": text, "ms": self.millis() }));
+        } else {
+            let time = self.terminal.paint(Paint::Dim, format_args!("{:>5.1}s", self.elapsed().as_secs_f32()));
+            self.terminal.line(format_args!("\n{time} {}", self.terminal.paint(Paint::Strong, text)));
         }
-        let time = format!("{:>5.1}s", self.elapsed().as_secs_f32());
-        self.terminal.line(format_args!("\n{} {}", self.terminal.paint(Paint::Dim, time), self.terminal.paint(Paint::Strong, text)));
+        let named = |failure: Failure| Failure { message: format!("step \"{text}\": {}", failure.message), ..failure };
+        work.await.map_err(named)
     }
 
     /// Tells a result within a step.

@@ -6,8 +6,27 @@ use super::folder::Folder;
 fn help_names_every_command_and_the_exit_codes() {
     let help = Folder::empty().does(&["--help"]);
     for word in [
-        "init", "id", "post", "invite", "add", "unfollow", "fetch", "read", "get", "run", "seed", "unseed", "seeders",
-        "trackers", "status", "demo", "--data", "--tracker", "--listen", "--json", "Exit codes",
+        "init",
+        "id",
+        "post",
+        "invite",
+        "add",
+        "unfollow",
+        "fetch",
+        "read",
+        "get",
+        "run",
+        "seed",
+        "unseed",
+        "seeders",
+        "trackers",
+        "status",
+        "demo",
+        "--data",
+        "--tracker",
+        "--listen",
+        "--json",
+        "Exit codes",
     ] {
         assert!(help.contains(word), "{word} is missing in:\n{help}");
     }

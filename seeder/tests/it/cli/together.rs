@@ -213,3 +213,18 @@ fn a_live_post_reaches_a_friend_who_reads_along() {
     reader.stop();
     author.stop();
 }
+
+#[test]
+fn commands_work_beside_one_that_reads_along_without_a_daemon() {
+    let ann = Folder::of("Ann");
+    ann.does(&["post", "before"]);
+    let mut following = ann.command(&["--json", "read", "--follow"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(following.stdout.take().unwrap()).lines();
+    let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(next()["text"], "before");
+    ann.does(&["post", "beside"]);
+    assert_eq!(next()["text"], "beside");
+    kill(Pid::from_raw(following.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    assert_eq!(following.wait().unwrap().code(), Some(0));
+    assert!(!ann.data().join("peerfeed.sock").exists());
+}

@@ -10,7 +10,7 @@ const CODE: &str = "192.0.2.7:4040#wit1tpnxvenxvenxvenxvenxvenxvenxvenxvenxvenxv
 #[test]
 fn trackers_are_named_shown_and_removed() {
     let ann = Folder::of("Ann");
-    let url = "https://tracker.example/announce";
+    let url = "https://tracker.example:8443/announce";
     assert_eq!(ann.one(&["trackers", "add", url])["change"], "added");
     assert_eq!(ann.one(&["trackers", "add", url])["change"], "known");
     assert_eq!(ann.one(&["trackers"])["url"], url);
