@@ -10,3 +10,5 @@ mod node;
 mod party;
 mod sample;
 mod store;
+mod swarm;
+mod world;

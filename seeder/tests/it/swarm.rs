@@ -1,0 +1,246 @@
+//! Engines among themselves, in simulated time.
+
+use std::time::Duration;
+
+use peerfeed::store::Reading;
+use peerfeed::swarm::Progress;
+
+use crate::world::{World, hint};
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_reader_fetches_posts_and_files_from_a_seeder_and_a_second_reader_from_the_first() {
+    let mut world = World::new(20 * MS, 1);
+    let [ana, seeder, bob, cem] = std::array::from_fn(|_| world.machine());
+    let author = world.author(ana);
+    let feed = author.feed();
+    for number in 0..20 {
+        world.post(ana, &author, &format!("post {number}"), 0);
+    }
+    world.post(ana, &author, "film", 2_200_000);
+    world.seed(seeder, feed, &[ana]);
+    world.until("the seeder holds all", 20 * SECOND, |world| world.holds_all_of(seeder, ana, feed));
+    world.kill(ana);
+    world.follow(bob, feed, &[seeder]);
+    let task = world.sync(bob, feed, 30 * SECOND);
+    world.until("Bob's sync ends", 40 * SECOND, |world| world.ended(bob, task).is_some());
+    assert!(matches!(world.ended(bob, task), Some(Progress::Done(_))), "{:?}", world.ended(bob, task));
+    assert!(world.holds_all_of(bob, ana, feed));
+    world.kill(seeder);
+    world.follow(cem, feed, &[seeder, bob]);
+    let task = world.sync(cem, feed, 30 * SECOND);
+    world.until("Cem's sync ends", 40 * SECOND, |world| world.ended(cem, task).is_some());
+    assert!(world.holds_all_of(cem, ana, feed));
+}
+
+#[test]
+fn seeders_fetch_from_each_other() {
+    let mut world = World::new(5 * MS, 2);
+    let [ana, one, two, three] = std::array::from_fn(|_| world.machine());
+    let author = world.author(ana);
+    let feed = author.feed();
+    world.post(ana, &author, "film", 3_000_000);
+    world.seed(one, feed, &[ana]);
+    world.until("the first seeder holds all", 20 * SECOND, |world| world.holds_all_of(one, ana, feed));
+    world.kill(ana);
+    world.seed(two, feed, &[one]);
+    world.seed(three, feed, &[two]);
+    world.until("the third seeder holds all", 30 * SECOND, |world| world.holds_all_of(three, ana, feed));
+    assert!(world.holds_all_of(two, ana, feed));
+}
+
+#[test]
+fn a_liar_is_banned_at_once_and_the_honest_complete_the_fetch() {
+    let mut world = World::new(5 * MS, 3);
+    let [ana, liar, honest, bob] = std::array::from_fn(|_| world.machine());
+    let author = world.author(ana);
+    let feed = author.feed();
+    world.post(ana, &author, "film", 6_000_000);
+    for seeder in [liar, honest] {
+        world.seed(seeder, feed, &[ana]);
+    }
+    world.until("both seeders hold all", 20 * SECOND, |world| {
+        world.holds_all_of(liar, ana, feed) && world.holds_all_of(honest, ana, feed)
+    });
+    world.kill(ana);
+    world.machines[liar].lies = true;
+    world.machines[honest].upload = Some(1_000_000);
+    world.follow(bob, feed, &[liar, honest]);
+    let task = world.sync(bob, feed, 30 * SECOND);
+    world.until("Bob's sync ends", 60 * SECOND, |world| world.ended(bob, task).is_some());
+    assert!(matches!(world.ended(bob, task), Some(Progress::Done(_))), "{:?}", world.ended(bob, task));
+    assert!(world.holds_all_of(bob, honest, feed));
+    let status = world.machines[bob].engine.status(world.now);
+    assert!(status.violations >= 1);
+    let liar_address = hint(liar).address;
+    assert!(status.peers.iter().all(|peer| peer.address.to_string() != liar_address), "{:?}", status.peers);
+    // It is not dialled again while the ban lasts.
+    world.pass(120 * SECOND);
+    let status = world.machines[bob].engine.status(world.now);
+    assert!(status.peers.iter().all(|peer| peer.address.to_string() != liar_address), "{:?}", status.peers);
+}
+
+#[test]
+fn dead_addresses_do_not_keep_a_fetch_from_ending() {
+    let mut world = World::new(5 * MS, 4);
+    let [ana, seeder, dead, bob] = std::array::from_fn(|_| world.machine());
+    let author = world.author(ana);
+    let feed = author.feed();
+    world.post(ana, &author, "hello", 0);
+    world.seed(seeder, feed, &[ana]);
+    world.until("the seeder holds all", 20 * SECOND, |world| world.holds_all_of(seeder, ana, feed));
+    world.kill(ana);
+    world.kill(dead);
+    world.follow(bob, feed, &[ana, dead, 77, seeder]);
+    let task = world.sync(bob, feed, 30 * SECOND);
+    let took = world.until("Bob's sync ends", 40 * SECOND, |world| world.ended(bob, task).is_some());
+    assert!(matches!(world.ended(bob, task), Some(Progress::Done(_))), "{:?}", world.ended(bob, task));
+    assert!(took < 2 * SECOND, "{took:?}");
+}
+
+#[test]
+fn two_seeders_share_the_load_of_one_file() {
+    const RATE: u64 = 2_000_000;
+    let fetch = |seeders: usize| {
+        let mut world = World::new(20 * MS, 5);
+        let ana = world.machine();
+        let author = world.author(ana);
+        let feed = author.feed();
+        world.post(ana, &author, "film", 16_000_000);
+        let seeders: Vec<usize> = (0..seeders).map(|_| world.machine()).collect();
+        for seeder in &seeders {
+            world.seed(*seeder, feed, &[ana]);
+        }
+        world.until("all seeders hold all", 60 * SECOND, |world| {
+            seeders.iter().all(|seeder| world.holds_all_of(*seeder, ana, feed))
+        });
+        world.kill(ana);
+        let bob = world.machine();
+        for seeder in &seeders {
+            world.machines[*seeder].upload = Some(RATE);
+        }
+        world.follow(bob, feed, &seeders);
+        let task = world.sync(bob, feed, 60 * SECOND);
+        let took = world.until("Bob's sync ends", 100 * SECOND, |world| world.ended(bob, task).is_some());
+        assert!(world.holds_all_of(bob, seeders[0], feed));
+        let served: Vec<u64> = seeders.iter().map(|seeder| world.served_bytes(*seeder)).collect();
+        (took.as_secs_f64(), served)
+    };
+    let (alone, _) = fetch(1);
+    let (together, served) = fetch(2);
+    assert!(alone > 8.0, "16 MB at 2 MB/s: {alone}");
+    assert!(together < 0.65 * alone, "{together} against {alone}");
+    assert!(served.iter().all(|bytes| *bytes > 5_000_000), "{served:?}");
+}
+
+#[test]
+fn a_slow_seeder_loses_its_requests_to_a_fast_one() {
+    let mut world = World::new(10 * MS, 6);
+    let [ana, slow, fast, bob] = std::array::from_fn(|_| world.machine());
+    let author = world.author(ana);
+    let feed = author.feed();
+    world.post(ana, &author, "film", 12_000_000);
+    for seeder in [slow, fast] {
+        world.seed(seeder, feed, &[ana]);
+    }
+    world.until("both seeders hold all", 60 * SECOND, |world| {
+        world.holds_all_of(slow, ana, feed) && world.holds_all_of(fast, ana, feed)
+    });
+    world.kill(ana);
+    world.machines[slow].upload = Some(20_000);
+    world.machines[fast].upload = Some(4_000_000);
+    world.follow(bob, feed, &[slow, fast]);
+    let task = world.sync(bob, feed, 60 * SECOND);
+    let took = world.until("Bob's sync ends", 200 * SECOND, |world| world.ended(bob, task).is_some());
+    // The slow one alone would need 50 s for the first group that it was asked for.
+    assert!(took < 8 * SECOND, "{took:?}");
+    assert_eq!(world.machines[bob].engine.status(world.now).violations, 0, "nobody is banned for being slow");
+}
+
+#[test]
+fn a_live_post_travels_at_one_delay_per_hop() {
+    let delay = 50 * MS;
+    let mut world = World::new(delay, 7);
+    let [ana, seeder, bob] = std::array::from_fn(|_| world.machine());
+    let author = world.author(ana);
+    let feed = author.feed();
+    world.post(ana, &author, "before", 0);
+    world.seed(seeder, feed, &[ana]);
+    world.follow(bob, feed, &[seeder]);
+    world.until("Bob is up to date", 20 * SECOND, |world| world.holds_all_of(bob, ana, feed));
+    world.pass(5 * SECOND);
+    let posted = world.now;
+    world.post(ana, &author, "live", 0);
+    world.until("Bob has it", 5 * SECOND, |world| world.holds_all_of(bob, ana, feed));
+    let index = world.entries(ana, feed) - 1;
+    let seen = |machine: usize, world: &World| {
+        let arrived = world.machines[machine].arrived.iter().find(|(at, _)| *at == index);
+        arrived.expect("it arrived").1.since(posted)
+    };
+    assert_eq!(seen(seeder, &world), delay);
+    assert_eq!(seen(bob, &world), 2 * delay);
+}
+
+#[test]
+fn two_that_dial_each_other_keep_one_connection_and_nobody_dials_itself() {
+    let mut world = World::new(10 * MS, 8);
+    let [ana, bob] = std::array::from_fn(|_| world.machine());
+    let author = world.author(ana);
+    let feed = author.feed();
+    world.post(ana, &author, "one", 0);
+    world.hold(
+        ana,
+        feed,
+        peerfeed::store::Roles { own: true, ..Default::default() },
+        vec![hint(ana), hint(bob)],
+    );
+    world.follow(bob, feed, &[ana, bob]);
+    world.until("Bob has it", 10 * SECOND, |world| world.holds_all_of(bob, ana, feed));
+    world.pass(30 * SECOND);
+    assert_eq!((world.peers(ana), world.peers(bob)), (1, 1));
+    world.post(ana, &author, "two", 0);
+    world.until("Bob has the second", 10 * SECOND, |world| world.holds_all_of(bob, ana, feed));
+}
+
+#[test]
+fn a_broken_connection_is_made_again_and_what_is_new_comes_over() {
+    let mut world = World::new(10 * MS, 9);
+    let [ana, bob] = std::array::from_fn(|_| world.machine());
+    let author = world.author(ana);
+    let feed = author.feed();
+    world.post(ana, &author, "one", 0);
+    world.follow(bob, feed, &[ana]);
+    world.until("Bob has it", 10 * SECOND, |world| world.holds_all_of(bob, ana, feed));
+    world.kill(ana);
+    world.pass(60 * SECOND);
+    assert_eq!(world.peers(bob), 0);
+    world.post(ana, &author, "while away", 0);
+    world.machines[ana].dead = false;
+    world.until("Bob has what was new", 900 * SECOND, |world| world.holds_all_of(bob, ana, feed));
+}
+
+#[test]
+fn what_was_fetched_in_part_is_not_fetched_again() {
+    let mut world = World::new(10 * MS, 10);
+    let [ana, bob] = std::array::from_fn(|_| world.machine());
+    let author = world.author(ana);
+    let feed = author.feed();
+    world.post(ana, &author, "film", 10_000_000);
+    world.machines[ana].upload = Some(1_000_000);
+    world.seed(bob, feed, &[ana]);
+    let held = |world: &World| {
+        let txn = world.machines[bob].store.read().unwrap();
+        let blobs = txn.blobs(feed).unwrap();
+        blobs.iter().map(|blob| txn.blob(feed, *blob).unwrap().map_or(0, |row| row.held_bytes)).sum::<u64>()
+    };
+    world.until("Bob has half of it", 30 * SECOND, |world| held(world) > 5_000_000);
+    let before = held(&world);
+    world.kill(ana);
+    world.pass(10 * SECOND);
+    world.machines[ana].dead = false;
+    world.until("Bob has all of it", 900 * SECOND, |world| world.holds_all_of(bob, ana, feed));
+    let received: u64 = world.machines[bob].engine.status(world.now).peers.iter().map(|peer| peer.received_bytes).sum();
+    assert!(received < 10_100_000 - before + 1_100_000, "{received} after {before}");
+}
