@@ -4,17 +4,21 @@
 //! - [`tracker`]: an announce in, a reply out, whatever carried it.
 //! - [`udp`], [`http`]: the transports, each with a part that only decides and a part that owns sockets.
 //! - [`server`]: binds and runs them; [`config`] is what an operator sets, [`limit`] what is fixed.
+//! - [`access`]: which hashes are served.
+//! - [`proxy`]: whom a reverse proxy speaks for.
 //! - [`metrics`]: what has happened, counted by cause.
 //! - [`cli`]: the command line, [`cli::main_with_args`] its entry.
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("peerfeed-tracker needs a 64-bit platform");
 
+pub mod access;
 pub mod cli;
 pub mod config;
 pub mod http;
 pub mod limit;
 pub mod metrics;
+pub mod proxy;
 pub mod server;
 pub mod swarm;
 pub mod tracker;
