@@ -53,7 +53,6 @@ pub(super) struct EngineTask {
     asked: mpsc::UnboundedReceiver<Ask>,
     connections: HashMap<ConnectionId, mpsc::UnboundedSender<Command>>,
     waiters: Waiters,
-    seeds: bool,
     /// Reads of feeds that are under way: what is asked meanwhile may be about them and waits.
     loading: usize,
     deferred: VecDeque<Ask>,
@@ -110,7 +109,6 @@ impl EngineTask {
             asked,
             connections: HashMap::new(),
             waiters: Waiters::default(),
-            seeds: false,
             loading: 0,
             deferred: VecDeque::new(),
             reports: Ends { sender: reporter, receiver: reports },
@@ -281,13 +279,12 @@ impl EngineTask {
                 for gone in self.engine.feed_ids().into_iter().filter(|feed| !here.contains(feed)) {
                     self.engine.remove_feed(now, gone);
                 }
-                self.seeds = snapshots.iter().any(|snapshot| snapshot.roles.seed);
                 for snapshot in snapshots {
                     self.engine.load(now, snapshot);
                 }
             }
         }
-        self.admission.prove(self.seeds.then(|| Arc::clone(self.shared.secrets.witness())));
+        self.admission.prove(self.engine.is_seeder().then(|| Arc::clone(self.shared.secrets.witness())));
         self.admission.serve(self.engine.feed_ids());
         while self.loading == 0
             && let Some(ask) = self.deferred.pop_front()

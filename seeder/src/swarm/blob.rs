@@ -157,6 +157,11 @@ impl Blob {
         (0..).zip(&self.groups).any(|(group, state)| *state != Group::Held && peer.has(group))
     }
 
+    /// Whether a group is neither on the disk nor on its way there.
+    pub fn is_missing(&self, group: u32) -> bool {
+        self.groups.get(group as usize) == Some(&Group::Missing)
+    }
+
     /// A group came; false if it is here already.
     pub fn came(&mut self, group: u32) -> bool {
         let Some(state) = self.groups.get_mut(group as usize) else { return false };

@@ -260,6 +260,11 @@ impl Feed {
         seeders.into_iter().any(|seeder| seeder.witness == *witness)
     }
 
+    /// Whether the node with this key is a seeder of the feed: by its role here, or because the manifest lists it.
+    pub fn is_seeded_by(&self, own: &WitnessKey) -> bool {
+        self.roles.seed || self.lists(own)
+    }
+
     /// The trackers that manifest and link name.
     pub fn trackers(&self) -> Vec<TrackerUrl> {
         let listed = self.records.iter().flat_map(|records| &records.manifest().content().trackers);

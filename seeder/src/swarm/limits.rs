@@ -134,6 +134,9 @@ pub const ASK_BLOBS_EVERY: Duration = Duration::from_secs(2);
 /// Blobs asked about in one message. spec: PEER-40
 pub const BLOBS_PER_QUESTION: usize = 256;
 
+/// Blobs of one feed that a peer asked about and is told of as soon as they are here.
+pub const BLOBS_AWAITED: usize = 1_024;
+
 /// Body of the newest entry that is pushed along with its head, bytes.
 pub const PUSH_BODY_BYTES: usize = 4_000;
 

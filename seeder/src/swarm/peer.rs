@@ -66,6 +66,8 @@ pub struct Share {
     pub blobs: HashMap<BlobRoot, Holding>,
     /// Blobs asked about, and when.
     pub blobs_asked: HashMap<BlobRoot, Moment>,
+    /// Blobs that the peer asked about and that were not all here.
+    pub blobs_awaited: HashSet<BlobRoot>,
     /// What was said last about what is stored here.
     pub told_stored: HashMap<LogId, Stored>,
     /// When it was last told what is held here.
@@ -172,6 +174,7 @@ impl Share {
             logs: interest.heads.iter().map(theirs).collect(),
             blobs: HashMap::new(),
             blobs_asked: HashMap::new(),
+            blobs_awaited: HashSet::new(),
             told_stored: HashMap::new(),
             told_held: None,
             untold: false,

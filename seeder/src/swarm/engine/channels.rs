@@ -182,6 +182,7 @@ impl Engine {
         }
         peer.channels.insert(channel, id);
         peer.shares.insert(id, share);
+        tracing::debug!(%connection, feed = ?id, "feed open");
         let to = Recipient { connection, channel };
         let mut known = interest.clone();
         let newest = known.newest.take();
@@ -196,6 +197,7 @@ impl Engine {
         if peer.shares.contains_key(&id) {
             return;
         }
+        tracing::debug!(%connection, feed = ?id, "feed refused");
         let address = peer.reachable_at();
         if let Some(spot) = address.and_then(|address| self.feeds.get_mut(&id)?.spots.get_mut(&address)) {
             spot.refused_until = Some(now.after(REFUSED_FOR));
@@ -210,6 +212,7 @@ impl Engine {
         let Some(peer) = self.peers.get_mut(&connection) else { return };
         let Some(share) = peer.shares.remove(&id) else { return };
         peer.channels.remove(&share.channel);
+        tracing::debug!(%connection, feed = ?id, "feed closed");
         let gone: Vec<_> =
             peer.outstanding.iter().filter(|(_, out)| out.feed == id).map(|(ticket, _)| *ticket).collect();
         for ticket in gone {

@@ -67,6 +67,7 @@ impl Engine {
         peer.node = Some(node);
         peer.established = Some(now);
         let dialled = peer.dialled.clone();
+        tracing::debug!(%connection, outgoing = peer.dialled_here(), address = ?peer.address, "connection established");
         if self.bans.node(now, &node) {
             self.close(connection, RejectCode::Closed);
             return;
@@ -183,6 +184,7 @@ impl Engine {
         }
         let steady = peer.established.is_some_and(|since| now.since(since) >= STEADY);
         let reason = describe(ended);
+        tracing::debug!(%connection, address = ?peer.address, reason, "connection ended");
         let held: Vec<String> = self
             .places
             .iter()
@@ -245,6 +247,7 @@ impl Engine {
         if let Some(peer) = self.peers.get(&connection)
             && let Some(address) = peer.address
         {
+            tracing::warn!(%connection, %address, "banned: it sent what is not signed or proven as it must be");
             let reason = "it sent something that is not signed or proven as it must be".to_owned();
             if let Some(dialled) = &peer.dialled {
                 for feed in self.feeds.values_mut() {
@@ -340,7 +343,9 @@ impl Engine {
             place.connection = Some(connection);
         }
         self.peers.insert(connection, peer);
-        let prove = opens.iter().any(|(id, _)| self.feeds[id].roles.seed);
+        let own = self.options.witness;
+        let prove = opens.iter().any(|(id, _)| self.feeds[id].is_seeded_by(&own));
+        tracing::debug!(%connection, address, "dialling");
         self.actions.push_back(Action::Dial { connection, address, witness, prove, opens });
     }
 }

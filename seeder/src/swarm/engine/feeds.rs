@@ -79,6 +79,11 @@ impl Engine {
         self.settle(now);
     }
 
+    /// Whether this node is a seeder of any feed, and has to prove it to who comes in.
+    pub fn is_seeder(&self) -> bool {
+        self.feeds.values().any(|feed| feed.is_seeded_by(&self.options.witness))
+    }
+
     /// The feeds that are held.
     pub fn feed_ids(&self) -> Vec<FeedId> {
         self.feeds.keys().copied().collect()

@@ -399,7 +399,15 @@ impl Engine {
     pub(super) fn can_fetch(&self, now: Moment, id: FeedId) -> bool {
         let Some(feed) = self.feeds.get(&id).filter(|feed| feed.stopped.is_none()) else { return false };
         let busy = feed.logs.values().any(|log| !log.asked.is_empty() || !log.writing.is_empty());
-        let asked = self.peers.values().any(|peer| peer.outstanding.values().any(|request| request.feed == id));
+        // A request for what has come from somebody else meanwhile is not waited for.
+        let is_awaited = |request: &Outstanding| match &request.what {
+            Asked::Entries(log, range) => feed.logs.get(log).is_some_and(|log| log.lacking(range.clone()) > 0),
+            Asked::Group(blob, group) => feed.blobs.get(blob).is_some_and(|blob| blob.is_missing(*group)),
+        };
+        let asked = self
+            .peers
+            .values()
+            .any(|peer| peer.outstanding.values().any(|request| request.feed == id && is_awaited(request)));
         if busy || asked || self.peers.keys().any(|peer| self.pick_entries(*peer, id).is_some()) {
             return true;
         }

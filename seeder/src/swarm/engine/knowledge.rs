@@ -206,9 +206,10 @@ impl Engine {
         self.tasks_due = true;
     }
 
-    /// Says to a peer how far each log is synced here, if it changed; only a seeder does.
+    /// Says to a peer how far each log is synced here, if it changed; only a seeder does: one by its role, or one that the manifest lists.
     pub(super) fn tell_stored(&mut self, connection: ConnectionId, id: FeedId) {
-        let Some(feed) = self.feeds.get(&id).filter(|feed| feed.roles.seed) else { return };
+        let own = self.options.witness;
+        let Some(feed) = self.feeds.get(&id).filter(|feed| feed.is_seeded_by(&own)) else { return };
         let Some(share) = self.peers.get_mut(&connection).and_then(|peer| peer.shares.get_mut(&id)) else { return };
         let mut words = Vec::new();
         for log in feed.logs.values() {

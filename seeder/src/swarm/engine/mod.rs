@@ -23,7 +23,7 @@ use super::announcer::Announcer;
 use super::bans::Bans;
 use super::chance::Chance;
 use super::feed::Feed;
-use super::limits::TELL_EVERY;
+use super::limits::{ASK_BLOBS_EVERY, TELL_EVERY};
 use super::peer::Peer;
 use super::place::Place;
 use super::task::Task;
@@ -175,6 +175,8 @@ impl Engine {
             self.wake_by(now.after(TICK));
         } else if self.peers.values().any(|peer| peer.shares.values().any(|share| share.untold)) {
             self.wake_by(now.after(TELL_EVERY));
+        } else if self.feeds.values().any(|feed| !feed.queue.is_empty()) && !self.peers.is_empty() {
+            self.wake_by(now.after(ASK_BLOBS_EVERY));
         }
     }
 

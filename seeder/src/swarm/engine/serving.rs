@@ -1,12 +1,13 @@
 //! What peers ask of us. Every request is answered or rejected.
 
-use peerfeed_protocol::ids::BlobRoot;
+use peerfeed_protocol::ids::{BlobRoot, FeedId};
 use peerfeed_protocol::peer::message::{ChunksWanted, EntriesWanted, RejectCode};
 use peerfeed_protocol::peer::{ChannelId, Moment, RequestId};
 
 use super::{Action, Command, Engine};
 use crate::swarm::ConnectionId;
 use crate::swarm::action::{Read, Recipient};
+use crate::swarm::limits::BLOBS_AWAITED;
 use crate::swarm::uploads::Weight;
 
 impl Engine {
@@ -42,8 +43,26 @@ impl Engine {
 
     pub(super) fn handle_blobs_wanted(&mut self, connection: ConnectionId, channel: ChannelId, roots: Vec<BlobRoot>) {
         let to = Recipient { connection, channel };
-        if let Some(feed) = self.peers.get(&connection).and_then(|peer| peer.channels.get(&channel)).copied() {
-            self.actions.push_back(Action::Read(Read::Blobs { to, feed, roots }));
+        let Some((id, share)) = self.peers.get_mut(&connection).and_then(|peer| peer.share_of(channel)) else { return };
+        let Some(feed) = self.feeds.get(&id) else { return };
+        for blob in feed.blobs.values().filter(|blob| !blob.is_complete()) {
+            let root = blob.reference().root;
+            if share.blobs_awaited.len() < BLOBS_AWAITED && roots.contains(&root) {
+                share.blobs_awaited.insert(root);
+            }
+        }
+        self.actions.push_back(Action::Read(Read::Blobs { to, feed: id, roots }));
+    }
+
+    /// A blob is here: whoever asked about it before is told.
+    pub(super) fn tell_blob(&mut self, id: FeedId, root: BlobRoot) {
+        for peer in self.peers.values_mut() {
+            let connection = peer.id;
+            let Some(share) = peer.shares.get_mut(&id) else { continue };
+            if share.blobs_awaited.remove(&root) {
+                let to = Recipient { connection, channel: share.channel };
+                self.actions.push_back(Action::Read(Read::Blobs { to, feed: id, roots: vec![root] }));
+            }
         }
     }
 

@@ -66,6 +66,7 @@ impl Engine {
     /// A tracker answered, or did not.
     pub fn handle_announced(&mut self, now: Moment, id: FeedId, announced: Announced) {
         self.announces = self.announces.saturating_sub(1);
+        tracing::debug!(feed = ?id, ?announced, "tracker");
         let outcome = match announced {
             Announced::Peers { interval, peers } => {
                 self.note_peers(id, &peers);

@@ -112,6 +112,7 @@ impl Engine {
                 if is_complete {
                     feed.unqueue_blob(&reference);
                     self.held_grew(id);
+                    self.tell_blob(id, reference.root);
                 }
             }
             What::Note => {}
@@ -120,6 +121,7 @@ impl Engine {
 
     /// The disk is full, or a quota is used up: nothing more is asked for until the feed is loaded again.
     fn not_written(&mut self, pending: Pending, reason: String) {
+        tracing::warn!(feed = ?pending.feed, reason, "not stored");
         let Some(feed) = self.feeds.get_mut(&pending.feed) else { return };
         match pending.what {
             What::Entries(log, range, _) => {
