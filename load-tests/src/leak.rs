@@ -80,11 +80,14 @@ const ALPHABETS: [(&str, &str, usize); 4] = [
     ("base32", "abcdefghijklmnopqrstuvwxyz234567", 5),
 ];
 
-/// Which bytes a URL carries as they are: none, or those that RFC 3986 leaves unreserved.
-const URL_ENCODINGS: [(&str, fn(u8) -> bool); 2] =
+/// Which bytes a URL carries as they are.
+type Plain = fn(u8) -> bool;
+
+/// None, or those that RFC 3986 leaves unreserved.
+const URL_ENCODINGS: [(&str, Plain); 2] =
     [("percent-encoded", |_| false), ("URL-encoded", |byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))];
 
-fn percent(bytes: &[u8], digits: &[u8; 16], is_plain: fn(u8) -> bool) -> Vec<u8> {
+fn percent(bytes: &[u8], digits: &[u8; 16], is_plain: Plain) -> Vec<u8> {
     let mut encoded = Vec::with_capacity(bytes.len() * 3);
     for &byte in bytes {
         if is_plain(byte) {

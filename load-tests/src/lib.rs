@@ -6,6 +6,7 @@
 //! - [`person`]: a data folder and the commands that its owner types.
 //! - [`capture`], [`leak`]: all loopback traffic, and the search for what must not be in it.
 //! - [`delay`]: a link with a delay, which counts round trips.
+//! - [`sample`]: a feed that the real program made, for readers in other languages.
 //! - [`results`]: the head of a page of results.
 //!
 //! `tests/it/` holds the end-to-end tests, `src/bin/` the programs that measure.
@@ -17,5 +18,6 @@ pub mod leak;
 pub mod person;
 pub mod programs;
 pub mod results;
+pub mod sample;
 pub mod stock;
 pub mod tracker;

@@ -1,6 +1,7 @@
 //! End-to-end tests: the real programs, each person with a data folder of their own, real sockets on loopback.
 
 mod features;
+mod independent_reader;
 mod kill;
 mod leaks;
 mod paths;
