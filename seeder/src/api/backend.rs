@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use peerfeed_protocol::announce::TrackerUrl;
 use tokio::task::JoinHandle;
 
 use super::limits::{LOCK_PATIENCE, LOCK_RETRY};
@@ -23,6 +24,8 @@ pub struct BackendOptions {
     pub data: PathBuf,
     /// Addresses to listen on, when said; used only without a daemon.
     pub listen: Option<Vec<SocketAddr>>,
+    /// Trackers to ask beside those that are known; used only without a daemon, which takes them with the call.
+    pub trackers: Vec<TrackerUrl>,
     /// Whether a folder that is not there may be made.
     pub creates_folder: bool,
     /// Whether the engine is to stay connected to the peers of its feeds (`read --follow`).
@@ -102,5 +105,5 @@ fn node_options(options: &BackendOptions) -> NodeOptions {
         _ => Listen::None,
     };
     let command = NodeOptions::command(options.data.clone(), options.purpose);
-    NodeOptions { listen, serve: options.stays_connected, ..command }
+    NodeOptions { listen, serve: options.stays_connected, trackers: options.trackers.clone(), ..command }
 }

@@ -53,6 +53,7 @@ impl Context {
         let options = BackendOptions {
             data: self.data()?,
             listen: self.global.listen_addrs(),
+            trackers: self.trackers()?,
             creates_folder: request.creates_folder(),
             stays_connected: request.stays_connected(),
             purpose: request.name(),

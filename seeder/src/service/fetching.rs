@@ -28,17 +28,20 @@ impl Service {
         let goal = SyncGoal { newest: None, blobs: files, trackers };
         let mut work = self.node().sync(feeds, goal, Duration::from_millis(timeout_ms));
         replies.progress(Shown { what: what.clone(), ..Shown::default() });
+        let mut last = Vec::new();
         while let Some(progress) = work.recv().await {
             match progress {
-                Progress::Done(outcomes) => return self.tell_fetched(outcomes, replies).await,
+                Progress::Done(outcomes) => {
+                    completed(last, replies).await;
+                    return self.tell_fetched(outcomes, replies).await;
+                }
                 Progress::Failed(failure) => {
                     self.index().await?;
                     return Err(failure.into());
                 }
                 working @ Progress::Working { .. } => {
-                    for shown in shown(&what, &working) {
-                        replies.progress(shown);
-                    }
+                    last = shown(&what, &working);
+                    last.iter().for_each(|shown| replies.progress(shown.clone()));
                 }
             }
         }
@@ -91,6 +94,13 @@ fn chosen(names: &Names, wanted: &[String]) -> Result<Vec<FeedId>, Failure> {
         return Err(Failure::no("you follow nobody yet").hint("`peerfeed add LINK` follows a friend"));
     }
     Ok(feeds)
+}
+
+/// The last state of work that is done: what a person sees ends with all of it.
+pub(super) async fn completed(last: Vec<Shown>, replies: &Replies) {
+    for shown in last.into_iter().filter(|shown| shown.done < shown.total) {
+        replies.send(Reply::Progress(Shown { done: shown.total, ..shown })).await;
+    }
 }
 
 /// The steps that a person sees of work under way.

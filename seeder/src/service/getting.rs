@@ -85,16 +85,18 @@ impl Service {
         let timeout = Duration::from_millis(timeout_ms);
         let mut work = self.node().fetch_blob(feed, blob.root, blob.size.bytes(), timeout);
         replies.progress(Shown { what: attachment.name.clone(), ..Shown::default() });
+        let mut last = Vec::new();
         while let Some(progress) = work.recv().await {
             match progress {
-                Progress::Done(_) => return Ok(()),
+                Progress::Done(_) => {
+                    super::fetching::completed(last, replies).await;
+                    return Ok(());
+                }
                 Progress::Failed(failure) => return Err(failure.into()),
                 working @ Progress::Working { .. } => {
-                    for shown in super::fetching::shown(&attachment.name, &working) {
-                        if shown.stage != Stage::Entries {
-                            replies.progress(shown);
-                        }
-                    }
+                    last = super::fetching::shown(&attachment.name, &working);
+                    last.retain(|shown| shown.stage != Stage::Entries);
+                    last.iter().for_each(|shown| replies.progress(shown.clone()));
                 }
             }
         }

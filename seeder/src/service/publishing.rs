@@ -80,6 +80,9 @@ impl Service {
         let mut posted = Posted { id: place.id().to_string(), feed: feed.to_string(), stored_by: Vec::new() };
         let Some(wait_ms) = wait_ms else {
             replies.send(Reply::Posted(posted)).await;
+            if !self.daemon {
+                replies.note("it is on this disk; `peerfeed run` hands it on").await;
+            }
             return Ok(());
         };
         match self.wait_stored(feed, Duration::from_millis(wait_ms), replies).await {

@@ -9,6 +9,9 @@ use peerfeed_protocol::limits::ADDRESS_BYTES_MAX;
 
 const PREFIX: Hrp = Hrp::parse_unchecked("wit");
 
+/// Stands in a printed code for the name of a machine that does not know how others call it.
+pub(super) const PLACEHOLDER: &str = "HOST";
+
 /// `HOST:PORT`, or `HOST:PORT#wit1…` with the witness key in bech32m, whose checksum finds typing errors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeederCode {
@@ -24,6 +27,9 @@ pub enum SeederCodeError {
     /// Not an address and a port.
     #[error("a seeder's address is HOST:PORT, for example seeder.example:4040")]
     Address,
+    /// The word HOST as it was printed.
+    #[error("HOST stands for your machine's name or address, as others reach it")]
+    Placeholder,
     /// Longer than a manifest takes.
     #[error("a seeder's address has at most {ADDRESS_BYTES_MAX} bytes")]
     TooLong,
@@ -56,6 +62,9 @@ impl FromStr for SeederCode {
             return Err(SeederCodeError::TooLong);
         }
         let (host, port) = address.rsplit_once(':').ok_or(SeederCodeError::Address)?;
+        if host == PLACEHOLDER {
+            return Err(SeederCodeError::Placeholder);
+        }
         let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         let host_fits = match bracketed {
             Some(inner) => inner.parse::<std::net::Ipv6Addr>().is_ok(),
@@ -106,6 +115,11 @@ mod tests {
         let wrong = format!("{}{}", &text[..text.len() - 1], if last == 'q' { 'p' } else { 'q' });
         assert_eq!(wrong.parse::<SeederCode>(), Err(SeederCodeError::Witness));
         assert_eq!(text[..text.len() - 5].parse::<SeederCode>(), Err(SeederCodeError::Witness));
+    }
+
+    #[test]
+    fn a_code_whose_host_was_not_filled_in_is_refused() {
+        assert_eq!("HOST:4040".parse::<SeederCode>(), Err(SeederCodeError::Placeholder));
     }
 
     #[test]

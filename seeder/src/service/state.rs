@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::names::Names;
+use super::seeder_code::PLACEHOLDER;
 use super::{SeederCode, Service};
 use crate::api::{Failure, Feed, Replies, Reply, Seeder, Status, Tracker};
 use crate::node::{FeedStatus, SeederStatus, TrackerStatus};
@@ -54,7 +55,7 @@ impl Service {
 
 /// An address to hand out; a node that listens on all of a machine's addresses does not know which one others use.
 fn reachable(address: SocketAddr) -> String {
-    if address.ip().is_unspecified() { format!("HOST:{}", address.port()) } else { address.to_string() }
+    if address.ip().is_unspecified() { format!("{PLACEHOLDER}:{}", address.port()) } else { address.to_string() }
 }
 
 fn stored(txn: &ReadTxn, feed: peerfeed_protocol::ids::FeedId, row: &FeedRow) -> Result<Feed, Failure> {
