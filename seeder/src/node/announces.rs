@@ -19,7 +19,9 @@ const NO_PORT: u16 = 1;
 pub(super) fn request(job: &AnnounceJob, secrets: &Secrets, port: Option<u16>) -> AnnounceRequest {
     let (peer_id, key) = secrets.tracker_names(&job.feed);
     AnnounceRequest {
-        left: u64::from(!job.complete),
+        // A feed grows, so nobody is ever done: trackers name no seeds to seeds, and those who hold all of it must still
+        // meet to hear what is new.
+        left: 1,
         event: job.event,
         numwant: Some(if job.farewell { 0 } else { NUMWANT }),
         key: Some(key),
