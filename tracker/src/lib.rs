@@ -6,6 +6,7 @@
 //! - [`server`]: binds and runs them; [`config`] is what an operator sets, [`limit`] what is fixed.
 //! - [`access`]: which hashes are served.
 //! - [`proxy`]: whom a reverse proxy speaks for.
+//! - [`host`]: what the machine gives and lacks; [`privileges`]: giving up root.
 //! - [`metrics`]: what has happened, counted by cause.
 //! - [`cli`]: the command line, [`cli::main_with_args`] its entry.
 
@@ -15,9 +16,11 @@ compile_error!("peerfeed-tracker needs a 64-bit platform");
 pub mod access;
 pub mod cli;
 pub mod config;
+pub mod host;
 pub mod http;
 pub mod limit;
 pub mod metrics;
+pub mod privileges;
 pub mod proxy;
 pub mod server;
 pub mod swarm;
