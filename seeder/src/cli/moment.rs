@@ -32,8 +32,9 @@ mod tests {
     #[test]
     fn a_moment_is_a_date_a_time_or_an_age() {
         let now: Zoned = "2026-11-21T12:00:00[UTC]".parse().unwrap();
-        let at =
-            |text: &str| since_at(text, &now).map(|ms| Timestamp::from_millisecond(ms.cast_signed()).unwrap().to_string());
+        let at = |text: &str| {
+            since_at(text, &now).map(|ms| Timestamp::from_millisecond(ms.cast_signed()).unwrap().to_string())
+        };
         assert_eq!(at("2026-11-20").unwrap(), "2026-11-20T00:00:00Z");
         assert_eq!(at("2026-11-20T18:00").unwrap(), "2026-11-20T18:00:00Z");
         assert_eq!(at("2026-11-20 18:00").unwrap(), "2026-11-20T18:00:00Z");

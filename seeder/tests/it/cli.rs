@@ -1,5 +1,7 @@
 //! The commands, through the real program.
 
+#[cfg(feature = "demo")]
+mod demo;
 mod folder;
 mod following;
 mod help;
