@@ -5,6 +5,7 @@ mod independent_reader;
 mod kill;
 mod leaks;
 mod paths;
+mod readme;
 mod stock_tracker;
 mod story;
 mod three_people;
