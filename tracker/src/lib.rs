@@ -6,6 +6,7 @@
 //! - [`server`]: binds and runs them; [`config`] is what an operator sets, [`limit`] what is fixed.
 //! - [`access`]: which hashes are served.
 //! - [`proxy`]: whom a reverse proxy speaks for.
+//! - [`tls`]: certificates and handshakes.
 //! - [`host`]: what the machine gives and lacks; [`privileges`]: giving up root.
 //! - [`metrics`]: what has happened, counted by cause.
 //! - [`cli`]: the command line, [`cli::main_with_args`] its entry.
@@ -24,5 +25,6 @@ pub mod privileges;
 pub mod proxy;
 pub mod server;
 pub mod swarm;
+pub mod tls;
 pub mod tracker;
 pub mod udp;
