@@ -3,27 +3,27 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use peerfeed_protocol::feed::BlobRef;
 use peerfeed_protocol::feed::blob::BlobSize;
 use peerfeed_protocol::ids::FeedId;
-use peerfeed_protocol::peer::{Connection, Moment};
+use peerfeed_protocol::peer::Moment;
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinSet;
 
 use super::handle::Ask;
+use super::loading::{self, Loaded};
 use super::secrets::Secrets;
 use super::waiter::Waiters;
-use super::{NewEntry, announces, indexer, writes};
+use super::{NewEntry, announces, connecting, indexer, writes};
 use crate::net::tracker::TrackerClient;
-use crate::net::{self, Admission, Clock, Driver, Report};
-use crate::store::{Reading, StorageError, Store};
+use crate::net::{Admission, Clock, Driver, Report};
+use crate::store::{StorageError, Store};
 use crate::swarm::{
-    self, Action, Announced, Command, ConnectionId, Ended, Engine, Input, JobId, Link, Outcome, Read, Said, Snapshot,
-    SyncGoal, Write,
+    self, Action, Announced, Command, ConnectionId, Engine, Input, JobId, Outcome, Read, Said, SyncGoal, Write,
 };
 
 /// Reports of connections that wait for the engine; a connection that finds no room waits, and its peer with it.
@@ -41,8 +41,12 @@ pub(super) struct Shared {
     pub listen_port: Option<u16>,
 }
 
-/// An answer that was read and handed on: whose, how much it might have been, and how much it was.
-type Served = (ConnectionId, usize, usize);
+/// What was read for peers, ready to be handed on.
+struct Served {
+    /// For a request: who made it, and how many bytes its answer might have had.
+    request: Option<(ConnectionId, usize)>,
+    said: Said,
+}
 
 pub(super) struct EngineTask {
     engine: Engine,
@@ -57,9 +61,9 @@ pub(super) struct EngineTask {
     loading: usize,
     deferred: VecDeque<Ask>,
     reports: Ends<mpsc::Sender<Report>, mpsc::Receiver<Report>>,
-    served: Ends<mpsc::UnboundedSender<(Served, Said)>, mpsc::UnboundedReceiver<(Served, Said)>>,
-    announced: Ends<mpsc::UnboundedSender<(FeedId, Announced)>, mpsc::UnboundedReceiver<(FeedId, Announced)>>,
-    loaded: Ends<mpsc::UnboundedSender<Loaded>, mpsc::UnboundedReceiver<Loaded>>,
+    served: Queue<Served>,
+    announced: Queue<(FeedId, Announced)>,
+    loaded: Queue<Loaded>,
     written: mpsc::UnboundedReceiver<(JobId, Outcome)>,
     writes: mpsc::UnboundedSender<(JobId, Write)>,
     tells: mpsc::UnboundedSender<Read>,
@@ -68,20 +72,13 @@ pub(super) struct EngineTask {
     numbers: Arc<AtomicU64>,
 }
 
+/// A channel that is bounded by what the engine lets be under way.
+type Queue<T> = Ends<mpsc::UnboundedSender<T>, mpsc::UnboundedReceiver<T>>;
+
 /// Both ends of a channel whose receiver is the engine's task.
 struct Ends<S, R> {
     sender: S,
     receiver: R,
-}
-
-/// Feeds that were read from the store.
-enum Loaded {
-    /// One feed, or its absence.
-    One(FeedId, Option<Box<Snapshot>>),
-    /// All there are.
-    All(Vec<Snapshot>),
-    /// The store could not be read.
-    Nothing,
 }
 
 impl EngineTask {
@@ -128,9 +125,9 @@ impl EngineTask {
     /// Tells the engine every feed of the store.
     pub(super) async fn load_all(&mut self) -> Result<(), StorageError> {
         let store = self.shared.store.clone();
-        let read = tokio::task::spawn_blocking(move || read_all(&store));
-        let snapshots = read.await.expect("reading does not panic")?;
-        self.take_loaded(Loaded::All(snapshots));
+        let read = tokio::task::spawn_blocking(move || loading::read_all(&store));
+        let loaded = read.await.expect("reading does not panic")?;
+        self.take_loaded(loaded);
         Ok(())
     }
 
@@ -138,7 +135,9 @@ impl EngineTask {
     pub(super) async fn run(mut self, listeners: Vec<TcpListener>) {
         let mut accepting = JoinSet::new();
         for listener in listeners {
-            accepting.spawn(self.acceptor(listener));
+            let (shared, admission) = (self.shared.clone(), self.admission.clone());
+            let (reports, numbers) = (self.reports.sender.clone(), Arc::clone(&self.numbers));
+            accepting.spawn(connecting::accept(listener, shared, admission, reports, numbers));
         }
         self.act();
         loop {
@@ -146,7 +145,7 @@ impl EngineTask {
             tokio::select! {
                 // What was served is counted before the connection that sent it reports that it has drained.
                 biased;
-                Some((served, said)) = self.served.receiver.recv() => self.take_served(served, said),
+                Some(served) = self.served.receiver.recv() => self.take_served(served),
                 Some((job, outcome)) = self.written.recv() => self.engine.handle_written(self.shared.clock.now(), job, outcome),
                 ask = self.asked.recv() => match ask {
                     Some(Ask::Shutdown(answer)) => {
@@ -187,7 +186,7 @@ impl EngineTask {
                     Some((job, outcome)) = self.written.recv() => {
                         self.engine.handle_written(self.shared.clock.now(), job, outcome);
                     }
-                    Some((served, said)) = self.served.receiver.recv() => self.take_served(served, said),
+                    Some(served) = self.served.receiver.recv() => self.take_served(served),
                     Some(report) = self.reports.receiver.recv() => self.take_report(report),
                     Some(_) = self.farewells.join_next() => {}
                 }
@@ -209,13 +208,13 @@ impl EngineTask {
             Ask::Sync { feeds, goal, timeout, progress } => {
                 let feeds = if feeds.is_empty() { self.engine.feed_ids() } else { feeds };
                 let task = self.waiters.progress(progress);
-                self.engine.start_sync(now, task, feeds, goal, None, timeout);
+                self.engine.start_sync(now, task, &feeds, goal, None, timeout);
             }
             Ask::FetchBlob { feed, root, bytes, timeout, progress } => {
                 let task = self.waiters.progress(progress);
                 // A size that no blob has is one that nobody holds.
                 let blob = BlobSize::new(bytes).ok().map(|size| BlobRef { root, size });
-                self.engine.start_sync(now, task, vec![feed], SyncGoal::default(), blob, timeout);
+                self.engine.start_sync(now, task, &[feed], SyncGoal::default(), blob, timeout);
             }
             Ask::WaitStored { feed, timeout, answer } => {
                 let task = self.waiters.stored(feed, answer);
@@ -225,17 +224,13 @@ impl EngineTask {
                 let task = self.waiters.probed(address.clone(), answer);
                 self.engine.start_probe(now, task, feed, &address, timeout);
             }
-            Ask::Appended(feed) => self.load_one(feed),
+            Ask::Appended(feed) => {
+                self.loading += 1;
+                loading::load(self.shared.store.clone(), Some(feed), self.loaded.sender.clone());
+            }
             Ask::FeedsChanged => {
                 self.loading += 1;
-                let (store, loaded) = (self.shared.store.clone(), self.loaded.sender.clone());
-                tokio::task::spawn_blocking(move || match read_all(&store) {
-                    Ok(snapshots) => drop(loaded.send(Loaded::All(snapshots))),
-                    Err(error) => {
-                        tracing::error!(%error, "the feeds could not be read");
-                        drop(loaded.send(Loaded::Nothing));
-                    }
-                });
+                loading::load(self.shared.store.clone(), None, self.loaded.sender.clone());
             }
             Ask::Status(answer) => {
                 let mut status = self.engine.status(now);
@@ -245,26 +240,6 @@ impl EngineTask {
             }
             Ask::Shutdown(_) => unreachable!("the loop ends with it"),
         }
-    }
-
-    fn load_one(&mut self, feed: FeedId) {
-        self.loading += 1;
-        let (store, loaded) = (self.shared.store.clone(), self.loaded.sender.clone());
-        tokio::task::spawn_blocking(move || {
-            let read = || {
-                let txn = store.read()?;
-                let Some(row) = txn.feed(feed)? else { return Ok(None) };
-                Snapshot::read(&txn, feed, row).map(|snapshot| Some(Box::new(snapshot)))
-            };
-            match read() {
-                Ok(snapshot) => drop(loaded.send(Loaded::One(feed, snapshot))),
-                Err(error) => {
-                    let error: StorageError = error;
-                    tracing::error!(%error, "a feed could not be read");
-                    drop(loaded.send(Loaded::Nothing));
-                }
-            }
-        });
     }
 
     fn take_loaded(&mut self, loaded: Loaded) {
@@ -309,12 +284,13 @@ impl EngineTask {
         }
     }
 
-    fn take_served(&mut self, (connection, most, bytes): Served, said: Said) {
-        for (connection, command) in said {
+    fn take_served(&mut self, served: Served) {
+        let sent_bytes = swarm::payload_bytes(&served.said);
+        for (connection, command) in served.said {
             self.command(connection, command);
         }
-        if most > 0 {
-            self.engine.handle_served(self.shared.clock.now(), connection, most, bytes);
+        if let Some((connection, answer_bytes)) = served.request {
+            self.engine.handle_served(self.shared.clock.now(), connection, answer_bytes, sent_bytes);
         }
     }
 
@@ -336,7 +312,7 @@ impl EngineTask {
                     options.node_secret = self.shared.secrets.as_initiator(&address, witness.as_ref());
                     options.witness = prove.then(|| Arc::clone(self.shared.secrets.witness()));
                     let driver = self.driver(connection, commanded);
-                    tokio::spawn(dial(driver, address, options, opens));
+                    tokio::spawn(connecting::dial(driver, address, options, opens));
                 }
                 Action::Tell { connection, command } => self.command(connection, command),
                 // The writer outlives this task; its queue is open.
@@ -373,76 +349,14 @@ impl EngineTask {
         let (store, served) = (self.shared.store.clone(), self.served.sender.clone());
         tokio::task::spawn_blocking(move || {
             let said = read_and_say(&store, &read);
-            let bytes = swarm::payload_bytes(&said);
             // The task that waits for it may be gone: so is the peer then.
-            let _ = served.send(((to.connection, read.answer_bytes(), bytes), said));
+            let _ = served.send(Served { request: Some((to.connection, read.answer_bytes())), said });
         });
     }
 
     fn driver(&self, id: ConnectionId, commands: mpsc::UnboundedReceiver<Command>) -> Driver {
         Driver { id, clock: self.shared.clock, reports: self.reports.sender.clone(), commands, guest: None }
     }
-
-    fn acceptor(&self, listener: TcpListener) -> impl Future<Output = ()> + Send + 'static {
-        let (shared, admission) = (self.shared.clone(), self.admission.clone());
-        let (reports, numbers) = (self.reports.sender.clone(), Arc::clone(&self.numbers));
-        net::accept(listener, move |stream, address| {
-            let (commands, commanded) = mpsc::unbounded_channel();
-            let guest = match admission.enter(shared.clock.now(), address, commands) {
-                Ok(guest) => guest,
-                Err(refusal) => {
-                    tracing::debug!(%refusal, "a connection was not let in");
-                    return;
-                }
-            };
-            let Ok(seed) = fresh_seed() else { return };
-            let mut options = shared.connection_options(Some(address));
-            options.witness = admission.witness();
-            let link = Link::new(Connection::responder(options, seed, shared.clock.now()));
-            let id = ConnectionId(numbers.fetch_add(2, Ordering::Relaxed));
-            let driver =
-                Driver { id, clock: shared.clock, reports: reports.clone(), commands: commanded, guest: Some(guest) };
-            tokio::spawn(driver.run(stream, link));
-        })
-    }
-}
-
-/// Connects, opens the feeds, and drives the connection to its end.
-async fn dial(
-    driver: Driver,
-    address: String,
-    mut options: peerfeed_protocol::peer::Options,
-    opens: Vec<(FeedId, peerfeed_protocol::peer::message::Interest)>,
-) {
-    let (id, reports, clock) = (driver.id, driver.reports.clone(), driver.clock);
-    let report = |input| reports.send(Report::Input(id, input));
-    let (stream, address) = match net::dial(&address).await {
-        Ok(connected) => connected,
-        Err(error) => {
-            // The engine's task may be gone: nobody waits then.
-            let _ = report(Input::Ended(Ended::NotConnected(error.to_string()))).await;
-            return;
-        }
-    };
-    let (Ok(seed), Some((first, _))) = (fresh_seed(), opens.first()) else { return };
-    let _ = report(Input::Connected { address }).await;
-    options.observed = Some(address);
-    let mut link = Link::new(Connection::initiator(first, options, seed, clock.now(), clock.unix_day()));
-    for (feed, interest) in opens {
-        link.apply(clock.now(), Command::Open(feed, interest));
-    }
-    driver.run(stream, link).await;
-}
-
-fn fresh_seed() -> Result<[u8; 32], getrandom::Error> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).inspect_err(|error| tracing::error!(%error, "the system gives no randomness"))?;
-    Ok(seed)
-}
-
-fn read_all(store: &Store) -> Result<Vec<Snapshot>, StorageError> {
-    let txn = store.read()?;
-    txn.feeds()?.into_iter().map(|(feed, row)| Snapshot::read(&txn, feed, row)).collect()
 }
 
 fn read_and_say(store: &Store, read: &Read) -> Said {
@@ -456,12 +370,12 @@ fn read_and_say(store: &Store, read: &Read) -> Said {
 }
 
 /// Starts the thread that reads what peers are told unasked, in its order.
-fn start_teller(store: Store, served: mpsc::UnboundedSender<(Served, Said)>) -> mpsc::UnboundedSender<Read> {
+fn start_teller(store: Store, served: mpsc::UnboundedSender<Served>) -> mpsc::UnboundedSender<Read> {
     let (tells, mut told) = mpsc::unbounded_channel::<Read>();
     tokio::task::spawn_blocking(move || {
         while let Some(read) = told.blocking_recv() {
             let said = read_and_say(&store, &read);
-            if served.send(((ConnectionId(0), 0, 0), said)).is_err() {
+            if served.send(Served { request: None, said }).is_err() {
                 return;
             }
         }
@@ -469,7 +383,7 @@ fn start_teller(store: Store, served: mpsc::UnboundedSender<(Served, Said)>) -> 
     tells
 }
 
-fn unbounded<T>() -> Ends<mpsc::UnboundedSender<T>, mpsc::UnboundedReceiver<T>> {
+fn unbounded<T>() -> Queue<T> {
     let (sender, receiver) = mpsc::unbounded_channel();
     Ends { sender, receiver }
 }

@@ -4,10 +4,12 @@
 //! behave alike because both are this.
 
 mod announces;
+mod connecting;
 mod engine_task;
 mod error;
 mod handle;
 mod indexer;
+mod loading;
 mod options;
 mod secrets;
 mod start;

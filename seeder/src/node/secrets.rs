@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::StartError;
 
 /// `node.key`, mode 0600: 32 bytes from which node keys follow, then the 32-byte seed of the witness key. spec: STORE-1
-pub struct Secrets {
+pub(super) struct Secrets {
     base: Zeroizing<[u8; 32]>,
     witness: Arc<WitnessSecret>,
 }
@@ -24,7 +24,7 @@ const FILE_BYTES: usize = 64;
 
 impl Secrets {
     /// Reads the keys of a data folder, or makes them from `fresh` when there are none.
-    pub fn load_or_make(folder: &Path, fresh: &Zeroizing<[u8; FILE_BYTES]>) -> Result<Self, StartError> {
+    pub(super) fn load_or_make(folder: &Path, fresh: &Zeroizing<[u8; FILE_BYTES]>) -> Result<Self, StartError> {
         let path = folder.join("node.key");
         let bytes = read_or_make(&path, fresh).map_err(|source| StartError::Keys { path, source })?;
         let (base, seed) = bytes.split_at(32);
@@ -36,13 +36,13 @@ impl Secrets {
     }
 
     /// The node key shown to who dials this node: always the same, as the address is.
-    pub fn as_responder(&self) -> NodeSecret {
+    pub(super) fn as_responder(&self) -> NodeSecret {
         NodeSecret::from_bytes(*derive(&*self.base, "node", &[b"responder"]))
     }
 
     /// The node key shown to who is dialled: another one for each seeder, so that no two can tell that it was the same
     /// reader. A seeder whose witness key is known has one key at all of its addresses.
-    pub fn as_initiator(&self, address: &str, witness: Option<&WitnessKey>) -> NodeSecret {
+    pub(super) fn as_initiator(&self, address: &str, witness: Option<&WitnessKey>) -> NodeSecret {
         let secret = match witness {
             Some(witness) => derive(&*self.base, "node", &[b"witness", witness.as_bytes()]),
             None => derive(&*self.base, "node", &[b"address", address.as_bytes()]),
@@ -51,7 +51,7 @@ impl Secrets {
     }
 
     /// The peer id and key under which a tracker knows this node for one feed.
-    pub fn tracker_names(&self, feed: &FeedId) -> ([u8; 20], u32) {
+    pub(super) fn tracker_names(&self, feed: &FeedId) -> ([u8; 20], u32) {
         let names = derive::<16>(&*self.base, "tracker", &[feed.as_bytes()]);
         let mut peer_id = *b"-PF0010-000000000000";
         peer_id[8..].copy_from_slice(&names[..12]);
@@ -60,7 +60,7 @@ impl Secrets {
     }
 
     /// The witness key's secret.
-    pub fn witness(&self) -> &Arc<WitnessSecret> {
+    pub(super) fn witness(&self) -> &Arc<WitnessSecret> {
         &self.witness
     }
 }
@@ -97,10 +97,10 @@ mod tests {
     #[test]
     fn keys_are_made_once_and_kept_private() {
         let folder = tempfile::tempdir().unwrap();
-        let made = Secrets::load_or_make(folder.path(), &Zeroizing::new([1; 64])).unwrap();
-        let read = Secrets::load_or_make(folder.path(), &Zeroizing::new([2; 64])).unwrap();
-        assert_eq!(made.witness().key(), read.witness().key());
-        assert_eq!(made.as_responder().key(), read.as_responder().key());
+        let first = Secrets::load_or_make(folder.path(), &Zeroizing::new([1; 64])).unwrap();
+        let second = Secrets::load_or_make(folder.path(), &Zeroizing::new([2; 64])).unwrap();
+        assert_eq!(first.witness().key(), second.witness().key());
+        assert_eq!(first.as_responder().key(), second.as_responder().key());
         let mode = fs::metadata(folder.path().join("node.key")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }

@@ -14,7 +14,7 @@ use crate::swarm::{JobId, Outcome, Prepared, Write};
 const BATCH_BYTES: u64 = 24 << 20;
 
 /// Takes writes in their order, many in a transaction, and reports what came of each, until the sender is gone.
-pub async fn run(
+pub(super) async fn run(
     store: Store,
     mut writes: mpsc::UnboundedReceiver<(JobId, Write)>,
     done: mpsc::UnboundedSender<(JobId, Outcome)>,

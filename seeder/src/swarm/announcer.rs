@@ -15,7 +15,7 @@ use super::status::TrackerStatus;
 /// An announcer that serves goes on at the tracker's interval, with jitter. One that looks up leaves each tracker as soon
 /// as it has answered, and asks on, after growing waits, until one names a peer.
 #[derive(Debug)]
-pub struct Announcer {
+pub(super) struct Announcer {
     purpose: Purpose,
     tracks: Vec<Track>,
     state: State,
@@ -25,7 +25,7 @@ pub struct Announcer {
 
 /// Why trackers are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub(super) enum Purpose {
     /// To be found and to find.
     Serve,
     /// Only to find, once.
@@ -34,7 +34,7 @@ pub enum Purpose {
 
 /// One announce to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Announce {
+pub(super) struct Announce {
     /// The tracker.
     pub tracker: TrackerUrl,
     /// What is said.
@@ -43,7 +43,7 @@ pub struct Announce {
 
 /// What came of an announce.
 #[derive(Clone, Debug)]
-pub enum Outcome {
+pub(super) enum Outcome {
     /// The tracker answered.
     Answered {
         /// When it wants to hear from us again.
@@ -83,7 +83,7 @@ enum State {
 
 impl Announcer {
     /// Asks the first tracker at once.
-    pub fn new(now: Moment, purpose: Purpose, trackers: Vec<TrackerUrl>) -> Self {
+    pub(super) fn new(now: Moment, purpose: Purpose, trackers: Vec<TrackerUrl>) -> Self {
         let mut announcer = Self {
             purpose,
             tracks: Vec::new(),
@@ -99,7 +99,7 @@ impl Announcer {
     }
 
     /// Adds trackers at the end; one that is known already stays where it is.
-    pub fn add(&mut self, now: Moment, trackers: impl IntoIterator<Item = TrackerUrl>) {
+    pub(super) fn add(&mut self, now: Moment, trackers: impl IntoIterator<Item = TrackerUrl>) {
         let before = self.tracks.len();
         for tracker in trackers {
             if self.tracks.iter().all(|track| track.tracker != tracker) {
@@ -124,7 +124,7 @@ impl Announcer {
     }
 
     /// Forgets trackers that are no longer named by anybody, except one that is being asked.
-    pub fn retain(&mut self, now: Moment, mut keep: impl FnMut(&TrackerUrl) -> bool) {
+    pub(super) fn retain(&mut self, now: Moment, mut keep: impl FnMut(&TrackerUrl) -> bool) {
         if matches!(self.state, State::Asking { .. }) {
             return;
         }
@@ -136,7 +136,7 @@ impl Announcer {
     }
 
     /// Looks up once more.
-    pub fn look_again(&mut self, now: Moment) {
+    pub(super) fn look_again(&mut self, now: Moment) {
         if matches!(self.state, State::Finished) {
             self.asked_all = false;
             self.state = State::Due { position: 0, at: now };
@@ -144,7 +144,7 @@ impl Announcer {
     }
 
     /// The announce that is due, if any.
-    pub fn poll(&mut self, now: Moment) -> Option<Announce> {
+    pub(super) fn poll(&mut self, now: Moment) -> Option<Announce> {
         let State::Due { position, at } = self.state else { return None };
         if at > now {
             return None;
@@ -161,7 +161,7 @@ impl Announcer {
     }
 
     /// What came of the announce that was polled; perhaps the `stopped` that is to follow it.
-    pub fn handle_outcome(&mut self, now: Moment, outcome: Outcome, chance: &mut Chance) -> Option<Announce> {
+    pub(super) fn handle_outcome(&mut self, now: Moment, outcome: Outcome, chance: &mut Chance) -> Option<Announce> {
         let State::Asking { position } = self.state else { return None };
         let next = position + 1;
         let track = &mut self.tracks[position];
@@ -207,7 +207,7 @@ impl Announcer {
     }
 
     /// The goodbyes to be said when the feed is served no more; nothing is asked afterwards.
-    pub fn stop(&mut self) -> Vec<Announce> {
+    pub(super) fn stop(&mut self) -> Vec<Announce> {
         self.state = State::Finished;
         self.tracks
             .iter_mut()
@@ -219,7 +219,7 @@ impl Announcer {
     }
 
     /// When `poll` has something next.
-    pub fn next_wakeup(&self) -> Option<Moment> {
+    pub(super) fn next_wakeup(&self) -> Option<Moment> {
         match self.state {
             State::Due { at, .. } => Some(at),
             _ => None,
@@ -227,17 +227,17 @@ impl Announcer {
     }
 
     /// Whether one tracker has answered, or all have been tried in vain.
-    pub fn asked_all(&self) -> bool {
+    pub(super) fn asked_all(&self) -> bool {
         self.asked_all || self.tracks.is_empty()
     }
 
     /// Whether there is no tracker to ask.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.tracks.is_empty()
     }
 
     /// How each tracker is doing, in the order in which they are tried.
-    pub fn status(&self, now: Moment) -> Vec<TrackerStatus> {
+    pub(super) fn status(&self, now: Moment) -> Vec<TrackerStatus> {
         let due = |position: usize| match self.state {
             State::Due { position: next, at } if next == position => Some(at.since(now)),
             _ => None,

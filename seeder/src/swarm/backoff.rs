@@ -7,7 +7,7 @@ use super::chance::Chance;
 /// The wait doubles with each failure in a row, up to a longest one, and is jittered, so that those who failed
 /// together do not come back together.
 #[derive(Clone, Copy, Debug)]
-pub struct Backoff {
+pub(super) struct Backoff {
     first: Duration,
     longest: Duration,
     failures: u32,
@@ -15,22 +15,22 @@ pub struct Backoff {
 
 impl Backoff {
     /// Nothing failed yet.
-    pub const fn new(first: Duration, longest: Duration) -> Self {
+    pub(super) const fn new(first: Duration, longest: Duration) -> Self {
         Self { first, longest, failures: 0 }
     }
 
     /// Failures in a row.
-    pub fn failures(&self) -> u32 {
+    pub(super) fn failures(&self) -> u32 {
         self.failures
     }
 
     /// It worked: the next failure waits the first wait again.
-    pub fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.failures = 0;
     }
 
     /// It failed: how long to wait now.
-    pub fn fail(&mut self, chance: &mut Chance) -> Duration {
+    pub(super) fn fail(&mut self, chance: &mut Chance) -> Duration {
         let doubled = self.first.saturating_mul(1 << self.failures.min(20));
         self.failures = self.failures.saturating_add(1);
         chance.jitter(doubled.min(self.longest))

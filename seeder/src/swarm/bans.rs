@@ -11,7 +11,7 @@ use super::limits::{BAN_FIRST, BAN_LONGEST, BANS};
 
 /// Peers that sent what no honest program sends. Being slow, silent or gone is no reason to be here.
 #[derive(Debug, Default)]
-pub struct Bans {
+pub(super) struct Bans {
     nodes: HashMap<NodeKey, Ban>,
     addresses: HashMap<BannedAddress, Ban>,
 }
@@ -38,7 +38,7 @@ impl BannedAddress {
 
 impl Bans {
     /// Bans a node key and the address it spoke from.
-    pub fn ban(&mut self, now: Moment, node: Option<NodeKey>, address: SocketAddr) {
+    pub(super) fn ban(&mut self, now: Moment, node: Option<NodeKey>, address: SocketAddr) {
         if let Some(node) = node {
             extend(&mut self.nodes, now, node);
         }
@@ -46,12 +46,12 @@ impl Bans {
     }
 
     /// Whether this node key is banned.
-    pub fn node(&self, now: Moment, node: &NodeKey) -> bool {
+    pub(super) fn node(&self, now: Moment, node: &NodeKey) -> bool {
         self.nodes.get(node).is_some_and(|ban| ban.until > now)
     }
 
     /// Whether this address is banned.
-    pub fn address(&self, now: Moment, address: SocketAddr) -> bool {
+    pub(super) fn address(&self, now: Moment, address: SocketAddr) -> bool {
         self.addresses.get(&BannedAddress::of(address)).is_some_and(|ban| ban.until > now)
     }
 }

@@ -14,7 +14,7 @@ const SAMPLE: usize = 16;
 
 /// A blob in groups of 16 chunks: which are held, being written, or asked for.
 #[derive(Debug)]
-pub struct Blob {
+pub(super) struct Blob {
     reference: BlobRef,
     groups: Vec<Group>,
     left: u64,
@@ -33,7 +33,7 @@ enum Group {
 
 /// What a peer is known to hold of a blob.
 #[derive(Clone, Debug)]
-pub enum Holding {
+pub(super) enum Holding {
     /// As it told.
     Told(BlobHeld),
     /// Nothing, or another blob under the same name.
@@ -49,14 +49,14 @@ impl Holding {
     }
 
     /// Whether the peer told that it holds all of it.
-    pub fn is_complete(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         matches!(self, Self::Told(held) if held.groups.is_none() && held.bytes > 0)
     }
 }
 
 impl Blob {
     /// A blob of which those groups are held for which `held` says so.
-    pub fn new(reference: BlobRef, held: impl Fn(u32) -> bool) -> Self {
+    pub(super) fn new(reference: BlobRef, held: impl Fn(u32) -> bool) -> Self {
         let count = u32::try_from(BlobHeld::groups_in(reference.size.bytes())).expect("a blob has at most 2^20 groups");
         let groups: Vec<_> = (0..count).map(|group| if held(group) { Group::Held } else { Group::Missing }).collect();
         let left = groups.iter().filter(|group| **group != Group::Held).count() as u64;
@@ -73,27 +73,27 @@ impl Blob {
     }
 
     /// Its name and size.
-    pub fn reference(&self) -> BlobRef {
+    pub(super) fn reference(&self) -> BlobRef {
         self.reference
     }
 
     /// Whether all of it is on the disk.
-    pub fn is_complete(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         self.left == 0
     }
 
     /// Bytes on the disk.
-    pub fn held_bytes(&self) -> u64 {
+    pub(super) fn held_bytes(&self) -> u64 {
         self.held_bytes
     }
 
     /// Bytes of one group.
-    pub fn group_bytes(&self, group: u32) -> u64 {
+    pub(super) fn group_bytes(&self, group: u32) -> u64 {
         self.request(group).payload_bytes() as u64
     }
 
     /// The request for one group.
-    pub fn request(&self, group: u32) -> ChunksWanted {
+    pub(super) fn request(&self, group: u32) -> ChunksWanted {
         let BlobRef { root, size } = self.reference;
         let from = group * CHUNK_GROUP;
         ChunksWanted { root, size, from, to: (from + CHUNK_GROUP).min(size.chunks()) }
@@ -103,7 +103,7 @@ impl Blob {
     ///
     /// The first one when all of them come from one source anyway, in the order in which they are played and written;
     /// with several sources the rarest of a random sample, so that they come to have different parts for each other.
-    pub fn pick(&self, peer: &Holding, others: &[&Holding], chance: &mut Chance) -> Option<u32> {
+    pub(super) fn pick(&self, peer: &Holding, others: &[&Holding], chance: &mut Chance) -> Option<u32> {
         let free = |group: usize| {
             let number = u32::try_from(group).expect("counted in u32");
             (self.groups[group] == Group::Missing && !self.asked.contains_key(&number) && peer.has(number))
@@ -121,7 +121,7 @@ impl Blob {
     }
 
     /// A group that this peer holds and that only others were asked for, once, the oldest request first.
-    pub fn steal(&self, peer: &Holding, thief: ConnectionId, late: impl Fn(Ticket) -> bool) -> Option<u32> {
+    pub(super) fn steal(&self, peer: &Holding, thief: ConnectionId, late: impl Fn(Ticket) -> bool) -> Option<u32> {
         let busy = |(group, asked): (&u32, &Vec<(ConnectionId, Ticket)>)| match asked.as_slice() {
             [(connection, ticket)] if *connection != thief && late(*ticket) && peer.has(*group) => {
                 Some((*ticket, *group))
@@ -132,12 +132,12 @@ impl Blob {
     }
 
     /// A peer was asked for a group.
-    pub fn ask(&mut self, group: u32, connection: ConnectionId, ticket: Ticket) {
+    pub(super) fn ask(&mut self, group: u32, connection: ConnectionId, ticket: Ticket) {
         self.asked.entry(group).or_default().push((connection, ticket));
     }
 
     /// A request has ended, or its peer is gone. Returns the other requests for the same group.
-    pub fn unask(&mut self, group: u32, ticket: Ticket) -> Vec<(ConnectionId, Ticket)> {
+    pub(super) fn unask(&mut self, group: u32, ticket: Ticket) -> Vec<(ConnectionId, Ticket)> {
         let Some(asked) = self.asked.get_mut(&group) else { return Vec::new() };
         asked.retain(|(_, other)| *other != ticket);
         let others = asked.clone();
@@ -148,22 +148,22 @@ impl Blob {
     }
 
     /// The requests that are open for a group.
-    pub fn asked_of(&self, group: u32) -> Vec<(ConnectionId, Ticket)> {
+    pub(super) fn asked_of(&self, group: u32) -> Vec<(ConnectionId, Ticket)> {
         self.asked.get(&group).cloned().unwrap_or_default()
     }
 
     /// Whether this peer holds something that is not on the disk here.
-    pub fn lacks_of(&self, peer: &Holding) -> bool {
+    pub(super) fn lacks_of(&self, peer: &Holding) -> bool {
         (0..).zip(&self.groups).any(|(group, state)| *state != Group::Held && peer.has(group))
     }
 
     /// Whether a group is neither on the disk nor on its way there.
-    pub fn is_missing(&self, group: u32) -> bool {
+    pub(super) fn is_missing(&self, group: u32) -> bool {
         self.groups.get(group as usize) == Some(&Group::Missing)
     }
 
     /// A group came; false if it is here already.
-    pub fn came(&mut self, group: u32) -> bool {
+    pub(super) fn came(&mut self, group: u32) -> bool {
         let Some(state) = self.groups.get_mut(group as usize) else { return false };
         if *state != Group::Missing {
             return false;
@@ -173,7 +173,7 @@ impl Blob {
     }
 
     /// A group is on the disk; true if the blob is complete by it.
-    pub fn written(&mut self, group: u32) -> bool {
+    pub(super) fn written(&mut self, group: u32) -> bool {
         if self.groups[group as usize] != Group::Held {
             self.groups[group as usize] = Group::Held;
             self.left -= 1;
@@ -186,7 +186,7 @@ impl Blob {
     }
 
     /// A group could not be written.
-    pub fn not_written(&mut self, group: u32) {
+    pub(super) fn not_written(&mut self, group: u32) {
         self.groups[group as usize] = Group::Missing;
     }
 }

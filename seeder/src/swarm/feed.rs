@@ -75,7 +75,7 @@ impl HeldGroups {
 
 /// A feed, its logs and blobs, and where it may be found.
 #[derive(Debug)]
-pub struct Feed {
+pub(super) struct Feed {
     /// Its name.
     pub id: FeedId,
     /// The name that trackers know.
@@ -116,7 +116,7 @@ pub struct Feed {
 
 /// An address at which a feed may be found.
 #[derive(Clone, Debug)]
-pub struct Spot {
+pub(super) struct Spot {
     /// Who named it.
     pub kind: AttemptKind,
     /// The seeder that is expected there.
@@ -133,7 +133,7 @@ pub struct Spot {
 
 impl Feed {
     /// A feed of which nothing is known yet.
-    pub fn new(id: FeedId, swarm: SwarmId) -> Self {
+    pub(super) fn new(id: FeedId, swarm: SwarmId) -> Self {
         Self {
             id,
             swarm,
@@ -158,7 +158,7 @@ impl Feed {
     }
 
     /// Takes over what the store holds; the entries that are new by it. What is under way stays under way.
-    pub fn update(&mut self, snapshot: Snapshot) -> Vec<(LogId, Range<u64>)> {
+    pub(super) fn update(&mut self, snapshot: Snapshot) -> Vec<(LogId, Range<u64>)> {
         let mut new = Vec::new();
         self.roles = snapshot.roles;
         self.hints = snapshot.seeders;
@@ -195,12 +195,12 @@ impl Feed {
     }
 
     /// Whether every blob is to be here: a seeder's, an author's, or because somebody waits for them.
-    pub fn wants_all_blobs(&self) -> bool {
+    pub(super) fn wants_all_blobs(&self) -> bool {
         self.roles.own || self.roles.seed || self.blob_users > 0
     }
 
     /// A blob that an entry refers to; wanted when all are.
-    pub fn refer(&mut self, reference: BlobRef) {
+    pub(super) fn refer(&mut self, reference: BlobRef) {
         self.blobs.entry(reference).or_insert_with(|| Blob::new(reference, |_| false));
         if self.wants_all_blobs() {
             self.queue_blob(reference, false);
@@ -208,7 +208,7 @@ impl Feed {
     }
 
     /// Wants a blob: before all others when somebody waits for it, else newer ones before older ones.
-    pub fn queue_blob(&mut self, reference: BlobRef, waited_for: bool) {
+    pub(super) fn queue_blob(&mut self, reference: BlobRef, waited_for: bool) {
         const WAITED_FOR: i64 = 1 << 40;
         if self.blobs.get(&reference).is_none_or(Blob::is_complete) {
             return;
@@ -224,14 +224,14 @@ impl Feed {
     }
 
     /// A blob is here.
-    pub fn unqueue_blob(&mut self, reference: &BlobRef) {
+    pub(super) fn unqueue_blob(&mut self, reference: &BlobRef) {
         if self.queued.remove(reference) {
             self.queue.retain(|_, queued| queued != reference);
         }
     }
 
     /// What a peer is told that we have and want.
-    pub fn interest(&self) -> Interest {
+    pub(super) fn interest(&self) -> Interest {
         let cold = self.logs.is_empty() && (self.roles.follow || self.roles.own);
         Interest {
             manifest: self.records.as_ref().map_or(0, |records| records.manifest().number()),
@@ -243,7 +243,7 @@ impl Feed {
     }
 
     /// The seeders that manifest and link name: address, key, and whether the manifest lists it.
-    pub fn seeders(&self) -> Vec<(String, Option<WitnessKey>, bool)> {
+    pub(super) fn seeders(&self) -> Vec<(String, Option<WitnessKey>, bool)> {
         let listed = self.records.iter().flat_map(|records| &records.manifest().content().seeders);
         let mut seeders: Vec<_> = listed.map(|seeder| (seeder.address.clone(), Some(seeder.witness), true)).collect();
         for hint in &self.hints {
@@ -255,18 +255,18 @@ impl Feed {
     }
 
     /// Whether the manifest lists this key.
-    pub fn lists(&self, witness: &WitnessKey) -> bool {
+    pub(super) fn lists(&self, witness: &WitnessKey) -> bool {
         let seeders = self.records.iter().flat_map(|records| &records.manifest().content().seeders);
         seeders.into_iter().any(|seeder| seeder.witness == *witness)
     }
 
     /// Whether the node with this key is a seeder of the feed: by its role here, or because the manifest lists it.
-    pub fn is_seeded_by(&self, own: &WitnessKey) -> bool {
+    pub(super) fn is_seeded_by(&self, own: &WitnessKey) -> bool {
         self.roles.seed || self.lists(own)
     }
 
     /// The trackers that manifest and link name.
-    pub fn trackers(&self) -> Vec<TrackerUrl> {
+    pub(super) fn trackers(&self) -> Vec<TrackerUrl> {
         let listed = self.records.iter().flat_map(|records| &records.manifest().content().trackers);
         let mut trackers: Vec<TrackerUrl> = listed.filter_map(|url| url.parse().ok()).collect();
         trackers.extend(self.hint_trackers.iter().cloned());
@@ -274,23 +274,23 @@ impl Feed {
     }
 
     /// Whether nothing that is wanted is lacking.
-    pub fn is_complete(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         self.logs.values().all(|log| log.lacking(log.wanted(self.newest)) == 0)
             && self.queue.values().all(|blob| self.blobs.get(blob).is_none_or(Blob::is_complete))
     }
 
     /// Entries held, and entries known to exist.
-    pub fn entries(&self) -> (u64, u64) {
+    pub(super) fn entries(&self) -> (u64, u64) {
         self.logs.values().fold((0, 0), |(held, all), log| (held + log.held.len(), all + log.size()))
     }
 
     /// Bytes held of all blobs.
-    pub fn blob_bytes(&self) -> u64 {
+    pub(super) fn blob_bytes(&self) -> u64 {
         self.blobs.values().map(Blob::held_bytes).sum()
     }
 
     /// How much of everything known here this seeder said to have: entries, and whether it is all, blobs included.
-    pub fn stored_by(&self, witness: &WitnessKey) -> (u64, bool) {
+    pub(super) fn stored_by(&self, witness: &WitnessKey) -> (u64, bool) {
         let Some(words) = self.stored.get(witness) else { return (0, false) };
         let entries = words.values().map(|stored| stored.entries).sum();
         let has_all = |log: &Log| words.get(&log.id()).is_some_and(|stored| stored.with_blobs >= log.size());
@@ -298,7 +298,7 @@ impl Feed {
     }
 
     /// Notes an address. One that is known already keeps its better kind.
-    pub fn note_spot(&mut self, address: &str, kind: AttemptKind, witness: Option<WitnessKey>) {
+    pub(super) fn note_spot(&mut self, address: &str, kind: AttemptKind, witness: Option<WitnessKey>) {
         let spot = self.spots.entry(address.to_owned()).or_insert(Spot {
             kind,
             witness,

@@ -6,7 +6,7 @@ use peerfeed_protocol::peer::message::RejectCode;
 use peerfeed_protocol::peer::{CallError, ChannelId, Connection, Event, Moment, RequestId};
 
 use super::Ticket;
-use super::action::Command;
+use super::command::Command;
 
 /// Joins the engine to the protocol's pure connection: carries out its commands, and gives its tickets back with the
 /// events that answer them.
@@ -124,15 +124,12 @@ impl Link {
     }
 
     fn note(&mut self, ticket: Ticket, channel: ChannelId, request: Result<RequestId, CallError>) {
-        match request {
-            Ok(request) => {
-                self.open.insert(request, ticket);
-                self.requests.insert(ticket, (channel, request));
-            }
-            Err(_) => {
-                let event = Event::Rejected { channel, request: RequestId(0), code: RejectCode::Busy };
-                self.refused.push_back((event, Some(ticket)));
-            }
+        if let Ok(request) = request {
+            self.open.insert(request, ticket);
+            self.requests.insert(ticket, (channel, request));
+        } else {
+            let event = Event::Rejected { channel, request: RequestId(0), code: RejectCode::Busy };
+            self.refused.push_back((event, Some(ticket)));
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{ConnectionId, Ticket};
 
 /// The head that was accepted, and what is held, on its way to the store, or asked for.
 #[derive(Debug)]
-pub struct Log {
+pub(super) struct Log {
     head: Head,
     /// Size of the newest head that is synced to disk.
     pub stored_size: u64,
@@ -28,7 +28,7 @@ pub struct Log {
 
 /// Entries that a peer was asked for.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub(super) struct Asked {
     /// The peer.
     pub connection: ConnectionId,
     /// The request; none for the newest entries that follow the first state unasked.
@@ -39,7 +39,7 @@ pub struct Asked {
 
 impl Log {
     /// A log whose head was just accepted and is not stored yet.
-    pub fn new(head: Head) -> Self {
+    pub(super) fn new(head: Head) -> Self {
         Self {
             head,
             stored_size: 0,
@@ -52,34 +52,34 @@ impl Log {
     }
 
     /// Its name.
-    pub fn id(&self) -> LogId {
+    pub(super) fn id(&self) -> LogId {
         *self.head.log()
     }
 
     /// The newest head that was accepted.
-    pub fn head(&self) -> &Head {
+    pub(super) fn head(&self) -> &Head {
         &self.head
     }
 
     /// Entries of the newest head.
-    pub fn size(&self) -> u64 {
+    pub(super) fn size(&self) -> u64 {
         self.head.size()
     }
 
     /// Follows a newer head; an older one changes nothing.
-    pub fn advance(&mut self, head: Head) {
+    pub(super) fn advance(&mut self, head: Head) {
         if head.size() > self.head.size() {
             self.head = head;
         }
     }
 
     /// The newest so many entries, or all.
-    pub fn wanted(&self, newest: Option<u64>) -> Range<u64> {
+    pub(super) fn wanted(&self, newest: Option<u64>) -> Range<u64> {
         newest.map_or(0, |newest| self.size().saturating_sub(newest))..self.size()
     }
 
     /// The parts of a range that are neither here nor on their way, the newest first.
-    pub fn free(&self, within: Range<u64>) -> Vec<Range<u64>> {
+    pub(super) fn free(&self, within: Range<u64>) -> Vec<Range<u64>> {
         let mut taken = self.held.clone();
         for range in self.writing.iter() {
             taken.insert(range);
@@ -91,38 +91,38 @@ impl Log {
     }
 
     /// How many of a range are not held.
-    pub fn lacking(&self, within: Range<u64>) -> u64 {
+    pub(super) fn lacking(&self, within: Range<u64>) -> u64 {
         self.held.gaps_down(within).iter().map(|gap| gap.end - gap.start).sum()
     }
 
     /// Entries came: they are no longer asked for, but being written.
-    pub fn came(&mut self, range: &Range<u64>) {
+    pub(super) fn came(&mut self, range: &Range<u64>) {
         self.writing.insert(range.clone());
     }
 
     /// Entries are on the disk.
-    pub fn written(&mut self, range: &Range<u64>) {
+    pub(super) fn written(&mut self, range: &Range<u64>) {
         self.writing.remove(range.clone());
         self.held.insert(range.clone());
     }
 
     /// Entries could not be written.
-    pub fn not_written(&mut self, range: &Range<u64>) {
+    pub(super) fn not_written(&mut self, range: &Range<u64>) {
         self.writing.remove(range.clone());
     }
 
     /// A request has ended: what it did not bring is free again.
-    pub fn unask(&mut self, connection: ConnectionId, ticket: Option<Ticket>) {
+    pub(super) fn unask(&mut self, connection: ConnectionId, ticket: Option<Ticket>) {
         self.asked.retain(|asked| asked.connection != connection || asked.ticket != ticket);
     }
 
     /// A peer is gone: what it was asked for is free again.
-    pub fn unask_all(&mut self, connection: ConnectionId) {
+    pub(super) fn unask_all(&mut self, connection: ConnectionId) {
         self.asked.retain(|asked| asked.connection != connection);
     }
 
     /// Entries from the first on that are held without a gap.
-    pub fn held_prefix(&self) -> u64 {
+    pub(super) fn held_prefix(&self) -> u64 {
         self.held.iter().next().filter(|range| range.start == 0).map_or(0, |range| range.end)
     }
 }

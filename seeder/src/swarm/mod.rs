@@ -10,10 +10,12 @@ mod backoff;
 mod bans;
 mod blob;
 mod chance;
+mod command;
 mod engine;
 mod feed;
 mod gate;
 mod input;
+mod job;
 pub mod limits;
 mod link;
 mod log;
@@ -29,15 +31,14 @@ mod task;
 mod uploads;
 mod window;
 
-pub use action::{
-    Action, AnnounceJob, Command, ConnectionId, JobId, NotStored, Outcome, ProbeFailure, Read, Recipient, Report,
-    TaskId, Ticket, Write,
-};
+pub use action::{Action, AnnounceJob, ConnectionId, JobId, NotStored, ProbeFailure, Report, TaskId, Ticket};
 pub use chance::Chance;
+pub use command::Command;
 pub use engine::{Engine, Options};
 pub use feed::{HeldGroups, LogSnapshot, Snapshot};
 pub use gate::{Gate, Refusal};
 pub use input::{Announced, Ended, Input};
+pub use job::{Outcome, Read, Recipient, Write};
 pub use link::Link;
 pub use prepared::Prepared;
 pub use progress::{Attempt, AttemptKind, FeedOutcome, NewEntry, Progress, SyncFailure, SyncGoal};

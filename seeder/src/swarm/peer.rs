@@ -16,7 +16,7 @@ use super::{ConnectionId, Ticket};
 
 /// A peer: one connection, with a channel for each feed in common.
 #[derive(Debug)]
-pub struct Peer {
+pub(super) struct Peer {
     /// The connection.
     pub id: ConnectionId,
     /// The address that was dialled, as it was named; none for one that came in.
@@ -51,7 +51,7 @@ pub struct Peer {
 
 /// A feed in common with a peer.
 #[derive(Debug)]
-pub struct Share {
+pub(super) struct Share {
     /// The channel.
     pub channel: ChannelId,
     /// Whether its first state has come.
@@ -80,7 +80,7 @@ pub struct Share {
 
 /// A log of a peer.
 #[derive(Clone, Debug, Default)]
-pub struct TheirLog {
+pub(super) struct TheirLog {
     /// Entries of the newest head that it is known to have.
     pub size: u64,
     /// Entries that it holds.
@@ -91,7 +91,7 @@ pub struct TheirLog {
 
 /// A request of ours.
 #[derive(Clone, Debug)]
-pub struct Outstanding {
+pub(super) struct Outstanding {
     /// The feed.
     pub feed: FeedId,
     /// What was asked for.
@@ -108,7 +108,7 @@ pub struct Outstanding {
 
 /// What was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub(super) enum Asked {
     /// Entries of a log, less those that have come.
     Entries(LogId, Range<u64>),
     /// A group of chunks.
@@ -117,7 +117,7 @@ pub enum Asked {
 
 impl Peer {
     /// A peer that is being dialled, or that has come in.
-    pub fn new(id: ConnectionId, dialled: Option<String>, address: Option<SocketAddr>) -> Self {
+    pub(super) fn new(id: ConnectionId, dialled: Option<String>, address: Option<SocketAddr>) -> Self {
         Self {
             id,
             dialled,
@@ -138,17 +138,17 @@ impl Peer {
     }
 
     /// Whether it was dialled here, or came in.
-    pub fn dialled_here(&self) -> bool {
+    pub(super) fn dialled_here(&self) -> bool {
         self.id.0.is_multiple_of(2)
     }
 
     /// Bytes that may be asked for now.
-    pub fn room_bytes(&self) -> u64 {
+    pub(super) fn room_bytes(&self) -> u64 {
         self.window.limit_bytes().saturating_sub(self.outstanding_bytes)
     }
 
     /// The address under which it can be dialled: the one that was, or where it says that it listens.
-    pub fn reachable_at(&self) -> Option<String> {
+    pub(super) fn reachable_at(&self) -> Option<String> {
         self.dialled.clone().or_else(|| {
             let port = self.hello.as_ref()?.listen_port?;
             Some(SocketAddr::new(self.address?.ip().to_canonical(), port).to_string())
@@ -156,7 +156,7 @@ impl Peer {
     }
 
     /// The feed of a channel, and what is in common.
-    pub fn share_of(&mut self, channel: ChannelId) -> Option<(FeedId, &mut Share)> {
+    pub(super) fn share_of(&mut self, channel: ChannelId) -> Option<(FeedId, &mut Share)> {
         let feed = *self.channels.get(&channel)?;
         Some((feed, self.shares.get_mut(&feed)?))
     }
@@ -164,7 +164,7 @@ impl Peer {
 
 impl Share {
     /// A feed just opened with a peer that has and wants this.
-    pub fn new(channel: ChannelId, interest: &Interest) -> Self {
+    pub(super) fn new(channel: ChannelId, interest: &Interest) -> Self {
         let theirs = |&(log, size): &(LogId, u64)| (log, TheirLog { size, ..TheirLog::default() });
         Self {
             channel,
@@ -183,7 +183,7 @@ impl Share {
     }
 
     /// The peer told what it holds.
-    pub fn hear_held(&mut self, state: &State) {
+    pub(super) fn hear_held(&mut self, state: &State) {
         match &state.held {
             None => {
                 for log in self.logs.values_mut() {

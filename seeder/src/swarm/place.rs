@@ -8,7 +8,7 @@ use super::limits::{REDIAL_FIRST, REDIAL_LONGEST};
 
 /// Whether there is a connection to an address, and when it may be dialled.
 #[derive(Debug)]
-pub struct Place {
+pub(super) struct Place {
     /// The connection, dialled or connected.
     pub connection: Option<ConnectionId>,
     /// When it may be dialled.
@@ -21,7 +21,7 @@ pub struct Place {
 
 impl Place {
     /// A place to be dialled at once.
-    pub fn new(now: Moment) -> Self {
+    pub(super) fn new(now: Moment) -> Self {
         Self { connection: None, not_before: now, backoff: Backoff::new(REDIAL_FIRST, REDIAL_LONGEST), itself: false }
     }
 }

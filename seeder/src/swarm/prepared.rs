@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use peerfeed_protocol::ids::{FeedId, Incarnation, LogId};
 
-use super::action::{Outcome, Write};
+use super::job::{Outcome, Write};
 use crate::store::{NewChunks, NewEntries, NewEntry, Reading, StoredBy, WriteError, WriteTxn};
 
 /// A write that is ready for the store: conversions are done once, though a job may run several times.

@@ -11,7 +11,9 @@ use peerfeed_protocol::peer::message::{
 };
 use peerfeed_protocol::peer::{ChannelId, EntriesAnswer, RequestId};
 
-use super::action::{Command, ConnectionId, Read, Recipient};
+use super::action::ConnectionId;
+use super::command::Command;
+use super::job::{Read, Recipient};
 use super::limits::PUSH_BODY_BYTES;
 use crate::store::{LogRow, ReadTxn, Reading, StorageError, StoredEntry};
 

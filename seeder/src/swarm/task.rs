@@ -12,7 +12,7 @@ use super::progress::{FeedOutcome, SyncGoal};
 
 /// A sync, a wait for seeders, or a probe.
 #[derive(Debug)]
-pub enum Task {
+pub(super) enum Task {
     /// Bring what is new.
     Sync(Sync),
     /// Wait until seeders have everything.
@@ -35,7 +35,7 @@ pub enum Task {
 
 /// A sync under way.
 #[derive(Debug)]
-pub struct Sync {
+pub(super) struct Sync {
     /// What was held of each feed at the start.
     pub feeds: BTreeMap<FeedId, Start>,
     /// What is wanted.
@@ -56,7 +56,7 @@ pub struct Sync {
 
 /// Where a feed stood when a sync began.
 #[derive(Clone, Debug, Default)]
-pub struct Start {
+pub(super) struct Start {
     /// Entries held.
     pub entries: u64,
     /// Bytes of blobs held.
@@ -69,7 +69,7 @@ pub struct Start {
 
 impl Task {
     /// Whether the task is about this feed.
-    pub fn is_about(&self, id: &FeedId) -> bool {
+    pub(super) fn is_about(&self, id: &FeedId) -> bool {
         match self {
             Self::Sync(sync) => sync.feeds.contains_key(id),
             Self::Wait { feed, .. } | Self::Probe { feed, .. } => feed == id,
@@ -77,7 +77,7 @@ impl Task {
     }
 
     /// Trackers that were named for it.
-    pub fn trackers(&self) -> &[TrackerUrl] {
+    pub(super) fn trackers(&self) -> &[TrackerUrl] {
         match self {
             Self::Sync(sync) => &sync.goal.trackers,
             _ => &[],
@@ -85,7 +85,7 @@ impl Task {
     }
 
     /// The feeds that it is about.
-    pub fn feeds(&self) -> Vec<FeedId> {
+    pub(super) fn feeds(&self) -> Vec<FeedId> {
         match self {
             Self::Sync(sync) => sync.feeds.keys().copied().collect(),
             Self::Wait { feed, .. } | Self::Probe { feed, .. } => vec![*feed],

@@ -10,7 +10,7 @@ use super::limits::{SERVE_BUFFER_BYTES, SERVE_JOBS, SERVE_QUEUE};
 /// A peer that does not take what it asked for is passed over until its connection has drained, so it costs
 /// [`SERVE_BUFFER_BYTES`] at most.
 #[derive(Debug)]
-pub struct Uploads<T> {
+pub(super) struct Uploads<T> {
     peers: HashMap<ConnectionId, Peer<T>>,
     turns: VecDeque<ConnectionId>,
     jobs: usize,
@@ -26,7 +26,7 @@ struct Peer<T> {
 
 /// How an answer weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weight {
+pub(super) enum Weight {
     /// Heads and text.
     Urgent,
     /// Chunks of files.
@@ -35,12 +35,12 @@ pub enum Weight {
 
 impl<T> Uploads<T> {
     /// Nobody asks.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { peers: HashMap::new(), turns: VecDeque::new(), jobs: 0 }
     }
 
     /// A request came; `Err` gives it back when the peer has too many open.
-    pub fn push(&mut self, peer: ConnectionId, weight: Weight, request: T) -> Result<(), T> {
+    pub(super) fn push(&mut self, peer: ConnectionId, weight: Weight, request: T) -> Result<(), T> {
         let queue = self.peers.entry(peer).or_insert_with(|| {
             self.turns.push_back(peer);
             Peer { urgent: VecDeque::new(), bulk: VecDeque::new(), buffered_bytes: 0, reading_bytes: 0 }
@@ -56,7 +56,7 @@ impl<T> Uploads<T> {
     }
 
     /// The request to be served now; `bytes` tells how large its answer will be at most.
-    pub fn next(&mut self, bytes: impl Fn(&T) -> usize) -> Option<(ConnectionId, T)> {
+    pub(super) fn next(&mut self, bytes: impl Fn(&T) -> usize) -> Option<(ConnectionId, T)> {
         if self.jobs >= SERVE_JOBS {
             return None;
         }
@@ -77,7 +77,7 @@ impl<T> Uploads<T> {
     }
 
     /// An answer of at most `bytes` was handed to its connection, which now buffers `buffered_bytes`.
-    pub fn served(&mut self, peer: ConnectionId, bytes: usize) {
+    pub(super) fn served(&mut self, peer: ConnectionId, bytes: usize) {
         self.jobs = self.jobs.saturating_sub(1);
         if let Some(peer) = self.peers.get_mut(&peer) {
             peer.reading_bytes = peer.reading_bytes.saturating_sub(bytes);
@@ -87,14 +87,14 @@ impl<T> Uploads<T> {
     }
 
     /// A connection reports what it buffers.
-    pub fn drained(&mut self, peer: ConnectionId, buffered_bytes: usize) {
+    pub(super) fn drained(&mut self, peer: ConnectionId, buffered_bytes: usize) {
         if let Some(peer) = self.peers.get_mut(&peer) {
             peer.buffered_bytes = buffered_bytes;
         }
     }
 
     /// Takes back the requests of a peer that fit; they are not served.
-    pub fn withdraw(&mut self, peer: ConnectionId, fits: impl Fn(&T) -> bool) -> Vec<T> {
+    pub(super) fn withdraw(&mut self, peer: ConnectionId, fits: impl Fn(&T) -> bool) -> Vec<T> {
         let Some(queue) = self.peers.get_mut(&peer) else { return Vec::new() };
         let mut withdrawn = Vec::new();
         for list in [&mut queue.urgent, &mut queue.bulk] {
@@ -106,7 +106,7 @@ impl<T> Uploads<T> {
     }
 
     /// The peer is gone, and its requests with it.
-    pub fn remove(&mut self, peer: ConnectionId) {
+    pub(super) fn remove(&mut self, peer: ConnectionId) {
         self.peers.remove(&peer);
         self.turns.retain(|id| *id != peer);
     }

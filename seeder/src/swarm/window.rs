@@ -15,7 +15,7 @@ const QUEUE: Duration = Duration::from_millis(200);
 /// than the window itself, so it grows by a factor with each answer time; once the link or the peer holds the rate down
 /// it stays where it is.
 #[derive(Clone, Debug)]
-pub struct Window {
+pub(super) struct Window {
     rate: f64,
     shortest: Option<Duration>,
     delivered: u64,
@@ -23,24 +23,24 @@ pub struct Window {
 
 /// The state of the window when a request was sent; given back with its answer.
 #[derive(Clone, Copy, Debug)]
-pub struct Mark {
+pub(super) struct Mark {
     sent: Moment,
     delivered: u64,
 }
 
 impl Window {
     /// Nothing is known of the peer.
-    pub const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self { rate: 0.0, shortest: None, delivered: 0 }
     }
 
     /// To be kept with a request that is sent now.
-    pub fn mark(&self, now: Moment) -> Mark {
+    pub(super) fn mark(&self, now: Moment) -> Mark {
         Mark { sent: now, delivered: self.delivered }
     }
 
     /// An answer of so many bytes came.
-    pub fn delivered(&mut self, now: Moment, mark: Mark, bytes: u64) {
+    pub(super) fn delivered(&mut self, now: Moment, mark: Mark, bytes: u64) {
         self.delivered += bytes;
         let took = now.since(mark.sent).max(Duration::from_micros(100));
         self.shortest = Some(self.shortest.map_or(took, |shortest| shortest.min(took)));
@@ -50,16 +50,11 @@ impl Window {
     }
 
     /// Bytes that may be outstanding.
-    pub fn limit_bytes(&self) -> u64 {
+    pub(super) fn limit_bytes(&self) -> u64 {
         let span = self.shortest.unwrap_or_default() + QUEUE;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped right after")]
         let product = (self.rate * span.as_secs_f64()) as u64;
         product.clamp(WINDOW_FLOOR_BYTES, WINDOW_CAP_BYTES)
-    }
-
-    /// Bytes per second, as far as seen.
-    pub fn rate(&self) -> f64 {
-        self.rate
     }
 }
 
@@ -68,16 +63,17 @@ mod tests {
     use super::*;
     use std::collections::VecDeque;
 
+    const REQUEST: u64 = 1 << 20;
+
     /// A link that serves requests of 1 MiB one after the other; gives the window after `requests` answers.
     fn window_on(bytes_per_second: f64, round_trip: Duration, requests: usize) -> u64 {
-        const REQUEST: u64 = 1 << 20;
         let mut window = Window::new();
         let (mut now, mut link_free) = (Moment::START, Moment::START);
         let mut flight = VecDeque::new();
         for _ in 0..requests {
             while (flight.len() as u64 + 1) * REQUEST <= window.limit_bytes() {
                 let begins = link_free.max(now.after(round_trip));
-                link_free = begins.after(Duration::from_secs_f64(REQUEST as f64 / bytes_per_second));
+                link_free = begins.after(Duration::from_secs_f64(1_048_576.0 / bytes_per_second));
                 flight.push_back((link_free, window.mark(now)));
             }
             let (arrives, mark) = flight.pop_front().unwrap();
@@ -89,8 +85,8 @@ mod tests {
 
     #[test]
     fn a_fast_and_far_link_is_filled() {
-        let product = 100e6 * 0.1;
-        let window = window_on(100e6, Duration::from_millis(100), 400) as f64;
+        let product = 10_000_000;
+        let window = window_on(100e6, Duration::from_millis(100), 400);
         assert!(window >= product, "{window} against {product}");
     }
 

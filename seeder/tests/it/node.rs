@@ -200,10 +200,10 @@ async fn a_stranger_gets_no_byte_and_slow_ones_are_cut_off() {
 
     let began = Instant::now();
     let mut silent = TcpStream::connect(seeder.address()).await.unwrap();
-    let mut drop_by_drop = TcpStream::connect(seeder.address()).await.unwrap();
+    let mut dripper = TcpStream::connect(seeder.address()).await.unwrap();
     let dripping = tokio::spawn(async move {
         for _ in 0..64 {
-            if drop_by_drop.write_all(&[7]).await.is_err() {
+            if dripper.write_all(&[7]).await.is_err() {
                 break;
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -212,7 +212,7 @@ async fn a_stranger_gets_no_byte_and_slow_ones_are_cut_off() {
             }
         }
         let mut answer = Vec::new();
-        drop_by_drop.read_to_end(&mut answer).await.ok();
+        dripper.read_to_end(&mut answer).await.ok();
         answer
     });
     let mut answer = Vec::new();
@@ -253,7 +253,7 @@ async fn serve_http(answer: Vec<u8>, more: usize) -> String {
                 let _ = stream.read(&mut request).await;
                 let _ = stream.write_all(&answer).await;
                 for _ in 0..more / 65_536 {
-                    if stream.write_all(&[b'1'; 65_536]).await.is_err() {
+                    if stream.write_all(&vec![b'1'; 65_536]).await.is_err() {
                         return;
                     }
                 }
@@ -333,15 +333,15 @@ async fn a_blob_is_fetched_on_demand_and_alone() {
     bob.follow(feed, vec![seeder.hint()], &[]).await;
     done(bob.sync(feed, false).await);
     assert!(!bob.holds_blobs(feed), "entries alone were asked for");
-    let blob = {
+    let film = {
         use peerfeed::store::Reading;
         bob.store().read().unwrap().blobs(feed).unwrap()[0]
     };
-    let mut events = bob.node.fetch_blob(feed, blob.root, blob.size.bytes(), PATIENCE);
+    let mut progress = bob.node.fetch_blob(feed, film.root, film.size.bytes(), PATIENCE);
     let mut last = None;
-    while let Some(event) = events.recv().await {
+    while let Some(event) = progress.recv().await {
         last = Some(event);
     }
-    assert_eq!(done(last.unwrap()).blob_bytes, blob.size.bytes());
+    assert_eq!(done(last.unwrap()).blob_bytes, film.size.bytes());
     assert!(bob.holds_blobs(feed));
 }

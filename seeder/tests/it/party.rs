@@ -13,17 +13,17 @@ use peerfeed_protocol::ids::{EntryPlace, EpochId, FeedId, WitnessKey};
 use peerfeed_tracker::config::Config;
 use peerfeed_tracker::server::{Server, Shutdown};
 
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A node with its data folder.
-pub struct Party {
+pub(super) struct Party {
     pub node: Node,
     pub folder: tempfile::TempDir,
 }
 
 impl Party {
     /// A daemon that listens on the loopback and asks these trackers.
-    pub async fn daemon(trackers: &[String]) -> Self {
+    pub(super) async fn daemon(trackers: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options = NodeOptions {
             listen: Listen::On(vec!["127.0.0.1:0".parse().unwrap()]),
@@ -34,35 +34,35 @@ impl Party {
     }
 
     /// As a command: it listens on nothing.
-    pub async fn command(trackers: &[String]) -> Self {
+    pub(super) async fn command(trackers: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options =
             NodeOptions { trackers: parse(trackers), ..NodeOptions::command(folder.path().to_owned(), "test") };
         Self { node: Node::start(options).await.unwrap(), folder }
     }
 
-    pub fn store(&self) -> &Store {
+    pub(super) fn store(&self) -> &Store {
         self.node.store()
     }
 
-    pub fn folder(&self) -> &Path {
+    pub(super) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(super) fn address(&self) -> SocketAddr {
         self.node.listen_addrs()[0]
     }
 
-    pub fn hint(&self) -> SeederHint {
+    pub(super) fn hint(&self) -> SeederHint {
         SeederHint { address: self.address().to_string(), witness: None }
     }
 
-    pub fn witness(&self) -> WitnessKey {
+    pub(super) fn witness(&self) -> WitnessKey {
         self.node.witness()
     }
 
     /// Makes an identity here.
-    pub async fn init(&self) -> Author {
+    pub(super) async fn init(&self) -> Author {
         let store = self.store().clone();
         let author = blocking(move || author::init(&store, None, &[]).unwrap().author).await;
         self.node.feeds_changed();
@@ -70,7 +70,7 @@ impl Party {
     }
 
     /// Lists a seeder in the manifest.
-    pub async fn list(&self, author: &Author, seeder: &Party) {
+    pub(super) async fn list(&self, author: &Author, seeder: &Party) {
         let (author, seeder) =
             (author.clone(), SeederAddress { address: seeder.address().to_string(), witness: seeder.witness() });
         let feed = author.feed();
@@ -79,12 +79,12 @@ impl Party {
     }
 
     /// Writes a post.
-    pub async fn post(&self, author: &Author, text: &str, audience: Audience) -> EntryPlace {
+    pub(super) async fn post(&self, author: &Author, text: &str, audience: Audience) -> EntryPlace {
         self.publish(author, Draft { text: text.to_owned(), audience, ..Draft::default() }).await
     }
 
     /// Writes a post with all that it may have.
-    pub async fn publish(&self, author: &Author, draft: Draft) -> EntryPlace {
+    pub(super) async fn publish(&self, author: &Author, draft: Draft) -> EntryPlace {
         let writer = author.clone();
         let place = blocking(move || writer.post(&draft, &mut |_| {}).unwrap()).await;
         self.node.notify_appended(author.feed());
@@ -92,32 +92,32 @@ impl Party {
     }
 
     /// Holds a feed.
-    pub async fn hold(&self, feed: FeedId, roles: Roles, seeders: Vec<SeederHint>, trackers: &[String]) {
+    pub(super) async fn hold(&self, feed: FeedId, roles: Roles, seeders: Vec<SeederHint>, trackers: &[String]) {
         let row = FeedRow { roles, seeders, trackers: trackers.to_vec(), ..FeedRow::default() };
         self.store().write(move |txn| txn.put_feed(feed, &row)).await.unwrap();
         self.node.feeds_changed();
     }
 
-    pub async fn seed(&self, feed: FeedId, seeders: Vec<SeederHint>, trackers: &[String]) {
+    pub(super) async fn seed(&self, feed: FeedId, seeders: Vec<SeederHint>, trackers: &[String]) {
         self.hold(feed, Roles { seed: true, ..Roles::default() }, seeders, trackers).await;
     }
 
-    pub async fn follow(&self, feed: FeedId, seeders: Vec<SeederHint>, trackers: &[String]) {
+    pub(super) async fn follow(&self, feed: FeedId, seeders: Vec<SeederHint>, trackers: &[String]) {
         self.hold(feed, Roles { follow: true, ..Roles::default() }, seeders, trackers).await;
     }
 
     /// Takes over the key of an epoch, as a link with key brings it.
-    pub async fn take_key(&self, feed: FeedId, (epoch, secret): (EpochId, EpochSecret)) {
+    pub(super) async fn take_key(&self, feed: FeedId, (epoch, secret): (EpochId, EpochSecret)) {
         let granted = Granted::Secret(secret);
         self.store().write(move |txn| txn.put_epoch(feed, epoch, &granted)).await.unwrap();
     }
 
     /// Syncs and returns the last event.
-    pub async fn sync(&self, feed: FeedId, blobs: bool) -> Progress {
+    pub(super) async fn sync(&self, feed: FeedId, blobs: bool) -> Progress {
         self.sync_within(feed, SyncGoal { blobs, ..SyncGoal::default() }, PATIENCE).await
     }
 
-    pub async fn sync_within(&self, feed: FeedId, goal: SyncGoal, timeout: Duration) -> Progress {
+    pub(super) async fn sync_within(&self, feed: FeedId, goal: SyncGoal, timeout: Duration) -> Progress {
         let mut events = self.node.sync(vec![feed], goal, timeout);
         let mut last = None;
         while let Some(event) = events.recv().await {
@@ -127,33 +127,33 @@ impl Party {
     }
 
     /// Texts of the timeline, the newest first.
-    pub fn texts(&self, feed: FeedId) -> Vec<String> {
+    pub(super) fn texts(&self, feed: FeedId) -> Vec<String> {
         let query = Query { feed: Some(feed), channel: None, since_ms: None, limit: 10_000 };
         reader::timeline(self.store(), &query).unwrap().into_iter().map(|entry| entry.text).collect()
     }
 
     /// Entries held of a feed.
-    pub fn entries(&self, feed: FeedId) -> u64 {
+    pub(super) fn entries(&self, feed: FeedId) -> u64 {
         let txn = self.store().read().unwrap();
         let logs = txn.logs(feed).unwrap();
         logs.iter().flat_map(|log| txn.held(log).unwrap()).map(|range| range.end - range.start).sum()
     }
 
     /// Whether all blobs of a feed are held, and there are some.
-    pub fn holds_blobs(&self, feed: FeedId) -> bool {
+    pub(super) fn holds_blobs(&self, feed: FeedId) -> bool {
         let txn = self.store().read().unwrap();
         let blobs = txn.blobs(feed).unwrap();
         !blobs.is_empty() && blobs.iter().all(|blob| txn.blob(feed, *blob).unwrap().unwrap().is_complete())
     }
 
     /// Waits until what was asked of the node before has been taken up.
-    pub async fn settle(&self) {
+    pub(super) async fn settle(&self) {
         tokio::time::sleep(Duration::from_millis(100)).await;
         self.node.status().await;
     }
 
     /// Waits until something holds, and fails the test when it never does.
-    pub async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+    pub(super) async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         while !holds(self) {
             assert!(
@@ -167,7 +167,7 @@ impl Party {
 }
 
 /// A tracker in this process.
-pub struct TestTracker {
+pub(super) struct TestTracker {
     pub http: String,
     pub udp: String,
     shutdown: Shutdown,
@@ -175,7 +175,7 @@ pub struct TestTracker {
 }
 
 impl TestTracker {
-    pub fn start() -> Self {
+    pub(super) fn start() -> Self {
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let config = Config { http: vec![any], udp: vec![any], udp_workers: 1, ..Config::default() };
         let server = Server::bind(&config).unwrap();
@@ -188,13 +188,13 @@ impl TestTracker {
         }
     }
 
-    pub async fn stop(self) {
+    pub(super) async fn stop(self) {
         self.shutdown.trigger();
         self.task.await.unwrap();
     }
 }
 
-pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.unwrap()
 }
 

@@ -190,12 +190,7 @@ fn two_that_dial_each_other_keep_one_connection_and_nobody_dials_itself() {
     let author = world.author(ana);
     let feed = author.feed();
     world.post(ana, &author, "one", 0);
-    world.hold(
-        ana,
-        feed,
-        peerfeed::store::Roles { own: true, ..Default::default() },
-        vec![hint(ana), hint(bob)],
-    );
+    world.hold(ana, feed, peerfeed::store::Roles { own: true, ..Default::default() }, vec![hint(ana), hint(bob)]);
     world.follow(bob, feed, &[ana, bob]);
     world.until("Bob has it", 10 * SECOND, |world| world.holds_all_of(bob, ana, feed));
     world.pass(30 * SECOND);

@@ -23,7 +23,7 @@ const UNIX_DAY: u64 = 20_000;
 const READ_BYTES: usize = 64 << 10;
 
 /// Machines, the wires between them, and a clock that jumps.
-pub struct World {
+pub(super) struct World {
     pub now: Moment,
     pub machines: Vec<Machine>,
     wires: Vec<Wire>,
@@ -33,7 +33,7 @@ pub struct World {
 }
 
 /// One machine: an engine over a store.
-pub struct Machine {
+pub(super) struct Machine {
     pub engine: Engine,
     pub store: Store,
     _folder: tempfile::TempDir,
@@ -76,36 +76,35 @@ struct Dial {
     at: Moment,
 }
 
-pub fn address(machine: usize) -> SocketAddr {
+pub(super) fn address(machine: usize) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, u8::try_from(machine).unwrap()], 7_000))
 }
 
-pub fn hint(machine: usize) -> SeederHint {
+pub(super) fn hint(machine: usize) -> SeederHint {
     SeederHint { address: address(machine).to_string(), witness: None }
 }
 
+fn low_byte(number: usize) -> u8 {
+    number.to_le_bytes()[0]
+}
+
 impl World {
-    pub fn new(one_way: Duration, seed: u64) -> Self {
+    pub(super) fn new(one_way: Duration, seed: u64) -> Self {
         println!("seed {seed}");
         let cable = Cable { one_way, bytes_per_second: None, slow_start: true };
         Self { now: Moment::START, machines: Vec::new(), wires: Vec::new(), dials: Vec::new(), cable, seed }
     }
 
     /// A machine that stays connected to the peers of its feeds.
-    pub fn machine(&mut self) -> usize {
+    pub(super) fn machine(&mut self) -> usize {
         let number = self.machines.len();
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), &StoreOptions::default()).unwrap();
-        let node = NodeSecret::from_bytes([number as u8 + 1; 32]);
-        let witness = Arc::new(WitnessSecret::from_seed(&[number as u8 + 1; 32]));
-        let options = Options {
-            serve: true,
-            announce: false,
-            trackers: Vec::new(),
-            node: node.key(),
-            witness: witness.key(),
-        };
-        let mut seed = [number as u8; 32];
+        let node = NodeSecret::from_bytes([low_byte(number + 1); 32]);
+        let witness = Arc::new(WitnessSecret::from_seed(&[low_byte(number + 1); 32]));
+        let options =
+            Options { serve: true, announce: false, trackers: Vec::new(), node: node.key(), witness: witness.key() };
+        let mut seed = [low_byte(number); 32];
         seed[..8].copy_from_slice(&self.seed.to_be_bytes());
         self.machines.push(Machine {
             engine: Engine::new(options, seed),
@@ -123,14 +122,14 @@ impl World {
         number
     }
 
-    pub fn author(&mut self, machine: usize) -> Author {
+    pub(super) fn author(&mut self, machine: usize) -> Author {
         let author = author::init(&self.machines[machine].store, None, &[]).unwrap().author;
         self.reload(machine, author.feed());
         author
     }
 
     /// Writes a post with a file of so many random bytes, or none.
-    pub fn post(&mut self, machine: usize, author: &Author, text: &str, file_bytes: usize) {
+    pub(super) fn post(&mut self, machine: usize, author: &Author, text: &str, file_bytes: usize) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file.bin");
         let mut content = vec![0; file_bytes];
@@ -142,18 +141,18 @@ impl World {
         self.reload(machine, author.feed());
     }
 
-    pub fn hold(&mut self, machine: usize, feed: FeedId, roles: Roles, seeders: Vec<SeederHint>) {
+    pub(super) fn hold(&mut self, machine: usize, feed: FeedId, roles: Roles, seeders: Vec<SeederHint>) {
         let row = FeedRow { roles, seeders, ..FeedRow::default() };
         self.machines[machine].store.write_blocking(move |txn| txn.put_feed(feed, &row)).unwrap();
         self.reload(machine, feed);
     }
 
-    pub fn seed(&mut self, machine: usize, feed: FeedId, from: &[usize]) {
+    pub(super) fn seed(&mut self, machine: usize, feed: FeedId, from: &[usize]) {
         let roles = Roles { seed: true, ..Roles::default() };
         self.hold(machine, feed, roles, from.iter().map(|at| hint(*at)).collect());
     }
 
-    pub fn follow(&mut self, machine: usize, feed: FeedId, from: &[usize]) {
+    pub(super) fn follow(&mut self, machine: usize, feed: FeedId, from: &[usize]) {
         let roles = Roles { follow: true, ..Roles::default() };
         self.hold(machine, feed, roles, from.iter().map(|at| hint(*at)).collect());
     }
@@ -167,16 +166,16 @@ impl World {
     }
 
     /// Starts a sync of everything and returns its number.
-    pub fn sync(&mut self, machine: usize, feed: FeedId, timeout: Duration) -> TaskId {
+    pub(super) fn sync(&mut self, machine: usize, feed: FeedId, timeout: Duration) -> TaskId {
         let now = self.now;
         let task = TaskId(self.machines[machine].reports.len() as u64 + 1_000);
         let goal = SyncGoal { blobs: true, ..SyncGoal::default() };
-        self.machines[machine].engine.start_sync(now, task, vec![feed], goal, None, timeout);
+        self.machines[machine].engine.start_sync(now, task, &[feed], goal, None, timeout);
         task
     }
 
     /// Lets time pass until something holds; fails the test when it does not in time.
-    pub fn until(&mut self, what: &str, within: Duration, holds: impl Fn(&Self) -> bool) -> Duration {
+    pub(super) fn until(&mut self, what: &str, within: Duration, holds: impl Fn(&Self) -> bool) -> Duration {
         let began = self.now;
         let limit = began.after(within);
         while !holds(self) {
@@ -186,7 +185,7 @@ impl World {
     }
 
     /// Lets so much time pass.
-    pub fn pass(&mut self, time: Duration) {
+    pub(super) fn pass(&mut self, time: Duration) {
         let limit = self.now.after(time);
         while self.step(limit) {}
         self.now = limit;
@@ -196,14 +195,14 @@ impl World {
         self.machines.iter().map(|machine| machine.engine.status(self.now)).collect()
     }
 
-    pub fn entries(&self, machine: usize, feed: FeedId) -> u64 {
+    pub(super) fn entries(&self, machine: usize, feed: FeedId) -> u64 {
         let txn = self.machines[machine].store.read().unwrap();
         let logs = txn.logs(feed).unwrap();
         logs.iter().flat_map(|log| txn.held(log).unwrap()).map(|range| range.end - range.start).sum()
     }
 
     /// Whether this machine holds as many entries as the other, and every blob.
-    pub fn holds_all_of(&self, machine: usize, other: usize, feed: FeedId) -> bool {
+    pub(super) fn holds_all_of(&self, machine: usize, other: usize, feed: FeedId) -> bool {
         self.entries(machine, feed) == self.entries(other, feed) && {
             let txn = self.machines[machine].store.read().unwrap();
             let blobs = txn.blobs(feed).unwrap();
@@ -212,16 +211,16 @@ impl World {
     }
 
     /// Bytes of entries and chunks that this machine has served.
-    pub fn served_bytes(&self, machine: usize) -> u64 {
+    pub(super) fn served_bytes(&self, machine: usize) -> u64 {
         self.machines[machine].engine.status(self.now).peers.iter().map(|peer| peer.served_bytes).sum()
     }
 
-    pub fn peers(&self, machine: usize) -> usize {
+    pub(super) fn peers(&self, machine: usize) -> usize {
         self.machines[machine].engine.status(self.now).peers.len()
     }
 
     /// Kills a machine: its connections say nothing any more.
-    pub fn kill(&mut self, machine: usize) {
+    pub(super) fn kill(&mut self, machine: usize) {
         self.machines[machine].dead = true;
         for wire in &mut self.wires {
             if wire.open && wire.ends.iter().any(|end| end.machine == machine) {
@@ -250,7 +249,8 @@ impl World {
         if busy {
             return true;
         }
-        let engines = self.machines.iter().filter(|machine| !machine.dead).filter_map(|machine| machine.engine.poll_timeout());
+        let engines =
+            self.machines.iter().filter(|machine| !machine.dead).filter_map(|machine| machine.engine.poll_timeout());
         let mut next: Option<Moment> = engines.chain(self.dials.iter().map(|dial| dial.at)).min();
         for wire in self.wires.iter_mut().filter(|wire| wire.open) {
             let pipes = wire.pipes.iter().filter_map(Pipe::next).min();
@@ -346,8 +346,12 @@ impl World {
             return;
         };
         let wire = self.wires.len();
-        let seeds = [wire as u8, (wire >> 8) as u8].map(|byte| [byte.wrapping_add(1); 32]);
-        let mut options = |machine: usize, prove: bool| {
+        let seeds = [2 * wire + 1, 2 * wire + 2].map(|number| {
+            let mut seed = [0; 32];
+            seed[..8].copy_from_slice(&number.to_be_bytes());
+            seed
+        });
+        let options = |machine: usize, prove: bool| {
             let machine = &self.machines[machine];
             let mut options = ConnectionOptions::new(machine.node.clone());
             options.witness = prove.then(|| Arc::clone(&machine.witness));
@@ -355,7 +359,7 @@ impl World {
         };
         // A reader shows another key to each seeder.
         let mut outgoing = options(dial.from, dial.prove);
-        outgoing.node_secret = NodeSecret::from_bytes([100 + (dial.from * 10 + there) as u8; 32]);
+        outgoing.node_secret = NodeSecret::from_bytes([low_byte(100 + dial.from * 10 + there); 32]);
         outgoing.listen_port = Some(7_000);
         let mut incoming = options(there, true);
         incoming.listen_port = Some(7_000);
@@ -375,15 +379,11 @@ impl World {
             told_bytes: 0,
             ended: false,
         };
-        let from_address = SocketAddr::new(address(dial.from).ip(), 50_000 + wire as u16);
+        let from_address = SocketAddr::new(address(dial.from).ip(), 50_000 + u16::try_from(wire).unwrap());
         self.wires.push(Wire {
-            ends: [
-                end(dial.from, dial.connection, initiator, None),
-                end(there, id, responder, Some(from_address)),
-            ],
-            pipes: [dial.from, there].map(|machine| {
-                Pipe::new(Cable { bytes_per_second: self.machines[machine].upload, ..self.cable })
-            }),
+            ends: [end(dial.from, dial.connection, initiator, None), end(there, id, responder, Some(from_address))],
+            pipes: [dial.from, there]
+                .map(|machine| Pipe::new(Cable { bytes_per_second: self.machines[machine].upload, ..self.cable })),
             open: true,
         });
         self.machines[dial.from].wires.insert(dial.connection, (wire, 0));
@@ -436,12 +436,13 @@ impl World {
             match event {
                 Event::FirstMessage(first) => {
                     let mut hints = HintTable::new();
-                    machine.engine.feed_ids().into_iter().for_each(|feed| drop(hints.insert(feed)));
+                    for feed in machine.engine.feed_ids() {
+                        hints.insert(feed);
+                    }
                     match hints.find(&first, UNIX_DAY) {
                         Some(feed) => drop(end.link.connection().admit(&feed)),
                         None => self.break_wire(number),
                     }
-                    continue;
                 }
                 Event::Established { .. } if !std::mem::replace(&mut end.arrived, true) => {
                     if let Some(address) = end.incoming {
@@ -473,7 +474,7 @@ impl World {
     }
 
     /// How a sync ended, once it has.
-    pub fn ended(&self, machine: usize, task: TaskId) -> Option<&Progress> {
+    pub(super) fn ended(&self, machine: usize, task: TaskId) -> Option<&Progress> {
         match self.machines[machine].reports.get(&task) {
             Some(Report::Progress(progress)) if !matches!(progress, Progress::Working { .. }) => Some(progress),
             _ => None,

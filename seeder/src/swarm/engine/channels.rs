@@ -7,7 +7,8 @@ use peerfeed_protocol::peer::message::{Interest, RejectCode};
 use peerfeed_protocol::peer::{ChannelId, Event, Moment};
 
 use super::{Command, Engine};
-use crate::swarm::action::{Action, Read, Recipient};
+use crate::swarm::action::Action;
+use crate::swarm::job::{Read, Recipient};
 use crate::swarm::limits::CHANNELS_PER_PEER;
 use crate::swarm::peer::Share;
 use crate::swarm::{ConnectionId, Ticket};

@@ -9,8 +9,8 @@ use peerfeed_protocol::peer::{ChannelId, Moment, PushedHead};
 
 use super::{Command, Engine};
 use crate::swarm::ConnectionId;
-use crate::swarm::action::Write;
 use crate::swarm::blob::Holding;
+use crate::swarm::job::Write;
 use crate::swarm::limits::LOGS_PER_FEED;
 use crate::swarm::log::Log;
 use crate::swarm::peer::TheirLog;
@@ -82,8 +82,8 @@ impl Engine {
                 self.refresh_trackers(now, id);
                 true
             }
-            RecordsDecision::Refused(RecordError::Version(_)) => true,
-            RecordsDecision::Refused(_) => false,
+            // What a later version writes is not for us to judge.
+            RecordsDecision::Refused(error) => matches!(error, RecordError::Version(_)),
             RecordsDecision::Known | RecordsDecision::Older | RecordsDecision::RosterMissing => true,
         }
     }

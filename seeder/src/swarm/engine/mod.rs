@@ -1,5 +1,6 @@
 //! The engine itself: one per node.
 
+mod asking;
 mod channels;
 mod connections;
 mod feeds;
@@ -7,6 +8,7 @@ mod fetching;
 mod knowledge;
 mod reporting;
 mod serving;
+mod syncing;
 mod tasks;
 mod tracking;
 mod writing;
@@ -18,11 +20,13 @@ use peerfeed_protocol::announce::TrackerUrl;
 use peerfeed_protocol::ids::{FeedId, NodeKey, SwarmId, WitnessKey};
 use peerfeed_protocol::peer::Moment;
 
-use super::action::{Action, Command, ConnectionId, JobId, Read, TaskId, Ticket};
+use super::action::{Action, ConnectionId, JobId, TaskId, Ticket};
 use super::announcer::Announcer;
 use super::bans::Bans;
 use super::chance::Chance;
+use super::command::Command;
 use super::feed::Feed;
+use super::job::Read;
 use super::limits::{ASK_BLOBS_EVERY, TELL_EVERY};
 use super::peer::Peer;
 use super::place::Place;

@@ -6,7 +6,7 @@ use peerfeed_protocol::peer::{ChannelId, Moment, RequestId};
 
 use super::{Action, Command, Engine};
 use crate::swarm::ConnectionId;
-use crate::swarm::action::{Read, Recipient};
+use crate::swarm::job::{Read, Recipient};
 use crate::swarm::limits::BLOBS_AWAITED;
 use crate::swarm::uploads::Weight;
 

@@ -10,7 +10,8 @@ use peerfeed_protocol::peer::message::Interest;
 
 use super::{Action, Engine};
 use crate::swarm::ConnectionId;
-use crate::swarm::action::{JobId, Outcome, Read, Recipient, Write};
+use crate::swarm::action::JobId;
+use crate::swarm::job::{Outcome, Read, Recipient, Write};
 use crate::swarm::limits::TELL_EVERY;
 
 /// A write that is under way.
