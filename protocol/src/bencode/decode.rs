@@ -3,9 +3,7 @@
 use std::borrow::Cow;
 
 use bip_bencode::ext::BRefAccessExt;
-use bip_bencode::{
-    BDecodeOpt, BRefAccess, BencodeParseError, BencodeParseErrorKind, BencodeRef, BencodeRefKind,
-};
+use bip_bencode::{BDecodeOpt, BRefAccess, BencodeParseError, BencodeParseErrorKind, BencodeRef, BencodeRefKind};
 use thiserror::Error;
 
 use super::Value;
@@ -55,11 +53,7 @@ pub fn decode(bytes: &[u8], max_bytes: usize) -> Result<Value<'_>, DecodeError> 
     if canonical == bytes {
         return Ok(value);
     }
-    let position = canonical
-        .iter()
-        .zip(bytes)
-        .take_while(|(ours, theirs)| ours == theirs)
-        .count();
+    let position = canonical.iter().zip(bytes).take_while(|(ours, theirs)| ours == theirs).count();
     Err(DecodeError::NotCanonical { position })
 }
 
@@ -70,14 +64,10 @@ pub fn decode_lenient(bytes: &[u8], max_bytes: usize) -> Result<Value<'_>, Decod
 
 fn parse(bytes: &[u8], max_bytes: usize, sorted: bool) -> Result<Value<'_>, DecodeError> {
     if bytes.len() > max_bytes {
-        return Err(DecodeError::TooLong {
-            size_bytes: bytes.len(),
-            max_bytes,
-        });
+        return Err(DecodeError::TooLong { size_bytes: bytes.len(), max_bytes });
     }
     let options = BDecodeOpt::new(BENCODE_DEPTH_MAX, sorted, true);
-    let parsed =
-        BencodeRef::decode(bytes, options).map_err(|error| DecodeError::from_parser(&error))?;
+    let parsed = BencodeRef::decode(bytes, options).map_err(|error| DecodeError::from_parser(&error))?;
     Ok(Value::from_parser(&parsed))
 }
 
@@ -106,14 +96,10 @@ impl<'a> Value<'a> {
     fn from_parser(parsed: &BencodeRef<'a>) -> Self {
         match parsed.kind() {
             BencodeRefKind::Int(number) => Value::Int(number),
-            BencodeRefKind::Bytes(_) => Value::Bytes(Cow::Borrowed(
-                parsed
-                    .bytes_ext()
-                    .expect("its kind was just seen to be bytes"),
-            )),
-            BencodeRefKind::List(items) => {
-                Value::List(items.into_iter().map(Value::from_parser).collect())
+            BencodeRefKind::Bytes(_) => {
+                Value::Bytes(Cow::Borrowed(parsed.bytes_ext().expect("its kind was just seen to be bytes")))
             }
+            BencodeRefKind::List(items) => Value::List(items.into_iter().map(Value::from_parser).collect()),
             // `to_list` walks a sorted map, so each insertion appends.
             BencodeRefKind::Dict(dict) => Value::Dict(
                 dict.to_list()
@@ -137,35 +123,17 @@ mod tests {
     #[test]
     fn other_spellings_of_the_same_value_are_refused() {
         for bytes in [&b"i+5e"[..], b"i+05e", b"d+3:abci1ee"] {
-            assert!(
-                matches!(decode(bytes, CAP), Err(DecodeError::NotCanonical { .. })),
-                "{bytes:?}"
-            );
+            assert!(matches!(decode(bytes, CAP), Err(DecodeError::NotCanonical { .. })), "{bytes:?}");
         }
-        for bytes in [
-            &b"i-0e"[..],
-            b"i03e",
-            b"03:abc",
-            b"i5e ",
-            b"5:abc",
-            b"-1:a",
-            b"",
-            b"i9223372036854775808e",
-        ] {
-            assert!(
-                matches!(decode(bytes, CAP), Err(DecodeError::Malformed { .. })),
-                "{bytes:?}"
-            );
+        for bytes in [&b"i-0e"[..], b"i03e", b"03:abc", b"i5e ", b"5:abc", b"-1:a", b"", b"i9223372036854775808e"] {
+            assert!(matches!(decode(bytes, CAP), Err(DecodeError::Malformed { .. })), "{bytes:?}");
         }
     }
 
     #[test]
     fn unsorted_keys_are_refused_in_our_records_and_taken_from_trackers() {
         let unsorted = b"d1:bi1e1:ai2ee";
-        assert_eq!(
-            decode(unsorted, CAP),
-            Err(DecodeError::KeyOrder { position: 7 })
-        );
+        assert_eq!(decode(unsorted, CAP), Err(DecodeError::KeyOrder { position: 7 }));
         let value = decode_lenient(unsorted, CAP).expect("a tracker may send this");
         assert_eq!(value, Value::from(Dict::new().with(b"a", 2).with(b"b", 1)));
     }
@@ -173,14 +141,8 @@ mod tests {
     #[test]
     fn a_key_that_is_there_twice_is_refused_from_anyone() {
         let twice = b"d1:ai1e1:ai2ee";
-        assert!(matches!(
-            decode(twice, CAP),
-            Err(DecodeError::KeyOrder { .. })
-        ));
-        assert!(matches!(
-            decode_lenient(twice, CAP),
-            Err(DecodeError::KeyOrder { .. })
-        ));
+        assert!(matches!(decode(twice, CAP), Err(DecodeError::KeyOrder { .. })));
+        assert!(matches!(decode_lenient(twice, CAP), Err(DecodeError::KeyOrder { .. })));
     }
 
     #[test]
@@ -188,35 +150,22 @@ mod tests {
         let nested = |levels: usize| [b"l".repeat(levels), b"e".repeat(levels)].concat();
         assert!(decode(&nested(8), CAP).is_ok());
         assert_eq!(decode(&nested(9), CAP), Err(DecodeError::TooDeep));
-        assert_eq!(
-            decode_lenient(&nested(30_000), CAP),
-            Err(DecodeError::TooDeep)
-        );
+        assert_eq!(decode_lenient(&nested(30_000), CAP), Err(DecodeError::TooDeep));
     }
 
     #[test]
     fn the_size_is_looked_at_before_the_content() {
-        assert_eq!(
-            decode(b"nonsense", 7),
-            Err(DecodeError::TooLong {
-                size_bytes: 8,
-                max_bytes: 7
-            })
-        );
+        assert_eq!(decode(b"nonsense", 7), Err(DecodeError::TooLong { size_bytes: 8, max_bytes: 7 }));
     }
 
     fn any_value() -> impl Strategy<Value = Value<'static>> {
         let bytes = proptest::collection::vec(any::<u8>(), 0..20);
-        let scalar = prop_oneof![
-            any::<i64>().prop_map(Value::from),
-            bytes.clone().prop_map(Value::from)
-        ];
+        let scalar = prop_oneof![any::<i64>().prop_map(Value::from), bytes.clone().prop_map(Value::from)];
         scalar.prop_recursive(6, 40, 6, move |inner| {
             let entry = (bytes.clone().prop_map(Cow::Owned), inner.clone());
             prop_oneof![
                 proptest::collection::vec(inner, 0..6).prop_map(Value::from),
-                proptest::collection::vec(entry, 0..6)
-                    .prop_map(|entries| Value::Dict(entries.into_iter().collect())),
+                proptest::collection::vec(entry, 0..6).prop_map(|entries| Value::Dict(entries.into_iter().collect())),
             ]
         })
     }

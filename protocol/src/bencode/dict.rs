@@ -32,11 +32,7 @@ impl<'a> Dict<'a> {
 
     /// The same dictionary with `key` set, if there is a value for it.
     #[must_use]
-    pub fn with_optional(
-        self,
-        key: impl Into<Cow<'a, [u8]>>,
-        value: Option<impl Into<Value<'a>>>,
-    ) -> Self {
+    pub fn with_optional(self, key: impl Into<Cow<'a, [u8]>>, value: Option<impl Into<Value<'a>>>) -> Self {
         match value {
             Some(value) => self.with(key, value),
             None => self,
@@ -69,21 +65,13 @@ impl<'a> Dict<'a> {
     }
 
     /// The entries that a reader of `known` keys does not understand: kept and hashed, never interpreted.
-    pub fn unknown_keys<'s>(
-        &'s self,
-        known: &'s [&'s [u8]],
-    ) -> impl Iterator<Item = (&'s [u8], &'s Value<'a>)> {
+    pub fn unknown_keys<'s>(&'s self, known: &'s [&'s [u8]]) -> impl Iterator<Item = (&'s [u8], &'s Value<'a>)> {
         self.iter().filter(move |(key, _)| !known.contains(key))
     }
 
     /// The same dictionary, borrowing from nothing.
     pub fn into_owned(self) -> Dict<'static> {
-        Dict(
-            self.0
-                .into_iter()
-                .map(|(key, value)| (Cow::Owned(key.into_owned()), value.into_owned()))
-                .collect(),
-        )
+        Dict(self.0.into_iter().map(|(key, value)| (Cow::Owned(key.into_owned()), value.into_owned())).collect())
     }
 
     /// Its canonical bytes.
@@ -114,41 +102,21 @@ mod tests {
 
     #[test]
     fn keys_are_sorted_whatever_the_order_of_insertion() {
-        let dict = Dict::new()
-            .with(b"b", 2)
-            .with(b"aa", 1)
-            .with(b"a", 0)
-            .with(b"b", 3);
-        let keys: Vec<_> = dict
-            .iter()
-            .map(|(key, value)| (key.to_vec(), value.as_int()))
-            .collect();
-        assert_eq!(
-            keys,
-            [
-                (b"a".to_vec(), Some(0)),
-                (b"aa".to_vec(), Some(1)),
-                (b"b".to_vec(), Some(3))
-            ]
-        );
+        let dict = Dict::new().with(b"b", 2).with(b"aa", 1).with(b"a", 0).with(b"b", 3);
+        let keys: Vec<_> = dict.iter().map(|(key, value)| (key.to_vec(), value.as_int())).collect();
+        assert_eq!(keys, [(b"a".to_vec(), Some(0)), (b"aa".to_vec(), Some(1)), (b"b".to_vec(), Some(3))]);
     }
 
     #[test]
     fn an_absent_optional_value_leaves_no_trace() {
         assert_eq!(Dict::new().with_optional(b"a", None::<i64>), Dict::new());
-        assert_eq!(
-            Dict::new().with_optional(b"a", Some(1)).encode(),
-            b"d1:ai1ee"
-        );
+        assert_eq!(Dict::new().with_optional(b"a", Some(1)).encode(), b"d1:ai1ee");
     }
 
     #[test]
     fn unknown_keys_are_those_the_reader_does_not_list() {
         let dict = Dict::new().with(b"a", 1).with(b"b", 2).with(b"c", 3);
-        let unknown: Vec<_> = dict
-            .unknown_keys(&[b"a", b"c"])
-            .map(|(key, _)| key)
-            .collect();
+        let unknown: Vec<_> = dict.unknown_keys(&[b"a", b"c"]).map(|(key, _)| key).collect();
         assert_eq!(unknown, [b"b"]);
     }
 }

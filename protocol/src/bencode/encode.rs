@@ -56,10 +56,7 @@ mod tests {
     #[test]
     fn every_kind_of_value_is_written_in_its_canonical_form() {
         let value = Value::from(
-            Dict::new()
-                .with(b"list", vec![Value::from(-3), Value::from(0)])
-                .with(b"", "")
-                .with(b"d", Dict::new()),
+            Dict::new().with(b"list", vec![Value::from(-3), Value::from(0)]).with(b"", "").with(b"d", Dict::new()),
         );
         assert_eq!(value.encode(), b"d0:0:1:dde4:listli-3ei0eee");
     }

@@ -17,10 +17,7 @@ pub struct FieldError {
 impl FieldError {
     /// A problem with the field `key`: for checks that go beyond the types read here.
     pub fn new(key: &[u8], problem: FieldProblem) -> Self {
-        Self {
-            key: String::from_utf8_lossy(key).into_owned(),
-            problem,
-        }
+        Self { key: String::from_utf8_lossy(key).into_owned(), problem }
     }
 }
 
@@ -58,11 +55,7 @@ impl<'a> Dict<'a> {
     /// An integer from 0 to `max`, both included.
     pub fn uint_up_to(&self, key: &[u8], max: u64) -> Result<u64, FieldError> {
         let number = self.uint(key)?;
-        if number > max {
-            Err(FieldError::new(key, FieldProblem::OutOfRange))
-        } else {
-            Ok(number)
-        }
+        if number > max { Err(FieldError::new(key, FieldProblem::OutOfRange)) } else { Ok(number) }
     }
 
     /// A byte string.
@@ -98,9 +91,7 @@ impl<'a> Dict<'a> {
     /// An integer of at least 0, if the field is there.
     pub fn optional_uint(&self, key: &[u8]) -> Result<Option<u64>, FieldError> {
         self.optional_int(key)?
-            .map(|number| {
-                u64::try_from(number).map_err(|_| FieldError::new(key, FieldProblem::OutOfRange))
-            })
+            .map(|number| u64::try_from(number).map_err(|_| FieldError::new(key, FieldProblem::OutOfRange)))
             .transpose()
     }
 
@@ -110,25 +101,16 @@ impl<'a> Dict<'a> {
     }
 
     /// A byte string of exactly `N` bytes, if the field is there.
-    pub fn optional_array<const N: usize>(
-        &self,
-        key: &[u8],
-    ) -> Result<Option<[u8; N]>, FieldError> {
+    pub fn optional_array<const N: usize>(&self, key: &[u8]) -> Result<Option<[u8; N]>, FieldError> {
         self.optional_bytes(key)?
-            .map(|bytes| {
-                bytes
-                    .try_into()
-                    .map_err(|_| FieldError::new(key, FieldProblem::WrongLength))
-            })
+            .map(|bytes| bytes.try_into().map_err(|_| FieldError::new(key, FieldProblem::WrongLength)))
             .transpose()
     }
 
     /// A byte string that is UTF-8, if the field is there.
     pub fn optional_text(&self, key: &[u8]) -> Result<Option<&str>, FieldError> {
         self.optional_bytes(key)?
-            .map(|bytes| {
-                std::str::from_utf8(bytes).map_err(|_| FieldError::new(key, FieldProblem::NotText))
-            })
+            .map(|bytes| std::str::from_utf8(bytes).map_err(|_| FieldError::new(key, FieldProblem::NotText)))
             .transpose()
     }
 

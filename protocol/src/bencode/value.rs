@@ -36,8 +36,7 @@ impl<'a> Value<'a> {
 
     /// The byte string as text, if this is one and it is UTF-8.
     pub fn as_text(&self) -> Option<&str> {
-        self.as_bytes()
-            .and_then(|bytes| std::str::from_utf8(bytes).ok())
+        self.as_bytes().and_then(|bytes| std::str::from_utf8(bytes).ok())
     }
 
     /// The list, if this is one.
@@ -179,10 +178,7 @@ mod tests {
 
     #[test]
     fn an_owned_value_equals_what_it_borrowed() {
-        let borrowed = Value::from(vec![
-            Value::from("a"),
-            Value::from(Dict::new().with(b"k", "v")),
-        ]);
+        let borrowed = Value::from(vec![Value::from("a"), Value::from(Dict::new().with(b"k", "v"))]);
         assert_eq!(borrowed.clone().into_owned(), borrowed);
     }
 }

@@ -31,20 +31,14 @@ pub struct Blinding {
 
 impl Blinding {
     /// The blinding of version 1: no secret, period 0. spec: ID-8
-    pub const VERSION_1: Self = Self {
-        secret: Vec::new(),
-        period: 0,
-    };
+    pub const VERSION_1: Self = Self { secret: Vec::new(), period: 0 };
 
     /// A blinding with a secret of at most 255 bytes.
     pub fn new(secret: &[u8], period: u64) -> Result<Self, SecretTooLong> {
         if secret.len() > SWARM_SECRET_BYTES_MAX {
             return Err(SecretTooLong(secret.len()));
         }
-        Ok(Self {
-            secret: secret.to_vec(),
-            period,
-        })
+        Ok(Self { secret: secret.to_vec(), period })
     }
 
     /// A' = hA. spec: ID-8
@@ -107,17 +101,10 @@ impl SwarmSigner {
             .finalize();
         let mut hash_prefix = [0; 32];
         hash_prefix.copy_from_slice(&digest[..32]);
-        let secret = ExpandedSecretKey {
-            scalar: blinding.factor(feed) * identity.scalar,
-            hash_prefix,
-        };
+        let secret = ExpandedSecretKey { scalar: blinding.factor(feed) * identity.scalar, hash_prefix };
         let public = VerifyingKey::from(&secret);
         debug_assert_eq!(public.as_bytes(), key.as_bytes(), "ha belongs to hA");
-        Self {
-            secret,
-            public,
-            key,
-        }
+        Self { secret, public, key }
     }
 
     /// The key under which the signatures verify.
@@ -140,17 +127,8 @@ impl fmt::Debug for SwarmSigner {
 }
 
 /// Checks that the owner of a swarm signed `bytes` as a record of this type. spec: ID-10
-pub fn verify(
-    swarm: &SwarmKey,
-    record_type: &str,
-    bytes: &[u8],
-    signature: &Signature,
-) -> Result<(), SignatureError> {
-    sign::verify_message(
-        swarm.as_bytes(),
-        &sign::message(record_type, swarm.as_bytes(), bytes),
-        signature,
-    )
+pub fn verify(swarm: &SwarmKey, record_type: &str, bytes: &[u8], signature: &Signature) -> Result<(), SignatureError> {
+    sign::verify_message(swarm.as_bytes(), &sign::message(record_type, swarm.as_bytes(), bytes), signature)
 }
 
 #[cfg(test)]
@@ -165,23 +143,11 @@ mod tests {
             let blinding = Blinding::new(b"secret", u64::from(seed)).unwrap();
             let signer = identity.swarm_signer(&blinding);
             assert_eq!(signer.key(), blinding.swarm_key(&identity.feed_id()));
-            assert_eq!(
-                SwarmKey::from_bytes(signer.key().to_bytes()),
-                Ok(signer.key())
-            );
+            assert_eq!(SwarmKey::from_bytes(signer.key().to_bytes()), Ok(signer.key()));
             let signature = signer.sign("certificate", b"bytes");
-            assert_eq!(
-                verify(&signer.key(), "certificate", b"bytes", &signature),
-                Ok(())
-            );
-            assert_eq!(
-                verify(&signer.key(), "certificate", b"other", &signature),
-                Err(SignatureError)
-            );
-            assert_eq!(
-                verify(&signer.key(), "item", b"bytes", &signature),
-                Err(SignatureError)
-            );
+            assert_eq!(verify(&signer.key(), "certificate", b"bytes", &signature), Ok(()));
+            assert_eq!(verify(&signer.key(), "certificate", b"other", &signature), Err(SignatureError));
+            assert_eq!(verify(&signer.key(), "item", b"bytes", &signature), Err(SignatureError));
         }
     }
 
@@ -206,8 +172,7 @@ mod tests {
         let r = |period| {
             let signer = identity.swarm_signer(&Blinding::new(b"", period).unwrap());
             // The nonce prefix is all that could be shared; with it R would be, for one message under two keys.
-            let signature =
-                raw_sign::<Sha512>(&signer.secret, b"message", &signer.public).to_bytes();
+            let signature = raw_sign::<Sha512>(&signer.secret, b"message", &signer.public).to_bytes();
             signature[..32].to_vec()
         };
         assert_ne!(r(0), r(1));

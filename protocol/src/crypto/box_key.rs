@@ -35,11 +35,7 @@ impl BoxKey {
     /// The secret that only the two devices know: X25519; an all-zero outcome is refused. spec: ID-13
     pub fn agree(&self, other: &BoxPublic) -> Result<Zeroizing<[u8; 32]>, AgreementError> {
         let shared = self.0.diffie_hellman(&PublicKey::from(other.to_bytes()));
-        if shared.was_contributory() {
-            Ok(Zeroizing::new(shared.to_bytes()))
-        } else {
-            Err(AgreementError)
-        }
+        if shared.was_contributory() { Ok(Zeroizing::new(shared.to_bytes())) } else { Err(AgreementError) }
     }
 }
 

@@ -24,12 +24,7 @@ impl FeedKeys {
     /// The keys of a feed.
     pub fn new(feed: &FeedId) -> Self {
         let key = |label| derive(feed.as_bytes(), label, &[]);
-        Self {
-            psk: key("psk"),
-            hint: key("hint"),
-            channel: key("channel"),
-            public_epoch: key("public-epoch"),
-        }
+        Self { psk: key("psk"), hint: key("hint"), channel: key("channel"), public_epoch: key("public-epoch") }
     }
 }
 

@@ -32,9 +32,7 @@ impl Extracted {
         let mut info: Vec<&[u8]> = vec![label.as_bytes(), &[0]];
         info.extend_from_slice(parts);
         let mut out = Zeroizing::new([0; N]);
-        self.0
-            .expand_multi_info(&info, out.as_mut_slice())
-            .expect("the length was checked when this was compiled");
+        self.0.expand_multi_info(&info, out.as_mut_slice()).expect("the length was checked when this was compiled");
         out
     }
 }

@@ -21,7 +21,5 @@ pub use feed_keys::FeedKeys;
 pub use identity::{IdentityKey, SuccessorKey};
 pub use phrase::{Phrase, PhraseError};
 pub use random::Entropy;
-pub use sign::{
-    DeviceKey, PublicKey, Signature, SignatureError, WitnessSecret, verify, verify_handshake,
-};
+pub use sign::{DeviceKey, PublicKey, Signature, SignatureError, WitnessSecret, verify, verify_handshake};
 pub use signed::{SignedBytes, SignedError};

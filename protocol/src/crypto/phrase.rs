@@ -26,9 +26,7 @@ pub enum PhraseError {
         at: usize,
     },
     /// All words are in the list, but they do not belong together.
-    #[error(
-        "the recovery phrase is mistyped: its checksum does not fit; look for a wrong word or a wrong order"
-    )]
+    #[error("the recovery phrase is mistyped: its checksum does not fit; look for a wrong word or a wrong order")]
     Checksum,
 }
 
@@ -38,10 +36,7 @@ pub struct Phrase(Mnemonic);
 impl Phrase {
     /// The phrase that spells 32 random bytes.
     pub fn from_entropy(entropy: &[u8; 32]) -> Self {
-        Self(
-            Mnemonic::from_entropy_in(Language::English, entropy)
-                .expect("32 bytes are a length that BIP-39 knows"),
-        )
+        Self(Mnemonic::from_entropy_in(Language::English, entropy).expect("32 bytes are a length that BIP-39 knows"))
     }
 
     /// The words, for showing them once.
@@ -80,15 +75,13 @@ impl FromStr for Phrase {
             return Err(PhraseError::WordCount(count));
         }
         let text = Zeroizing::new(text.to_lowercase());
-        Mnemonic::parse_in_normalized(Language::English, &text)
-            .map(Self)
-            .map_err(|error| match error {
-                bip39::Error::UnknownWord(at) => PhraseError::UnknownWord { at: at + 1 },
-                bip39::Error::InvalidChecksum => PhraseError::Checksum,
-                bip39::Error::BadWordCount(_)
-                | bip39::Error::BadEntropyBitCount(_)
-                | bip39::Error::AmbiguousLanguages(_) => PhraseError::WordCount(count),
-            })
+        Mnemonic::parse_in_normalized(Language::English, &text).map(Self).map_err(|error| match error {
+            bip39::Error::UnknownWord(at) => PhraseError::UnknownWord { at: at + 1 },
+            bip39::Error::InvalidChecksum => PhraseError::Checksum,
+            bip39::Error::BadWordCount(_)
+            | bip39::Error::BadEntropyBitCount(_)
+            | bip39::Error::AmbiguousLanguages(_) => PhraseError::WordCount(count),
+        })
     }
 }
 
@@ -114,44 +107,25 @@ mod tests {
     #[test]
     fn a_phrase_that_is_typed_back_gives_the_same_keys() {
         let phrase = Phrase::from_entropy(&[7; 32]);
-        let typed = phrase
-            .words()
-            .map(str::to_uppercase)
-            .collect::<Vec<_>>()
-            .join(" \n ");
+        let typed = phrase.words().map(str::to_uppercase).collect::<Vec<_>>().join(" \n ");
         let again: Phrase = typed.parse().unwrap();
         assert_eq!(again.identity().feed_id(), phrase.identity().feed_id());
         assert_eq!(again.successor().public(), phrase.successor().public());
-        assert_ne!(
-            &phrase.successor().public(),
-            phrase.identity().feed_id().as_bytes()
-        );
+        assert_ne!(&phrase.successor().public(), phrase.identity().feed_id().as_bytes());
     }
 
     #[test]
     fn each_mistake_is_told_apart() {
         let mistake = |text: &str| text.parse::<Phrase>().expect_err("a mistake");
         assert_eq!(mistake("abandon art"), PhraseError::WordCount(2));
-        assert_eq!(
-            mistake(&ZEROS.replacen("abandon", "abandoned", 1)),
-            PhraseError::UnknownWord { at: 1 }
-        );
-        assert_eq!(
-            mistake(&ZEROS.replace("art", "\u{e4}rt")),
-            PhraseError::UnknownWord { at: 24 }
-        );
-        assert_eq!(
-            mistake(&ZEROS.replace("art", "able")),
-            PhraseError::Checksum
-        );
+        assert_eq!(mistake(&ZEROS.replacen("abandon", "abandoned", 1)), PhraseError::UnknownWord { at: 1 });
+        assert_eq!(mistake(&ZEROS.replace("art", "\u{e4}rt")), PhraseError::UnknownWord { at: 24 });
+        assert_eq!(mistake(&ZEROS.replace("art", "able")), PhraseError::Checksum);
         assert_eq!(mistake(&"a ".repeat(5000)), PhraseError::WordCount(5000));
     }
 
     #[test]
     fn a_phrase_does_not_print_itself() {
-        assert_eq!(
-            format!("{:?}", Phrase::from_entropy(&[0; 32])),
-            "Phrase(\u{2026})"
-        );
+        assert_eq!(format!("{:?}", Phrase::from_entropy(&[0; 32])), "Phrase(\u{2026})");
     }
 }

@@ -30,25 +30,14 @@ mod tests {
     #[test]
     fn points_of_small_order_are_no_keys() {
         for (order, point) in EIGHT_TORSION.iter().enumerate() {
-            let due = if order == 0 {
-                KeyError::IdentityElement
-            } else {
-                KeyError::Torsion
-            };
-            assert_eq!(
-                check(point.compress().as_bytes()),
-                Err(due),
-                "multiple {order}"
-            );
+            let due = if order == 0 { KeyError::IdentityElement } else { KeyError::Torsion };
+            assert_eq!(check(point.compress().as_bytes()), Err(due), "multiple {order}");
         }
     }
 
     #[test]
     fn a_point_with_a_torsion_component_is_no_key() {
-        assert_eq!(
-            check(ED25519_BASEPOINT_POINT.compress().as_bytes()),
-            Ok(ED25519_BASEPOINT_POINT)
-        );
+        assert_eq!(check(ED25519_BASEPOINT_POINT.compress().as_bytes()), Ok(ED25519_BASEPOINT_POINT));
         let mixed = ED25519_BASEPOINT_POINT + EIGHT_TORSION[1];
         assert_eq!(check(mixed.compress().as_bytes()), Err(KeyError::Torsion));
     }

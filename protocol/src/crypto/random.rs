@@ -73,9 +73,6 @@ mod tests {
 
     #[test]
     fn a_generator_does_not_print_its_state() {
-        assert_eq!(
-            format!("{:?}", Entropy::from_seed([0xaa; 32])),
-            "Entropy(\u{2026})"
-        );
+        assert_eq!(format!("{:?}", Entropy::from_seed([0xaa; 32])), "Entropy(\u{2026})");
     }
 }

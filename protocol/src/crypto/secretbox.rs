@@ -21,11 +21,7 @@ pub const TAG_BYTES: usize = 16;
 pub struct OpenError;
 
 /// Encrypts `buffer` where it lies and returns the tag.
-pub fn seal_in_place(
-    key: &[u8; KEY_BYTES],
-    nonce: &[u8; NONCE_BYTES],
-    buffer: &mut [u8],
-) -> [u8; TAG_BYTES] {
+pub fn seal_in_place(key: &[u8; KEY_BYTES], nonce: &[u8; NONCE_BYTES], buffer: &mut [u8]) -> [u8; TAG_BYTES] {
     cipher(key)
         .encrypt_in_place_detached(Nonce::from_slice(nonce), b"", buffer)
         .expect("it fails for associated data only, and there is none")
@@ -54,11 +50,7 @@ pub fn seal(key: &[u8; KEY_BYTES], nonce: &[u8; NONCE_BYTES], plaintext: &[u8]) 
 }
 
 /// The plaintext of tag ‖ ciphertext; erased from memory when it is dropped.
-pub fn open(
-    key: &[u8; KEY_BYTES],
-    nonce: &[u8; NONCE_BYTES],
-    sealed: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+pub fn open(key: &[u8; KEY_BYTES], nonce: &[u8; NONCE_BYTES], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
     let (tag, ciphertext) = sealed.split_first_chunk::<TAG_BYTES>().ok_or(OpenError)?;
     let mut plaintext = Zeroizing::new(ciphertext.to_vec());
     open_in_place(key, nonce, &mut plaintext, tag)?;
@@ -74,20 +66,13 @@ mod tests {
     use super::*;
 
     fn hex(text: &str) -> Vec<u8> {
-        (0..text.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
-            .collect()
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
     }
 
     #[test]
     fn it_gives_the_bytes_of_nacls_own_test() {
-        let key = hex("1b27556473e985d462cd51197a9a46c76009549eac6474f206c4ee0844f68389")
-            .try_into()
-            .unwrap();
-        let nonce = hex("69696ee955b62b73cd62bda875fc73d68219e0036b7a0b37")
-            .try_into()
-            .unwrap();
+        let key = hex("1b27556473e985d462cd51197a9a46c76009549eac6474f206c4ee0844f68389").try_into().unwrap();
+        let nonce = hex("69696ee955b62b73cd62bda875fc73d68219e0036b7a0b37").try_into().unwrap();
         let message = hex(
             "be075fc53c81f2d5cf141316ebeb0c7b5228c52a4c62cbd44b66849b64244ffce5ecbaaf33bd751a1ac728d45e6c61296cdc3c012335\
              61f41db66cce314adb310e3be8250c46f06dceea3a7fa1348057e2f6556ad6b1318a024a838f21af1fde048977eb48f59ffd4924ca1c60\
@@ -118,10 +103,7 @@ mod tests {
     #[test]
     fn a_box_that_does_not_open_leaves_the_buffer_alone() {
         let mut buffer = *b"not sealed";
-        assert_eq!(
-            open_in_place(&[0; 32], &[0; 24], &mut buffer, &[0; 16]),
-            Err(OpenError)
-        );
+        assert_eq!(open_in_place(&[0; 32], &[0; 24], &mut buffer, &[0; 16]), Err(OpenError));
         assert_eq!(&buffer, b"not sealed");
     }
 }

@@ -68,11 +68,7 @@ pub fn verify(
     bytes: &[u8],
     signature: &Signature,
 ) -> Result<(), SignatureError> {
-    verify_message(
-        signer.key_bytes(),
-        &message(record_type, feed.as_bytes(), bytes),
-        signature,
-    )
+    verify_message(signer.key_bytes(), &message(record_type, feed.as_bytes(), bytes), signature)
 }
 
 /// Checks a seeder's signature over the handshake of a connection; see [`WitnessSecret::sign_handshake`].
@@ -81,11 +77,7 @@ pub fn verify_handshake(
     handshake_hash: &[u8],
     signature: &Signature,
 ) -> Result<(), SignatureError> {
-    verify_message(
-        witness.as_bytes(),
-        &message(WITNESS, b"", handshake_hash),
-        signature,
-    )
+    verify_message(witness.as_bytes(), &message(WITNESS, b"", handshake_hash), signature)
 }
 
 const WITNESS: &str = "witness";
@@ -96,15 +88,10 @@ pub(super) fn message(record_type: &str, context: &[u8], bytes: &[u8]) -> Vec<u8
 }
 
 /// Always the strict check: the plain one accepts keys of small order and more than one encoding. spec: ID-7
-pub(super) fn verify_message(
-    key: &[u8; 32],
-    message: &[u8],
-    signature: &Signature,
-) -> Result<(), SignatureError> {
+pub(super) fn verify_message(key: &[u8; 32], message: &[u8], signature: &Signature) -> Result<(), SignatureError> {
     let key = VerifyingKey::from_bytes(key).map_err(|_| SignatureError)?;
     let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
-    key.verify_strict(message, &signature)
-        .map_err(|_| SignatureError)
+    key.verify_strict(message, &signature).map_err(|_| SignatureError)
 }
 
 /// An ed25519 secret with the operations that every kind of signing key has.
@@ -124,11 +111,7 @@ impl Secret {
     }
 
     pub(super) fn sign(&self, record_type: &str, context: &[u8], bytes: &[u8]) -> Signature {
-        Signature(
-            self.0
-                .sign(&message(record_type, context, bytes))
-                .to_bytes(),
-        )
+        Signature(self.0.sign(&message(record_type, context, bytes)).to_bytes())
     }
 }
 
@@ -211,31 +194,13 @@ mod tests {
 
     #[test]
     fn a_signature_holds_for_its_signer_type_feed_and_bytes_alone() {
-        let (key, other) = (
-            DeviceKey::from_seed(&[1; 32]),
-            DeviceKey::from_seed(&[2; 32]),
-        );
+        let (key, other) = (DeviceKey::from_seed(&[1; 32]), DeviceKey::from_seed(&[2; 32]));
         let signature = key.sign("head", &feed(3), b"bytes");
-        assert_eq!(
-            verify(&key.id(), "head", &feed(3), b"bytes", &signature),
-            Ok(())
-        );
-        assert_eq!(
-            verify(&other.id(), "head", &feed(3), b"bytes", &signature),
-            Err(SignatureError)
-        );
-        assert_eq!(
-            verify(&key.id(), "roster", &feed(3), b"bytes", &signature),
-            Err(SignatureError)
-        );
-        assert_eq!(
-            verify(&key.id(), "head", &feed(4), b"bytes", &signature),
-            Err(SignatureError)
-        );
-        assert_eq!(
-            verify(&key.id(), "head", &feed(3), b"byteS", &signature),
-            Err(SignatureError)
-        );
+        assert_eq!(verify(&key.id(), "head", &feed(3), b"bytes", &signature), Ok(()));
+        assert_eq!(verify(&other.id(), "head", &feed(3), b"bytes", &signature), Err(SignatureError));
+        assert_eq!(verify(&key.id(), "roster", &feed(3), b"bytes", &signature), Err(SignatureError));
+        assert_eq!(verify(&key.id(), "head", &feed(4), b"bytes", &signature), Err(SignatureError));
+        assert_eq!(verify(&key.id(), "head", &feed(3), b"byteS", &signature), Err(SignatureError));
     }
 
     #[test]
@@ -258,14 +223,8 @@ mod tests {
     fn a_witness_proves_itself_for_one_handshake_only() {
         let witness = WitnessSecret::from_seed(&[5; 32]);
         let signature = witness.sign_handshake(&[9; 32]);
-        assert_eq!(
-            verify_handshake(&witness.key(), &[9; 32], &signature),
-            Ok(())
-        );
-        assert_eq!(
-            verify_handshake(&witness.key(), &[8; 32], &signature),
-            Err(SignatureError)
-        );
+        assert_eq!(verify_handshake(&witness.key(), &[9; 32], &signature), Ok(()));
+        assert_eq!(verify_handshake(&witness.key(), &[8; 32], &signature), Err(SignatureError));
     }
 
     #[test]

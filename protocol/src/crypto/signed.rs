@@ -26,10 +26,9 @@ impl<'a> SignedBytes<'a> {
     /// Takes signature and record apart.
     pub fn split(bytes: &'a [u8]) -> Result<Self, SignedError> {
         match bytes.split_first_chunk::<{ Signature::LENGTH }>() {
-            Some((signature, record)) if !record.is_empty() => Ok(Self {
-                signature: Signature::new(*signature),
-                record,
-            }),
+            Some((signature, record)) if !record.is_empty() => {
+                Ok(Self { signature: Signature::new(*signature), record })
+            }
             _ => Err(SignedError::TooShort(bytes.len())),
         }
     }
@@ -71,18 +70,9 @@ mod tests {
         let identity = IdentityKey::from_seed(&[1; 32]);
         let bytes = identity.sign_record("manifest", b"de");
         let signed = SignedBytes::split(&bytes).unwrap();
-        assert_eq!(
-            signed.verify(&identity.feed_id(), "manifest", &identity.feed_id()),
-            Ok(&b"de"[..])
-        );
-        assert_eq!(
-            signed.verify(&identity.feed_id(), "roster", &identity.feed_id()),
-            Err(SignatureError)
-        );
-        assert_eq!(
-            SignedBytes::join(&signed.signature(), signed.unverified()),
-            bytes
-        );
+        assert_eq!(signed.verify(&identity.feed_id(), "manifest", &identity.feed_id()), Ok(&b"de"[..]));
+        assert_eq!(signed.verify(&identity.feed_id(), "roster", &identity.feed_id()), Err(SignatureError));
+        assert_eq!(SignedBytes::join(&signed.signature(), signed.unverified()), bytes);
     }
 
     #[test]

@@ -57,9 +57,7 @@ impl fmt::Display for EntryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write;
         for group in self.0.chunks_exact(5) {
-            let bits = group
-                .iter()
-                .fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
+            let bits = group.iter().fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
             for at in (0..8).rev() {
                 let digit = usize::try_from(bits >> (5 * at) & 31).expect("five bits fit");
                 f.write_char(char::from(ALPHABET[digit]))?;
@@ -100,10 +98,7 @@ impl FromStr for EntryId {
                 letter @ 'a'..='z' => letter as u8 - b'a',
                 number @ '2'..='7' => number as u8 - b'2' + 26,
                 _ => {
-                    return Err(EntryIdError::Character {
-                        character,
-                        at: position + 1,
-                    });
+                    return Err(EntryIdError::Character { character, at: position + 1 });
                 }
             };
             bits = bits << 5 | u128::from(digit);
@@ -122,21 +117,13 @@ mod tests {
     fn entry_ids_are_rfc_4648_base32() {
         assert_eq!(EntryId::new(*b"foobarfoob").to_string(), "mzxw6ytbojtg633c");
         assert_eq!("MZXW6YTBOJTG633C".parse(), Ok(EntryId::new(*b"foobarfoob")));
-        assert_eq!(
-            EntryId::new([0xff; 10]).to_string().parse(),
-            Ok(EntryId::new([0xff; 10]))
-        );
+        assert_eq!(EntryId::new([0xff; 10]).to_string().parse(), Ok(EntryId::new([0xff; 10])));
     }
 
     #[test]
     fn a_mistyped_entry_id_says_where() {
         assert_eq!("mzxw6".parse::<EntryId>(), Err(EntryIdError::Length(5)));
-        let error = "mzxw6ytb0jtg633c"
-            .parse::<EntryId>()
-            .expect_err("0 is no digit");
-        assert_eq!(
-            error.to_string(),
-            "character 9 of the entry id is '0', but it is made of a to z and 2 to 7"
-        );
+        let error = "mzxw6ytb0jtg633c".parse::<EntryId>().expect_err("0 is no digit");
+        assert_eq!(error.to_string(), "character 9 of the entry id is '0', but it is made of a to z and 2 to 7");
     }
 }

@@ -78,26 +78,13 @@ impl FromStr for FeedId {
         if length > TYPED_TEXT_CHARS_MAX {
             return Err(FeedIdError::Length(length));
         }
-        if !text
-            .get(..5)
-            .is_some_and(|start| start.eq_ignore_ascii_case("feed1"))
-        {
+        if !text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("feed1")) {
             return Err(FeedIdError::Prefix);
         }
-        if let Some((at, character)) = text
-            .chars()
-            .enumerate()
-            .skip(5)
-            .find(|(_, c)| !is_data_character(*c))
-        {
-            return Err(FeedIdError::Character {
-                character,
-                at: at + 1,
-            });
+        if let Some((at, character)) = text.chars().enumerate().skip(5).find(|(_, c)| !is_data_character(*c)) {
+            return Err(FeedIdError::Character { character, at: at + 1 });
         }
-        if text.chars().any(|c| c.is_ascii_lowercase())
-            && text.chars().any(|c| c.is_ascii_uppercase())
-        {
+        if text.chars().any(|c| c.is_ascii_lowercase()) && text.chars().any(|c| c.is_ascii_uppercase()) {
             return Err(FeedIdError::MixedCase);
         }
         if length != FEED_ID_CHARS {
@@ -106,14 +93,10 @@ impl FromStr for FeedId {
         let unchecked = UncheckedHrpstring::new(text).map_err(|_| FeedIdError::Prefix)?;
         let checked: CheckedHrpstring<'_> = unchecked
             .validate_and_remove_checksum::<Bech32m>()
-            .map_err(|error| FeedIdError::Checksum {
-                likely_wrong: locate(&error),
-            })?;
+            .map_err(|error| FeedIdError::Checksum { likely_wrong: locate(&error) })?;
         // 52 characters are 260 bits: the last four are padding, which has to be zero for the form to be the only one.
         if checked.validate_segwit_padding().is_err() {
-            return Err(FeedIdError::Checksum {
-                likely_wrong: Vec::new(),
-            });
+            return Err(FeedIdError::Checksum { likely_wrong: Vec::new() });
         }
         let bytes: Vec<u8> = checked.byte_iter().collect();
         Ok(Self::from_slice(&bytes)?)
@@ -134,16 +117,10 @@ fn locate(error: &ChecksumError) -> Vec<usize> {
     let Some(errors) = corrector.bch_errors() else {
         return Vec::new();
     };
-    let mut positions: Vec<_> = errors
-        .map(|(from_end, _)| FEED_ID_CHARS.saturating_sub(from_end))
-        .collect();
+    let mut positions: Vec<_> = errors.map(|(from_end, _)| FEED_ID_CHARS.saturating_sub(from_end)).collect();
     positions.sort_unstable();
     // Anything at or before the separator is not a mistake that was made: prefix and length are right by now.
-    if positions.iter().any(|position| *position <= 5) {
-        Vec::new()
-    } else {
-        positions
-    }
+    if positions.iter().any(|position| *position <= 5) { Vec::new() } else { positions }
 }
 
 #[cfg(test)]
@@ -151,8 +128,7 @@ mod tests {
     use super::*;
 
     fn example() -> FeedId {
-        FeedId::from_bytes(curve25519_dalek::constants::ED25519_BASEPOINT_COMPRESSED.to_bytes())
-            .unwrap()
+        FeedId::from_bytes(curve25519_dalek::constants::ED25519_BASEPOINT_COMPRESSED.to_bytes()).unwrap()
     }
 
     fn mistyped(at: usize) -> String {
@@ -175,9 +151,7 @@ mod tests {
         for at in 5..FEED_ID_CHARS {
             assert_eq!(
                 mistyped(at).parse::<FeedId>(),
-                Err(FeedIdError::Checksum {
-                    likely_wrong: vec![at + 1]
-                }),
+                Err(FeedIdError::Checksum { likely_wrong: vec![at + 1] }),
                 "character {at}"
             );
         }
@@ -186,61 +160,35 @@ mod tests {
     #[test]
     fn the_message_names_the_place() {
         let error = mistyped(9).parse::<FeedId>().expect_err("mistyped");
-        assert_eq!(
-            error.to_string(),
-            "the feed id is mistyped: its checksum does not fit; look at character 10"
-        );
+        assert_eq!(error.to_string(), "the feed id is mistyped: its checksum does not fit; look at character 10");
     }
 
     #[test]
     fn each_other_mistake_has_its_own_message() {
         let text = example().to_string();
         assert_eq!("".parse::<FeedId>(), Err(FeedIdError::Prefix));
-        assert_eq!(
-            text.replace("feed1", "bc1").parse::<FeedId>(),
-            Err(FeedIdError::Prefix)
-        );
+        assert_eq!(text.replace("feed1", "bc1").parse::<FeedId>(), Err(FeedIdError::Prefix));
         assert_eq!(text[..60].parse::<FeedId>(), Err(FeedIdError::Length(60)));
-        assert_eq!(
-            "feed1".repeat(500).parse::<FeedId>(),
-            Err(FeedIdError::Length(2500))
-        );
+        assert_eq!("feed1".repeat(500).parse::<FeedId>(), Err(FeedIdError::Length(2500)));
         let with_b = format!("feed1b{}", &text[6..]);
-        assert_eq!(
-            with_b.parse::<FeedId>(),
-            Err(FeedIdError::Character {
-                character: 'b',
-                at: 6
-            })
-        );
+        assert_eq!(with_b.parse::<FeedId>(), Err(FeedIdError::Character { character: 'b', at: 6 }));
         let mixed = format!("FEED1{}", &text[5..]);
         assert_eq!(mixed.parse::<FeedId>(), Err(FeedIdError::MixedCase));
         assert_eq!(
-            format!("feed1\u{e4}{}", &text[6..])
-                .parse::<FeedId>()
-                .unwrap_err(),
-            FeedIdError::Character {
-                character: '\u{e4}',
-                at: 6
-            }
+            format!("feed1\u{e4}{}", &text[6..]).parse::<FeedId>().unwrap_err(),
+            FeedIdError::Character { character: '\u{e4}', at: 6 }
         );
     }
 
     #[test]
     fn a_well_typed_id_of_a_bad_key_is_refused() {
         let text = bech32::encode::<Bech32m>(PREFIX, &[0; 32]).unwrap();
-        assert_eq!(
-            text.parse::<FeedId>(),
-            Err(FeedIdError::Key(KeyError::Torsion))
-        );
+        assert_eq!(text.parse::<FeedId>(), Err(FeedIdError::Key(KeyError::Torsion)));
     }
 
     #[test]
     fn bech32_without_the_m_is_refused() {
         let text = bech32::encode::<bech32::Bech32>(PREFIX, example().as_bytes()).unwrap();
-        assert!(matches!(
-            text.parse::<FeedId>(),
-            Err(FeedIdError::Checksum { .. })
-        ));
+        assert!(matches!(text.parse::<FeedId>(), Err(FeedIdError::Checksum { .. })));
     }
 }

@@ -34,19 +34,13 @@ impl LogId {
     /// The log with this name, if its device key is a proper one.
     pub fn from_bytes(bytes: &[u8; 40]) -> Result<Self, KeyError> {
         let (device, incarnation) = Self::split(bytes);
-        Ok(Self {
-            device: DeviceId::from_bytes(device)?,
-            incarnation,
-        })
+        Ok(Self { device: DeviceId::from_bytes(device)?, incarnation })
     }
 
     /// A log whose device key was checked before it was stored by this program; see [`DeviceId::from_stored`].
     pub fn from_stored(bytes: &[u8; 40]) -> Self {
         let (device, incarnation) = Self::split(bytes);
-        Self {
-            device: DeviceId::from_stored(device),
-            incarnation,
-        }
+        Self { device: DeviceId::from_stored(device), incarnation }
     }
 
     fn split(bytes: &[u8; 40]) -> ([u8; 32], Incarnation) {

@@ -15,10 +15,7 @@ impl SwarmKey {
     ///
     /// SHA-1 only names here, as everywhere in `BitTorrent`; no content is proven by it.
     pub fn swarm_id(&self) -> SwarmId {
-        let digest = Sha1::new()
-            .chain_update(b"peerfeed/1/swarm\0")
-            .chain_update(self.as_bytes())
-            .finalize();
+        let digest = Sha1::new().chain_update(b"peerfeed/1/swarm\0").chain_update(self.as_bytes()).finalize();
         SwarmId::new(digest.into())
     }
 }

@@ -8,11 +8,7 @@ use crate::limits::TREE_SIZE_MAX;
 ///
 /// Empty when `old` is 0 or equals `new`; none if `old` is larger or a node is missing.
 pub fn consistency_proof(nodes: &impl Nodes, old: u64, new: u64) -> Option<Vec<Hash>> {
-    parts(old, new)
-        .ok()?
-        .into_iter()
-        .map(|(from, to)| subtree_hash(nodes, from, to))
-        .collect()
+    parts(old, new).ok()?.into_iter().map(|(from, to)| subtree_hash(nodes, from, to)).collect()
 }
 
 /// Checks that the tree (`new`, `new_root`) begins with the leaves of the tree (`old`, `old_root`). spec: TREE-7
@@ -25,24 +21,13 @@ pub fn verify_consistency(
 ) -> Result<(), ProofError> {
     let due = parts(old, new)?.len();
     if proof.len() != due {
-        return Err(ProofError::WrongLength {
-            due,
-            came: proof.len(),
-        });
+        return Err(ProofError::WrongLength { due, came: proof.len() });
     }
     if old == 0 {
-        return if *old_root == EMPTY_ROOT {
-            Ok(())
-        } else {
-            Err(ProofError::OtherOldRoot)
-        };
+        return if *old_root == EMPTY_ROOT { Ok(()) } else { Err(ProofError::OtherOldRoot) };
     }
     if old == new {
-        return if old_root == new_root {
-            Ok(())
-        } else {
-            Err(ProofError::OtherRoot)
-        };
+        return if old_root == new_root { Ok(()) } else { Err(ProofError::OtherRoot) };
     }
     // The right edge of the old tree, above the part that is a subtree of both trees.
     let shift = (old - 1).trailing_ones();
@@ -50,9 +35,7 @@ pub fn verify_consistency(
     let (start, rest) = if old.is_power_of_two() {
         (*old_root, proof)
     } else {
-        let (first, rest) = proof
-            .split_first()
-            .expect("the length was just compared and is at least 1");
+        let (first, rest) = proof.split_first().expect("the length was just compared and is at least 1");
         (*first, rest)
     };
     let (mut old_hash, mut new_hash) = (start, start);
@@ -121,17 +104,9 @@ mod tests {
         for new in 1..=40 {
             for old in 1..=new {
                 let proof = consistency_proof(&nodes, old as u64, new as u64).unwrap();
-                assert_eq!(
-                    proof,
-                    model::consistency(old, &leaves[..new]),
-                    "{old} to {new}"
-                );
-                let (old_root, new_root) =
-                    (model::root(&leaves[..old]), model::root(&leaves[..new]));
-                assert_eq!(
-                    verify_consistency(old as u64, &old_root, new as u64, &new_root, &proof),
-                    Ok(())
-                );
+                assert_eq!(proof, model::consistency(old, &leaves[..new]), "{old} to {new}");
+                let (old_root, new_root) = (model::root(&leaves[..old]), model::root(&leaves[..new]));
+                assert_eq!(verify_consistency(old as u64, &old_root, new as u64, &new_root, &proof), Ok(()));
             }
         }
     }
@@ -139,14 +114,8 @@ mod tests {
     #[test]
     fn everything_continues_the_empty_tree() {
         let (leaves, _) = model::tree(5);
-        assert_eq!(
-            verify_consistency(0, &EMPTY_ROOT, 5, &model::root(&leaves), &[]),
-            Ok(())
-        );
-        assert_eq!(
-            verify_consistency(0, &leaves[0], 5, &model::root(&leaves), &[]),
-            Err(ProofError::OtherOldRoot)
-        );
+        assert_eq!(verify_consistency(0, &EMPTY_ROOT, 5, &model::root(&leaves), &[]), Ok(()));
+        assert_eq!(verify_consistency(0, &leaves[0], 5, &model::root(&leaves), &[]), Err(ProofError::OtherOldRoot));
     }
 
     #[test]
@@ -156,28 +125,13 @@ mod tests {
         rewritten[2] = leaves[3];
         let proof = consistency_proof(&nodes, 6, 11).unwrap();
         let (old, new) = (model::root(&leaves[..6]), model::root(&leaves));
-        assert_eq!(
-            verify_consistency(6, &model::root(&rewritten), 11, &new, &proof),
-            Err(ProofError::OtherOldRoot)
-        );
-        assert_eq!(
-            verify_consistency(6, &old, 11, &old, &proof),
-            Err(ProofError::OtherRoot)
-        );
-        assert_eq!(
-            verify_consistency(6, &old, 6, &new, &[]),
-            Err(ProofError::OtherRoot)
-        );
-        assert_eq!(
-            verify_consistency(11, &new, 6, &old, &proof),
-            Err(ProofError::OutsideOfTree { size: 6 })
-        );
+        assert_eq!(verify_consistency(6, &model::root(&rewritten), 11, &new, &proof), Err(ProofError::OtherOldRoot));
+        assert_eq!(verify_consistency(6, &old, 11, &old, &proof), Err(ProofError::OtherRoot));
+        assert_eq!(verify_consistency(6, &old, 6, &new, &[]), Err(ProofError::OtherRoot));
+        assert_eq!(verify_consistency(11, &new, 6, &old, &proof), Err(ProofError::OutsideOfTree { size: 6 }));
         assert_eq!(
             verify_consistency(6, &old, 11, &new, &[]),
-            Err(ProofError::WrongLength {
-                due: proof.len(),
-                came: 0
-            })
+            Err(ProofError::WrongLength { due: proof.len(), came: 0 })
         );
     }
 
@@ -189,24 +143,13 @@ mod tests {
         for at in 0..proof.len() {
             let mut broken = proof.clone();
             broken[at] = leaves[0];
-            assert!(
-                verify_consistency(13, &old, 29, &new, &broken).is_err(),
-                "hash {at}"
-            );
+            assert!(verify_consistency(13, &old, 29, &new, &broken).is_err(), "hash {at}");
         }
     }
 
     #[test]
     fn the_largest_trees_stay_within_the_limit_of_a_proof() {
-        for old in [
-            1,
-            2,
-            3,
-            TREE_SIZE_MAX / 2,
-            TREE_SIZE_MAX / 2 + 1,
-            TREE_SIZE_MAX - 1,
-            TREE_SIZE_MAX,
-        ] {
+        for old in [1, 2, 3, TREE_SIZE_MAX / 2, TREE_SIZE_MAX / 2 + 1, TREE_SIZE_MAX - 1, TREE_SIZE_MAX] {
             assert!(parts(old, TREE_SIZE_MAX).unwrap().len() <= crate::limits::PROOF_HASHES_MAX);
         }
         assert_eq!(parts(1, u64::MAX), Err(ProofError::TooLarge(u64::MAX)));

@@ -23,10 +23,7 @@ impl Frontier {
         if size > TREE_SIZE_MAX {
             return None;
         }
-        let peaks = covering(0, size)
-            .into_iter()
-            .map(|pos| nodes.node(pos))
-            .collect::<Option<_>>()?;
+        let peaks = covering(0, size).into_iter().map(|pos| nodes.node(pos)).collect::<Option<_>>()?;
         Some(Self { size, peaks })
     }
 
@@ -49,10 +46,7 @@ impl Frontier {
         let (mut pos, mut hash) = (NodePos::leaf(self.size), leaf);
         let mut new = vec![(pos, hash)];
         while pos.is_right() {
-            let left = self
-                .peaks
-                .pop()
-                .expect("the left half of a right half is a peak");
+            let left = self.peaks.pop().expect("the left half of a right half is a peak");
             hash = node_hash(&left, &hash);
             pos = pos.parent();
             new.push((pos, hash));
@@ -79,10 +73,7 @@ mod tests {
         for (before, leaf) in leaves.iter().enumerate() {
             nodes.extend(frontier.append(*leaf).unwrap());
             assert_eq!(frontier.root(), model::root(&leaves[..=before]));
-            assert_eq!(
-                Frontier::from_nodes(&nodes, frontier.size()).as_ref(),
-                Some(&frontier)
-            );
+            assert_eq!(Frontier::from_nodes(&nodes, frontier.size()).as_ref(), Some(&frontier));
         }
     }
 
@@ -91,13 +82,7 @@ mod tests {
         let mut frontier = Frontier::new();
         let mut seen = Vec::new();
         for leaf in model::leaves(8) {
-            seen.extend(
-                frontier
-                    .append(leaf)
-                    .unwrap()
-                    .into_iter()
-                    .map(|(pos, _)| pos),
-            );
+            seen.extend(frontier.append(leaf).unwrap().into_iter().map(|(pos, _)| pos));
         }
         seen.sort_unstable();
         seen.dedup();
@@ -107,13 +92,7 @@ mod tests {
 
     #[test]
     fn a_full_tree_takes_no_leaf() {
-        let mut full = Frontier {
-            size: TREE_SIZE_MAX,
-            peaks: vec![leaf_hash(b""); 63],
-        };
-        assert_eq!(
-            full.append(leaf_hash(b"x")),
-            Err(ProofError::TooLarge(TREE_SIZE_MAX + 1))
-        );
+        let mut full = Frontier { size: TREE_SIZE_MAX, peaks: vec![leaf_hash(b""); 63] };
+        assert_eq!(full.append(leaf_hash(b"x")), Err(ProofError::TooLarge(TREE_SIZE_MAX + 1)));
     }
 }

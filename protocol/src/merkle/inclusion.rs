@@ -8,27 +8,14 @@ use crate::limits::TREE_SIZE_MAX;
 ///
 /// None if the leaf is outside of the tree or a node is missing.
 pub fn inclusion_proof(nodes: &impl Nodes, index: u64, size: u64) -> Option<Vec<Hash>> {
-    siblings(index, size)
-        .ok()?
-        .into_iter()
-        .map(|(from, to)| subtree_hash(nodes, from, to))
-        .collect()
+    siblings(index, size).ok()?.into_iter().map(|(from, to)| subtree_hash(nodes, from, to)).collect()
 }
 
 /// Checks that the leaf with hash `leaf` is number `index` of the tree with `size` leaves and this root. spec: TREE-6
-pub fn verify_inclusion(
-    index: u64,
-    size: u64,
-    leaf: &Hash,
-    root: &Hash,
-    proof: &[Hash],
-) -> Result<(), ProofError> {
+pub fn verify_inclusion(index: u64, size: u64, leaf: &Hash, root: &Hash, proof: &[Hash]) -> Result<(), ProofError> {
     let due = siblings(index, size)?.len();
     if proof.len() != due {
-        return Err(ProofError::WrongLength {
-            due,
-            came: proof.len(),
-        });
+        return Err(ProofError::WrongLength { due, came: proof.len() });
     }
     let (mut at, mut last, mut hash) = (index, size - 1, *leaf);
     for sibling in proof {
@@ -45,11 +32,7 @@ pub fn verify_inclusion(
         at >>= 1;
         last >>= 1;
     }
-    if hash == *root {
-        Ok(())
-    } else {
-        Err(ProofError::OtherRoot)
-    }
+    if hash == *root { Ok(()) } else { Err(ProofError::OtherRoot) }
 }
 
 /// The subtrees, as leaf ranges, whose hashes the proof consists of.
@@ -88,10 +71,7 @@ mod tests {
                 let proof = inclusion_proof(&nodes, index as u64, size as u64).unwrap();
                 assert_eq!(proof, model::path(index, &leaves), "leaf {index} of {size}");
                 let root = model::root(&leaves);
-                assert_eq!(
-                    verify_inclusion(index as u64, size as u64, &leaves[index], &root, &proof),
-                    Ok(())
-                );
+                assert_eq!(verify_inclusion(index as u64, size as u64, &leaves[index], &root, &proof), Ok(()));
             }
         }
     }
@@ -101,38 +81,20 @@ mod tests {
         let (leaves, nodes) = model::tree(13);
         let root = model::root(&leaves);
         let proof = inclusion_proof(&nodes, 5, 13).unwrap();
-        assert_eq!(
-            verify_inclusion(5, 13, &leaves[6], &root, &proof),
-            Err(ProofError::OtherRoot)
-        );
-        assert_eq!(
-            verify_inclusion(4, 13, &leaves[5], &root, &proof),
-            Err(ProofError::OtherRoot)
-        );
-        assert_eq!(
-            verify_inclusion(5, 13, &leaves[5], &leaves[5], &proof),
-            Err(ProofError::OtherRoot)
-        );
+        assert_eq!(verify_inclusion(5, 13, &leaves[6], &root, &proof), Err(ProofError::OtherRoot));
+        assert_eq!(verify_inclusion(4, 13, &leaves[5], &root, &proof), Err(ProofError::OtherRoot));
+        assert_eq!(verify_inclusion(5, 13, &leaves[5], &leaves[5], &proof), Err(ProofError::OtherRoot));
         assert_eq!(
             verify_inclusion(5, 13, &leaves[5], &root, &proof[1..]),
             Err(ProofError::WrongLength { due: 4, came: 3 })
         );
-        assert_eq!(
-            verify_inclusion(13, 13, &leaves[5], &root, &proof),
-            Err(ProofError::OutsideOfTree { size: 13 })
-        );
-        assert_eq!(
-            verify_inclusion(0, u64::MAX, &leaves[5], &root, &proof),
-            Err(ProofError::TooLarge(u64::MAX))
-        );
+        assert_eq!(verify_inclusion(13, 13, &leaves[5], &root, &proof), Err(ProofError::OutsideOfTree { size: 13 }));
+        assert_eq!(verify_inclusion(0, u64::MAX, &leaves[5], &root, &proof), Err(ProofError::TooLarge(u64::MAX)));
     }
 
     #[test]
     fn the_largest_tree_needs_no_more_hashes_than_it_has_levels() {
         assert_eq!(siblings(0, TREE_SIZE_MAX).unwrap().len(), 63);
-        assert_eq!(
-            siblings(TREE_SIZE_MAX - 1, TREE_SIZE_MAX).unwrap().len(),
-            62
-        );
+        assert_eq!(siblings(TREE_SIZE_MAX - 1, TREE_SIZE_MAX).unwrap().len(), 62);
     }
 }

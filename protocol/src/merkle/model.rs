@@ -6,19 +6,14 @@ use super::{EMPTY_ROOT, Frontier, Hash, NodePos, leaf_hash, node_hash};
 
 /// The hashes of `count` different leaves.
 pub(super) fn leaves(count: usize) -> Vec<Hash> {
-    (0..count)
-        .map(|index| leaf_hash(&index.to_be_bytes()))
-        .collect()
+    (0..count).map(|index| leaf_hash(&index.to_be_bytes())).collect()
 }
 
 /// The hashes of `size` leaves and all perfect subtrees over them.
 pub(super) fn tree(size: usize) -> (Vec<Hash>, BTreeMap<NodePos, Hash>) {
     let leaves = leaves(size);
     let mut frontier = Frontier::new();
-    let nodes = leaves
-        .iter()
-        .flat_map(|leaf| frontier.append(*leaf).unwrap())
-        .collect();
+    let nodes = leaves.iter().flat_map(|leaf| frontier.append(*leaf).unwrap()).collect();
     (leaves, nodes)
 }
 

@@ -26,10 +26,7 @@ impl NodePos {
     /// The subtree that this one is a half of.
     #[must_use]
     pub const fn parent(self) -> Self {
-        Self {
-            level: self.level + 1,
-            index: self.index / 2,
-        }
+        Self { level: self.level + 1, index: self.index / 2 }
     }
 
     /// Whether this is the right half of its parent.
@@ -66,10 +63,7 @@ pub fn covering(from: u64, to: u64) -> Vec<NodePos> {
     while at < to {
         // The largest subtree that starts here and does not reach over the end.
         let level = at.trailing_zeros().min((to - at).ilog2());
-        cover.push(NodePos {
-            level: u8::try_from(level).expect("a level is below 64"),
-            index: at >> level,
-        });
+        cover.push(NodePos { level: u8::try_from(level).expect("a level is below 64"), index: at >> level });
         at += 1 << level;
     }
     cover
@@ -80,30 +74,19 @@ pub fn root_from_nodes(nodes: &impl Nodes, size: u64) -> Option<Hash> {
     if size > TREE_SIZE_MAX {
         return None;
     }
-    if size == 0 {
-        Some(EMPTY_ROOT)
-    } else {
-        subtree_hash(nodes, 0, size)
-    }
+    if size == 0 { Some(EMPTY_ROOT) } else { subtree_hash(nodes, 0, size) }
 }
 
 /// The hash of the RFC 9162 subtree over the leaves `[from, to)`, which must be one: `from < to`, and `from` a multiple of
 /// the largest power of two below `to - from`. None if a node is missing.
 pub(super) fn subtree_hash(nodes: &impl Nodes, from: u64, to: u64) -> Option<Hash> {
-    let hashes: Option<Vec<Hash>> = covering(from, to)
-        .into_iter()
-        .map(|pos| nodes.node(pos))
-        .collect();
+    let hashes: Option<Vec<Hash>> = covering(from, to).into_iter().map(|pos| nodes.node(pos)).collect();
     fold_right(&hashes?)
 }
 
 /// Joins the perfect subtrees of a ragged tree, given from left to right, to its root; none if there are none.
 pub(super) fn fold_right(peaks: &[Hash]) -> Option<Hash> {
-    peaks
-        .iter()
-        .rev()
-        .copied()
-        .reduce(|right, left| node_hash(&left, &right))
+    peaks.iter().rev().copied().reduce(|right, left| node_hash(&left, &right))
 }
 
 /// The size of the left half of a tree: the largest power of two below `size`, which is at least 2. spec: TREE-1
@@ -120,10 +103,7 @@ mod tests {
         let pos = |level, index| NodePos { level, index };
         assert_eq!(covering(0, 7), [pos(2, 0), pos(1, 2), pos(0, 6)]);
         assert_eq!(covering(3, 8), [pos(0, 3), pos(2, 1)]);
-        assert_eq!(
-            covering(5, 13),
-            [pos(0, 5), pos(1, 3), pos(2, 2), pos(0, 12)]
-        );
+        assert_eq!(covering(5, 13), [pos(0, 5), pos(1, 3), pos(2, 2), pos(0, 12)]);
         assert_eq!(covering(4, 4), []);
     }
 

@@ -47,21 +47,14 @@ impl IntoIterator for VerifiedNodes {
 /// None unless `from <= to <= size`, or if a node is missing.
 pub fn range_proof(nodes: &impl Nodes, from: u64, to: u64, size: u64) -> Option<RangeProof> {
     let (left, right) = sides(from, to, size).ok()?;
-    left.into_iter()
-        .chain(right)
-        .map(|pos| nodes.node(pos))
-        .collect::<Option<_>>()
-        .map(RangeProof)
+    left.into_iter().chain(right).map(|pos| nodes.node(pos)).collect::<Option<_>>().map(RangeProof)
 }
 
 impl RangeProof {
     /// The proof made of these hashes; too many for any tree are refused at once. spec: TREE-9
     pub fn from_hashes(hashes: Vec<Hash>) -> Result<Self, ProofError> {
         if hashes.len() > RANGE_PROOF_HASHES_MAX {
-            return Err(ProofError::WrongLength {
-                due: RANGE_PROOF_HASHES_MAX,
-                came: hashes.len(),
-            });
+            return Err(ProofError::WrongLength { due: RANGE_PROOF_HASHES_MAX, came: hashes.len() });
         }
         Ok(Self(hashes))
     }
@@ -78,24 +71,13 @@ impl RangeProof {
 
     /// Checks that `leaves` are the hashes of the leaves from number `from` on of the tree with `size` leaves and this
     /// root, and returns every perfect subtree learnt by it. spec: TREE-9, TREE-10
-    pub fn verify(
-        &self,
-        from: u64,
-        leaves: &[Hash],
-        size: u64,
-        root: &Hash,
-    ) -> Result<VerifiedNodes, ProofError> {
+    pub fn verify(&self, from: u64, leaves: &[Hash], size: u64, root: &Hash) -> Result<VerifiedNodes, ProofError> {
         let count = u64::try_from(leaves.len()).expect("a slice is shorter than 2^64");
-        let to = from
-            .checked_add(count)
-            .ok_or(ProofError::OutsideOfTree { size })?;
+        let to = from.checked_add(count).ok_or(ProofError::OutsideOfTree { size })?;
         let (left, right) = sides(from, to, size)?;
         let due = left.len() + right.len();
         if self.0.len() != due {
-            return Err(ProofError::WrongLength {
-                due,
-                came: self.0.len(),
-            });
+            return Err(ProofError::WrongLength { due, came: self.0.len() });
         }
         let (left_hashes, right_hashes) = self.0.split_at(left.len());
         let mut tree = Assembly::default();
@@ -108,11 +90,7 @@ impl RangeProof {
         for (pos, hash) in right.into_iter().zip(right_hashes) {
             tree.push(pos, *hash);
         }
-        if tree.root() == *root {
-            Ok(VerifiedNodes(tree.learnt))
-        } else {
-            Err(ProofError::OtherRoot)
-        }
+        if tree.root() == *root { Ok(VerifiedNodes(tree.learnt)) } else { Err(ProofError::OtherRoot) }
     }
 }
 
@@ -138,10 +116,7 @@ impl Assembly {
     fn push(&mut self, mut pos: NodePos, mut hash: Hash) {
         self.learnt.push((pos, hash));
         while pos.is_right() {
-            let (_, left) = self
-                .peaks
-                .pop()
-                .expect("the left half of a right half is the last peak");
+            let (_, left) = self.peaks.pop().expect("the left half of a right half is the last peak");
             hash = node_hash(&left, &hash);
             pos = pos.parent();
             self.learnt.push((pos, hash));
@@ -172,15 +147,9 @@ mod tests {
             for from in 0..=size {
                 for to in from..=size {
                     let proof = range_proof(&nodes, from as u64, to as u64, size as u64).unwrap();
-                    let learnt = proof
-                        .verify(from as u64, &leaves[from..to], size as u64, &root)
-                        .unwrap();
+                    let learnt = proof.verify(from as u64, &leaves[from..to], size as u64, &root).unwrap();
                     for (pos, hash) in learnt {
-                        assert_eq!(
-                            nodes.node(pos),
-                            Some(hash),
-                            "{pos:?} of [{from}, {to}) of {size}"
-                        );
+                        assert_eq!(nodes.node(pos), Some(hash), "{pos:?} of [{from}, {to}) of {size}");
                     }
                 }
             }
@@ -195,36 +164,21 @@ mod tests {
 
     #[test]
     fn no_proof_is_longer_than_the_limit() {
-        for (from, to) in [
-            (TREE_SIZE_MAX / 2, TREE_SIZE_MAX / 2 + 2),
-            (TREE_SIZE_MAX / 4, TREE_SIZE_MAX / 4 + 2),
-        ] {
+        for (from, to) in [(TREE_SIZE_MAX / 2, TREE_SIZE_MAX / 2 + 2), (TREE_SIZE_MAX / 4, TREE_SIZE_MAX / 4 + 2)] {
             let (left, right) = sides(from, to, TREE_SIZE_MAX).unwrap();
             assert!(left.len() + right.len() <= RANGE_PROOF_HASHES_MAX);
         }
         let too_many = vec![EMPTY_ROOT; RANGE_PROOF_HASHES_MAX + 1];
-        assert!(matches!(
-            RangeProof::from_hashes(too_many),
-            Err(ProofError::WrongLength { .. })
-        ));
+        assert!(matches!(RangeProof::from_hashes(too_many), Err(ProofError::WrongLength { .. })));
     }
 
     #[test]
     fn sizes_that_no_tree_has_are_refused() {
         let proof = RangeProof::from_hashes(vec![]).unwrap();
         let leaf = [EMPTY_ROOT];
-        assert_eq!(
-            proof.verify(u64::MAX, &leaf, 5, &EMPTY_ROOT),
-            Err(ProofError::OutsideOfTree { size: 5 })
-        );
-        assert_eq!(
-            proof.verify(5, &leaf, 5, &EMPTY_ROOT),
-            Err(ProofError::OutsideOfTree { size: 5 })
-        );
-        assert_eq!(
-            proof.verify(0, &leaf, u64::MAX, &EMPTY_ROOT),
-            Err(ProofError::TooLarge(u64::MAX))
-        );
+        assert_eq!(proof.verify(u64::MAX, &leaf, 5, &EMPTY_ROOT), Err(ProofError::OutsideOfTree { size: 5 }));
+        assert_eq!(proof.verify(5, &leaf, 5, &EMPTY_ROOT), Err(ProofError::OutsideOfTree { size: 5 }));
+        assert_eq!(proof.verify(0, &leaf, u64::MAX, &EMPTY_ROOT), Err(ProofError::TooLarge(u64::MAX)));
         assert_eq!(
             proof.verify(0, &leaf, TREE_SIZE_MAX, &EMPTY_ROOT),
             Err(ProofError::WrongLength { due: 124, came: 0 })

@@ -13,19 +13,14 @@ fn bencode_is_read_as_the_vectors_say() {
 
 fn run(given: &Given<'_>) -> Outcome {
     let bytes = given.bytes("bytes");
-    let max_bytes = given
-        .optional("max_bytes")
-        .and_then(Json::as_u64)
-        .unwrap_or(1 << 20);
+    let max_bytes = given.optional("max_bytes").and_then(Json::as_u64).unwrap_or(1 << 20);
     let max_bytes = usize::try_from(max_bytes).expect("a size");
     let decoded = match given.kind {
         "bencode" => decode(&bytes, max_bytes),
         "bencode-lenient" => decode_lenient(&bytes, max_bytes),
         other => panic!("no vector of kind {other} belongs here"),
     };
-    decoded
-        .map(|value| json!({ "value": render(&value) }))
-        .map_err(|error| word(&error))
+    decoded.map(|value| json!({ "value": render(&value) })).map_err(|error| word(&error))
 }
 
 /// Byte strings in hex, dictionaries as lists of pairs.
@@ -34,10 +29,7 @@ fn render(value: &Value<'_>) -> Json {
         Value::Int(number) => json!(number),
         Value::Bytes(bytes) => json!(hex(bytes)),
         Value::List(items) => items.iter().map(render).collect(),
-        Value::Dict(dict) => dict
-            .iter()
-            .map(|(key, value)| json!([hex(key), render(value)]))
-            .collect(),
+        Value::Dict(dict) => dict.iter().map(|(key, value)| json!([hex(key), render(value)])).collect(),
     }
 }
 

@@ -18,10 +18,7 @@ const PHRASE: &str = "legal winner thank year wave sausage worth useful legal wi
                       legal winner thank year wave sausage worth title";
 
 fn identity() -> IdentityKey {
-    PHRASE
-        .parse::<Phrase>()
-        .expect("a published phrase")
-        .identity()
+    PHRASE.parse::<Phrase>().expect("a published phrase").identity()
 }
 
 fn run(given: &Given<'_>) -> Outcome {
@@ -39,18 +36,13 @@ fn run(given: &Given<'_>) -> Outcome {
             let feed: FeedId = given.text("text").parse().map_err(|error| word(&error))?;
             Ok(json!({ "feed": hex(feed) }))
         }
-        "key" => DeviceId::from_slice(&given.bytes("key"))
-            .map(|_| json!({}))
-            .map_err(|error| word(&error)),
+        "key" => DeviceId::from_slice(&given.bytes("key")).map(|_| json!({})).map_err(|error| word(&error)),
         "entry-id" => {
             let log = LogId::from_bytes(&given.array("log")).map_err(|error| word(&error))?;
-            Ok(
-                json!({ "id": EntryPlace { feed: feed(), log, index: given.uint("index") }.id().to_string() }),
-            )
+            Ok(json!({ "id": EntryPlace { feed: feed(), log, index: given.uint("index") }.id().to_string() }))
         }
         "swarm" => {
-            let blinding = Blinding::new(&given.bytes("secret"), given.uint("period"))
-                .map_err(|error| word(&error))?;
+            let blinding = Blinding::new(&given.bytes("secret"), given.uint("period")).map_err(|error| word(&error))?;
             let key = blinding.swarm_key(&feed());
             Ok(json!({ "swarm_key": hex(key), "swarm_id": key.swarm_id().to_string() }))
         }
@@ -64,28 +56,16 @@ fn run(given: &Given<'_>) -> Outcome {
         "signature" => {
             let key = DeviceId::from_slice(&given.bytes("key")).map_err(|error| word(&error))?;
             let signature = Signature::new(given.array("signature"));
-            verify(
-                &key,
-                given.text("type"),
-                &feed(),
-                &given.bytes("payload"),
-                &signature,
-            )
-            .map(|()| json!({}))
-            .map_err(|error| word(&error))
+            verify(&key, given.text("type"), &feed(), &given.bytes("payload"), &signature)
+                .map(|()| json!({}))
+                .map_err(|error| word(&error))
         }
         "swarm-signature" => {
-            let key =
-                SwarmKey::from_bytes(given.array("swarm_key")).map_err(|error| word(&error))?;
+            let key = SwarmKey::from_bytes(given.array("swarm_key")).map_err(|error| word(&error))?;
             let signature = Signature::new(given.array("signature"));
-            blind::verify(
-                &key,
-                given.text("type"),
-                &given.bytes("payload"),
-                &signature,
-            )
-            .map(|()| json!({}))
-            .map_err(|error| word(&error))
+            blind::verify(&key, given.text("type"), &given.bytes("payload"), &signature)
+                .map(|()| json!({}))
+                .map_err(|error| word(&error))
         }
         "hkdf" => {
             assert_eq!(given.uint("length"), 72, "the length that is tried here");
@@ -94,13 +74,9 @@ fn run(given: &Given<'_>) -> Outcome {
             let okm = kdf::derive::<72>(&given.bytes("ikm"), given.text("label"), &parts);
             Ok(json!({ "okm": hex(*okm) }))
         }
-        "secret-box" => secretbox::open(
-            &given.array("key"),
-            &given.array("nonce"),
-            &given.bytes("sealed"),
-        )
-        .map(|plain| json!({ "plaintext": hex(&*plain) }))
-        .map_err(|error| word(&error)),
+        "secret-box" => secretbox::open(&given.array("key"), &given.array("nonce"), &given.bytes("sealed"))
+            .map(|plain| json!({ "plaintext": hex(&*plain) }))
+            .map_err(|error| word(&error)),
         other => panic!("no vector of kind {other} belongs here"),
     }
 }
@@ -113,14 +89,7 @@ fn story(
     given: Json,
     accepted: bool,
 ) -> Story {
-    Story {
-        name,
-        story,
-        kind,
-        spec,
-        given,
-        accepted,
-    }
+    Story { name, story, kind, spec, given, accepted }
 }
 
 fn stories() -> Vec<Story> {
@@ -134,42 +103,14 @@ fn stories() -> Vec<Story> {
 fn phrases_and_names() -> Vec<Story> {
     let feed = identity().feed_id();
     let text = feed.to_string();
-    let mistyped = text.replacen(
-        &text[20..21],
-        if &text[20..21] == "q" { "p" } else { "q" },
-        1,
-    );
-    let phrase = |name, what, text: &str, ok| {
-        story(
-            name,
-            what,
-            "identity",
-            &["ID-2", "ID-11"],
-            json!({ "phrase": text }),
-            ok,
-        )
-    };
-    let named = |name, what, text: &str, ok| {
-        story(
-            name,
-            what,
-            "feed-id",
-            &["ID-3"],
-            json!({ "text": text }),
-            ok,
-        )
-    };
+    let mistyped = text.replacen(&text[20..21], if &text[20..21] == "q" { "p" } else { "q" }, 1);
+    let phrase =
+        |name, what, text: &str, ok| story(name, what, "identity", &["ID-2", "ID-11"], json!({ "phrase": text }), ok);
+    let named = |name, what, text: &str, ok| story(name, what, "feed-id", &["ID-3"], json!({ "text": text }), ok);
     let device = IdentityKey::from_seed(&[5; 32]).feed_id();
     let log = hex([device.as_bytes().as_slice(), &[1, 2, 3, 4, 5, 6, 7, 8]].concat());
     let entry = |name, what, index: u64| {
-        story(
-            name,
-            what,
-            "entry-id",
-            &["ID-5", "ID-6"],
-            json!({ "feed": hex(feed), "log": log, "index": index }),
-            true,
-        )
+        story(name, what, "entry-id", &["ID-5", "ID-6"], json!({ "feed": hex(feed), "log": log, "index": index }), true)
     };
     vec![
         phrase(
@@ -178,12 +119,7 @@ fn phrases_and_names() -> Vec<Story> {
             PHRASE,
             true,
         ),
-        phrase(
-            "a-word-that-is-not-in-the-list",
-            "legals for legal.",
-            &PHRASE.replacen("legal", "legals", 1),
-            false,
-        ),
+        phrase("a-word-that-is-not-in-the-list", "legals for legal.", &PHRASE.replacen("legal", "legals", 1), false),
         phrase(
             "two-words-exchanged",
             "The checksum notices it.",
@@ -197,47 +133,22 @@ fn phrases_and_names() -> Vec<Story> {
             false,
         ),
         named("a-feed-id", "As it is shown to people.", &text, true),
-        named(
-            "a-feed-id-in-capitals",
-            "The same, as it may come out of a QR code.",
-            &text.to_uppercase(),
-            true,
-        ),
-        named(
-            "a-mistyped-feed-id",
-            "One character is another one; the checksum says so.",
-            &mistyped,
-            false,
-        ),
-        named(
-            "a-feed-id-cut-short",
-            "The last characters are missing.",
-            &text[..50],
-            false,
-        ),
+        named("a-feed-id-in-capitals", "The same, as it may come out of a QR code.", &text.to_uppercase(), true),
+        named("a-mistyped-feed-id", "One character is another one; the checksum says so.", &mistyped, false),
+        named("a-feed-id-cut-short", "The last characters are missing.", &text[..50], false),
         named(
             "a-feed-id-of-another-kind",
             "A Bitcoin address is no feed id.",
             "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
             false,
         ),
-        entry(
-            "the-first-entry",
-            "Its id follows from feed, log and index.",
-            0,
-        ),
-        entry(
-            "an-entry-far-along",
-            "An index that needs more than four bytes.",
-            1 << 40,
-        ),
+        entry("the-first-entry", "Its id follows from feed, log and index.", 0),
+        entry("an-entry-far-along", "An index that needs more than four bytes.", 1 << 40),
     ]
 }
 
 fn keys() -> Vec<Story> {
-    let key = |name, what, bytes: &str, ok| {
-        story(name, what, "key", &["ID-1"], json!({ "key": bytes }), ok)
-    };
+    let key = |name, what, bytes: &str, ok| story(name, what, "key", &["ID-1"], json!({ "key": bytes }), ok);
     vec![
         key(
             "an-ordinary-key",
@@ -281,27 +192,15 @@ fn keys() -> Vec<Story> {
             "0200000000000000000000000000000000000000000000000000000000000000",
             false,
         ),
-        key(
-            "a-key-cut-short",
-            "31 bytes.",
-            "58666666666666666666666666666666666666666666666666666666666666",
-            false,
-        ),
-        key(
-            "a-key-with-torsion",
-            "The base point and a point of order eight added up.",
-            &mixed_key(),
-            false,
-        ),
+        key("a-key-cut-short", "31 bytes.", "58666666666666666666666666666666666666666666666666666666666666", false),
+        key("a-key-with-torsion", "The base point and a point of order eight added up.", &mixed_key(), false),
     ]
 }
 
 /// The base point with a torsion component.
 fn mixed_key() -> String {
     use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
-    hex((ED25519_BASEPOINT_POINT + EIGHT_TORSION[1])
-        .compress()
-        .as_bytes())
+    hex((ED25519_BASEPOINT_POINT + EIGHT_TORSION[1]).compress().as_bytes())
 }
 
 fn swarms_and_boxes() -> Vec<Story> {
@@ -318,48 +217,14 @@ fn swarms_and_boxes() -> Vec<Story> {
         let given = json!({ "key": hex(key), "nonce": hex(nonce), "sealed": hex(sealed) });
         story(name, what, "secret-box", &["ID-14"], given, ok)
     };
-    let derived =
-        json!({ "ikm": hex([9; 32]), "label": "entry", "parts": ["aa", "bbcc"], "length": 72 });
+    let derived = json!({ "ikm": hex([9; 32]), "label": "entry", "parts": ["aa", "bbcc"], "length": 72 });
     vec![
-        swarm(
-            "the-swarm-of-version-1",
-            "No secret and period 0: what trackers see today.",
-            b"",
-            0,
-            true,
-        ),
-        swarm(
-            "a-swarm-with-a-secret",
-            "With a swarm secret, in a later period.",
-            b"a secret",
-            20_000,
-            true,
-        ),
-        swarm(
-            "a-swarm-secret-too-long",
-            "256 bytes do not fit the length byte.",
-            &[0; 256],
-            0,
-            false,
-        ),
-        boxed(
-            "a-box-that-opens",
-            "XSalsa20-Poly1305: tag, then ciphertext.",
-            &sealed,
-            true,
-        ),
-        boxed(
-            "a-box-with-one-bit-flipped",
-            "It stays shut.",
-            &flipped,
-            false,
-        ),
-        boxed(
-            "a-box-shorter-than-its-tag",
-            "It stays shut.",
-            &sealed[..15],
-            false,
-        ),
+        swarm("the-swarm-of-version-1", "No secret and period 0: what trackers see today.", b"", 0, true),
+        swarm("a-swarm-with-a-secret", "With a swarm secret, in a later period.", b"a secret", 20_000, true),
+        swarm("a-swarm-secret-too-long", "256 bytes do not fit the length byte.", &[0; 256], 0, false),
+        boxed("a-box-that-opens", "XSalsa20-Poly1305: tag, then ciphertext.", &sealed, true),
+        boxed("a-box-with-one-bit-flipped", "It stays shut.", &flipped, false),
+        boxed("a-box-shorter-than-its-tag", "It stays shut.", &sealed[..15], false),
         story(
             "keys-of-a-feed",
             "What everyone has who knows the feed id.",
@@ -368,14 +233,7 @@ fn swarms_and_boxes() -> Vec<Story> {
             json!({ "feed": feed }),
             true,
         ),
-        story(
-            "a-derived-key",
-            "HKDF-SHA-256 with salt and info as written.",
-            "hkdf",
-            &["ID-4"],
-            derived,
-            true,
-        ),
+        story("a-derived-key", "HKDF-SHA-256 with salt and info as written.", "hkdf", &["ID-4"], derived, true),
     ]
 }
 
@@ -384,14 +242,7 @@ fn signatures() -> Vec<Story> {
     let feed = identity.feed_id();
     let other = IdentityKey::from_seed(&[6; 32]).feed_id();
     let (payload, good) = (b"d1:ni1ee", identity.sign("manifest", b"d1:ni1ee"));
-    let signed = |name,
-                  what,
-                  record_type: &str,
-                  feed: &FeedId,
-                  key: &[u8],
-                  payload: &[u8],
-                  signature: &[u8],
-                  ok| {
+    let signed = |name, what, record_type: &str, feed: &FeedId, key: &[u8], payload: &[u8], signature: &[u8], ok| {
         let given = json!({
             "type": record_type, "feed": hex(feed), "key": hex(key), "payload": hex(payload), "signature": hex(signature)
         });
@@ -465,16 +316,7 @@ fn signatures() -> Vec<Story> {
             good.as_bytes(),
             false,
         ),
-        signed(
-            "a-signature-with-one-bit-flipped",
-            "One bit of s.",
-            "manifest",
-            &feed,
-            key,
-            payload,
-            &flipped,
-            false,
-        ),
+        signed("a-signature-with-one-bit-flipped", "One bit of s.", "manifest", &feed, key, payload, &flipped, false),
         signed(
             "a-signature-written-otherwise",
             "s plus the group's order: refused, or one record had many digests.",
@@ -501,12 +343,7 @@ fn signatures() -> Vec<Story> {
             b"d1:ei1ee",
             true,
         ),
-        blinded(
-            "other-bytes-under-the-swarm-key",
-            "Not what the owner signed.",
-            b"d1:ei2ee",
-            false,
-        ),
+        blinded("other-bytes-under-the-swarm-key", "Not what the owner signed.", b"d1:ei2ee", false),
     ]
 }
 

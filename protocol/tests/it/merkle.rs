@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use peerfeed_protocol::merkle::{
-    Frontier, Hash, NodePos, RangeProof, consistency_proof, inclusion_proof, leaf_hash,
-    range_proof, root_from_nodes, verify_consistency, verify_inclusion,
+    Frontier, Hash, NodePos, RangeProof, consistency_proof, inclusion_proof, leaf_hash, range_proof, root_from_nodes,
+    verify_consistency, verify_inclusion,
 };
 use serde_json::{Value as Json, json};
 
@@ -17,16 +17,8 @@ fn trees_and_proofs_are_what_the_vectors_say() {
 }
 
 /// The eight leaves with which RFC 6962 logs are tested everywhere (certificate-transparency, `merkle_tree_test`).
-const LEAVES: [&str; 8] = [
-    "",
-    "00",
-    "10",
-    "2021",
-    "3031",
-    "40414243",
-    "5051525354555657",
-    "606162636465666768696a6b6c6d6e6f",
-];
+const LEAVES: [&str; 8] =
+    ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
 
 /// Their published roots, for 0 to 8 leaves.
 const ROOTS: [&str; 9] = [
@@ -62,11 +54,7 @@ const INCLUSION: [(u64, u64, &[&str]); 5] = [
             "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
         ],
     ),
-    (
-        2,
-        3,
-        &["fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"],
-    ),
+    (2, 3, &["fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"]),
     (
         1,
         5,
@@ -124,11 +112,7 @@ type NodeMap = BTreeMap<NodePos, Hash>;
 fn the_published_roots_come_of_the_published_leaves() {
     let (nodes, _) = published();
     for (size, root) in (0..).zip(ROOTS) {
-        assert_eq!(
-            root_from_nodes(&nodes, size).map(hex).as_deref(),
-            Some(root),
-            "{size} leaves"
-        );
+        assert_eq!(root_from_nodes(&nodes, size).map(hex).as_deref(), Some(root), "{size} leaves");
     }
 }
 
@@ -139,18 +123,12 @@ fn the_published_proofs_are_made_and_verified() {
         let proof = inclusion_proof(&nodes, index, size).unwrap();
         assert_eq!(hexes(&proof), due, "leaf {index} of {size}");
         let leaf = &leaves[usize::try_from(index).unwrap()];
-        assert_eq!(
-            verify_inclusion(index, size, leaf, &root(size), &proof),
-            Ok(())
-        );
+        assert_eq!(verify_inclusion(index, size, leaf, &root(size), &proof), Ok(()));
     }
     for (old, new, due) in CONSISTENCY {
         let proof = consistency_proof(&nodes, old, new).unwrap();
         assert_eq!(hexes(&proof), due, "{old} to {new}");
-        assert_eq!(
-            verify_consistency(old, &root(old), new, &root(new), &proof),
-            Ok(())
-        );
+        assert_eq!(verify_consistency(old, &root(old), new, &root(new), &proof), Ok(()));
     }
 }
 
@@ -161,10 +139,7 @@ fn published() -> (NodeMap, Vec<Hash>) {
 
 fn nodes_over(leaves: &[Hash]) -> NodeMap {
     let mut frontier = Frontier::new();
-    leaves
-        .iter()
-        .flat_map(|leaf| frontier.append(*leaf).unwrap())
-        .collect()
+    leaves.iter().flat_map(|leaf| frontier.append(*leaf).unwrap()).collect()
 }
 
 fn root(size: u64) -> Hash {
@@ -180,20 +155,10 @@ fn hexes(hashes: &[Hash]) -> Vec<String> {
 }
 
 fn run(given: &Given<'_>) -> Outcome {
-    let hashes = |name| {
-        given
-            .byte_list(name)
-            .iter()
-            .map(|bytes| hash(bytes))
-            .collect::<Vec<_>>()
-    };
+    let hashes = |name| given.byte_list(name).iter().map(|bytes| hash(bytes)).collect::<Vec<_>>();
     let outcome = match given.kind {
         "tree" => {
-            let leaves: Vec<Hash> = given
-                .byte_list("leaves")
-                .iter()
-                .map(|leaf| leaf_hash(leaf))
-                .collect();
+            let leaves: Vec<Hash> = given.byte_list("leaves").iter().map(|leaf| leaf_hash(leaf)).collect();
             let mut frontier = Frontier::new();
             for leaf in &leaves {
                 frontier.append(*leaf).unwrap();
@@ -222,10 +187,8 @@ fn run(given: &Given<'_>) -> Outcome {
                 proof.verify(given.uint("from"), &leaves, given.uint("size"), &root)
             })
             .map(|learnt| {
-                let nodes: Vec<Json> = learnt
-                    .iter()
-                    .map(|(pos, hash)| json!([pos.level, pos.index, hex(hash)]))
-                    .collect();
+                let nodes: Vec<Json> =
+                    learnt.iter().map(|(pos, hash)| json!([pos.level, pos.index, hex(hash)])).collect();
                 json!({ "nodes": nodes })
             }),
         other => panic!("no vector of kind {other} belongs here"),
@@ -244,66 +207,24 @@ fn stories() -> Vec<Story> {
         given: json!({ "leaves": LEAVES[..count] }),
         accepted: true,
     };
-    stories.push(tree(
-        "the-empty-tree",
-        "The root of no leaves is SHA-256 of nothing.",
-        0,
-    ));
-    stories.push(tree(
-        "one-leaf",
-        "The root of one leaf is the leaf's hash.",
-        1,
-    ));
-    stories.push(tree(
-        "seven-leaves",
-        "A ragged tree: published for Certificate Transparency.",
-        7,
-    ));
-    stories.push(tree(
-        "eight-leaves",
-        "A full tree: published for Certificate Transparency.",
-        8,
-    ));
+    stories.push(tree("the-empty-tree", "The root of no leaves is SHA-256 of nothing.", 0));
+    stories.push(tree("one-leaf", "The root of one leaf is the leaf's hash.", 1));
+    stories.push(tree("seven-leaves", "A ragged tree: published for Certificate Transparency.", 7));
+    stories.push(tree("eight-leaves", "A full tree: published for Certificate Transparency.", 8));
 
-    let inclusion = |name, story, index: u64, size: u64, leaf: Hash, proof: &[&str], accepted| {
-        Story {
-            name,
-            story,
-            kind: "inclusion",
-            spec: &["TREE-6"],
-            given: json!({
-                "index": index, "size": size, "leaf_hash": hex(leaf), "root": hex(root(size.min(8))), "proof": proof
-            }),
-            accepted,
-        }
+    let inclusion = |name, story, index: u64, size: u64, leaf: Hash, proof: &[&str], accepted| Story {
+        name,
+        story,
+        kind: "inclusion",
+        spec: &["TREE-6"],
+        given: json!({
+            "index": index, "size": size, "leaf_hash": hex(leaf), "root": hex(root(size.min(8))), "proof": proof
+        }),
+        accepted,
     };
-    stories.push(inclusion(
-        "the-only-leaf",
-        "It needs no hash.",
-        0,
-        1,
-        leaves[0],
-        INCLUSION[0].2,
-        true,
-    ));
-    stories.push(inclusion(
-        "leaf-5-of-8",
-        "A published inclusion proof.",
-        5,
-        8,
-        leaves[5],
-        INCLUSION[2].2,
-        true,
-    ));
-    stories.push(inclusion(
-        "leaf-1-of-5",
-        "A published one in a ragged tree.",
-        1,
-        5,
-        leaves[1],
-        INCLUSION[4].2,
-        true,
-    ));
+    stories.push(inclusion("the-only-leaf", "It needs no hash.", 0, 1, leaves[0], INCLUSION[0].2, true));
+    stories.push(inclusion("leaf-5-of-8", "A published inclusion proof.", 5, 8, leaves[5], INCLUSION[2].2, true));
+    stories.push(inclusion("leaf-1-of-5", "A published one in a ragged tree.", 1, 5, leaves[1], INCLUSION[4].2, true));
     stories.push(inclusion(
         "another-leaf",
         "The proof of leaf 5 is no proof of leaf 4.",
@@ -332,12 +253,7 @@ fn stories() -> Vec<Story> {
         false,
     ));
 
-    let consistency = |name,
-                       story,
-                       (old, new): (u64, u64),
-                       old_root: Hash,
-                       proof: &[&str],
-                       accepted| Story {
+    let consistency = |name, story, (old, new): (u64, u64), old_root: Hash, proof: &[&str], accepted| Story {
         name,
         story,
         kind: "consistency",
@@ -347,14 +263,7 @@ fn stories() -> Vec<Story> {
         }),
         accepted,
     };
-    stories.push(consistency(
-        "from-1-to-8",
-        "A published consistency proof.",
-        (1, 8),
-        root(1),
-        CONSISTENCY[1].2,
-        true,
-    ));
+    stories.push(consistency("from-1-to-8", "A published consistency proof.", (1, 8), root(1), CONSISTENCY[1].2, true));
     stories.push(consistency(
         "from-6-to-8",
         "A published one from a ragged tree.",
@@ -363,22 +272,8 @@ fn stories() -> Vec<Story> {
         CONSISTENCY[2].2,
         true,
     ));
-    stories.push(consistency(
-        "from-nothing",
-        "Every tree continues the empty one.",
-        (0, 8),
-        root(0),
-        &[],
-        true,
-    ));
-    stories.push(consistency(
-        "from-8-to-8",
-        "A tree continues itself.",
-        (8, 8),
-        root(8),
-        &[],
-        true,
-    ));
+    stories.push(consistency("from-nothing", "Every tree continues the empty one.", (0, 8), root(0), &[], true));
+    stories.push(consistency("from-8-to-8", "A tree continues itself.", (8, 8), root(8), &[], true));
     stories.push(consistency(
         "a-rewritten-past",
         "The old root is that of other leaves.",
@@ -439,18 +334,8 @@ fn ranges() -> Vec<Story> {
             given(10, 13),
             true,
         ),
-        range(
-            "the-middle-of-thirteen",
-            "Perfect subtrees on either side, left to right.",
-            given(3, 7),
-            true,
-        ),
-        range(
-            "all-of-thirteen",
-            "The leaves alone give the root.",
-            given(0, 13),
-            true,
-        ),
+        range("the-middle-of-thirteen", "Perfect subtrees on either side, left to right.", given(3, 7), true),
+        range("all-of-thirteen", "The leaves alone give the root.", given(0, 13), true),
         range(
             "an-empty-range",
             "No leaves: the proof is the tree's perfect subtrees on either side of a place.",

@@ -22,25 +22,14 @@ const RUNTIMES: [&str; 13] = [
 
 #[test]
 fn the_core_depends_on_no_runtime() {
-    let manifest =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
-    let start = manifest
-        .find("\n[dependencies]")
-        .expect("a list of dependencies");
-    let list = manifest[start + 1..]
-        .lines()
-        .skip(1)
-        .take_while(|line| !line.starts_with('['));
-    let names: Vec<_> = list
-        .filter_map(|line| line.split(['.', ' ', '=']).next())
-        .filter(|name| !name.is_empty())
-        .collect();
+    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+    let start = manifest.find("\n[dependencies]").expect("a list of dependencies");
+    let list = manifest[start + 1..].lines().skip(1).take_while(|line| !line.starts_with('['));
+    let names: Vec<_> =
+        list.filter_map(|line| line.split(['.', ' ', '=']).next()).filter(|name| !name.is_empty()).collect();
     assert!(names.contains(&"sha2"), "the list was read: {names:?}");
     for runtime in RUNTIMES {
-        assert!(
-            !names.contains(&runtime),
-            "{runtime} must not be a dependency of the core"
-        );
+        assert!(!names.contains(&runtime), "{runtime} must not be a dependency of the core");
     }
 }
 
@@ -50,13 +39,9 @@ fn clippy_denies_what_would_reach_outside() {
     let library = fs::read_to_string(root.join("src/lib.rs")).unwrap();
     assert!(library.contains("#![deny(clippy::disallowed_methods, clippy::disallowed_types"));
     let list = fs::read_to_string(root.join("clippy.toml")).unwrap();
-    for path in [
-        "std::net::TcpStream",
-        "std::net::UdpSocket",
-        "std::fs::File",
-        "std::time::Instant",
-        "std::thread::spawn",
-    ] {
+    for path in
+        ["std::net::TcpStream", "std::net::UdpSocket", "std::fs::File", "std::time::Instant", "std::thread::spawn"]
+    {
         assert!(list.contains(path), "{path} is on the list");
     }
 }

@@ -15,12 +15,7 @@ fn every_requirement_is_cited_and_every_citation_has_its_requirement() {
     let mut defined = BTreeMap::new();
     for path in files(&root.join("protocol/spec"), "md") {
         let text = fs::read_to_string(&path).unwrap();
-        for bold in text
-            .split("**")
-            .skip(1)
-            .step_by(2)
-            .filter(|bold| is_id(bold))
-        {
+        for bold in text.split("**").skip(1).step_by(2).filter(|bold| is_id(bold)) {
             let before = defined.insert(bold.to_owned(), path.clone());
             assert_eq!(before, None, "{bold} is defined twice");
         }
@@ -29,14 +24,7 @@ fn every_requirement_is_cited_and_every_citation_has_its_requirement() {
     let chapters: BTreeSet<&str> = defined.keys().map(|id| prefix(id)).collect();
 
     let mut cited = BTreeMap::new();
-    for folder in [
-        "protocol/src",
-        "protocol/tests",
-        "tracker/src",
-        "tracker/tests",
-        "seeder/src",
-        "seeder/tests",
-    ] {
+    for folder in ["protocol/src", "protocol/tests", "tracker/src", "tracker/tests", "seeder/src", "seeder/tests"] {
         for path in files(&root.join(folder), "rs") {
             let text = fs::read_to_string(&path).unwrap();
             for line in text.lines().filter_map(|line| line.split_once("spec: ")) {
@@ -45,31 +33,17 @@ fn every_requirement_is_cited_and_every_citation_has_its_requirement() {
         }
     }
     for path in files(&root.join("fixtures/vectors"), "json") {
-        let vector: serde_json::Value =
-            serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-        for id in vector["spec"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|id| id.as_str())
-        {
+        let vector: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        for id in vector["spec"].as_array().into_iter().flatten().filter_map(|id| id.as_str()) {
             cited.insert(id.to_owned(), path.clone());
         }
     }
 
     for (id, path) in cited.iter().filter(|(id, _)| chapters.contains(prefix(id))) {
-        assert!(
-            defined.contains_key(id),
-            "{} cites {id}, which no chapter defines",
-            path.display()
-        );
+        assert!(defined.contains_key(id), "{} cites {id}, which no chapter defines", path.display());
     }
     for (id, path) in &defined {
-        assert!(
-            cited.contains_key(id),
-            "{} defines {id}, which nothing cites",
-            path.display()
-        );
+        assert!(cited.contains_key(id), "{} defines {id}, which nothing cites", path.display());
     }
 }
 
@@ -107,10 +81,7 @@ fn prefix(id: &str) -> &str {
 }
 
 fn number(id: &str) -> u32 {
-    id.rsplit('-')
-        .next()
-        .and_then(|digits| digits.parse().ok())
-        .unwrap_or_default()
+    id.rsplit('-').next().and_then(|digits| digits.parse().ok()).unwrap_or_default()
 }
 
 fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
@@ -132,9 +103,6 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
 
 #[test]
 fn a_range_of_ids_names_each_of_them() {
-    assert_eq!(
-        ids("BEN-1 to BEN-3, ID-7"),
-        ["BEN-1", "BEN-2", "BEN-3", "ID-7"]
-    );
+    assert_eq!(ids("BEN-1 to BEN-3, ID-7"), ["BEN-1", "BEN-2", "BEN-3", "ID-7"]);
     assert_eq!(ids("(SHA-256 of TREE-1)."), ["SHA-256", "TREE-1"]);
 }

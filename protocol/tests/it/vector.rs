@@ -11,10 +11,7 @@ use serde_json::{Map, Value, json};
 
 /// Everything at the root of the workspace.
 pub(crate) fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the package lies in the workspace")
-        .to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace").to_path_buf()
 }
 
 /// What is given in a vector.
@@ -39,22 +36,17 @@ impl Given<'_> {
 
     /// A field of any type.
     pub(crate) fn value(&self, name: &str) -> &Value {
-        self.optional(name)
-            .unwrap_or_else(|| panic!("the vector has no \"{name}\""))
+        self.optional(name).unwrap_or_else(|| panic!("the vector has no \"{name}\""))
     }
 
     /// A text.
     pub(crate) fn text(&self, name: &str) -> &str {
-        self.value(name)
-            .as_str()
-            .unwrap_or_else(|| panic!("\"{name}\" is no text"))
+        self.value(name).as_str().unwrap_or_else(|| panic!("\"{name}\" is no text"))
     }
 
     /// An integer.
     pub(crate) fn uint(&self, name: &str) -> u64 {
-        self.value(name)
-            .as_u64()
-            .unwrap_or_else(|| panic!("\"{name}\" is no integer"))
+        self.value(name).as_u64().unwrap_or_else(|| panic!("\"{name}\" is no integer"))
     }
 
     /// Bytes, written in hex.
@@ -64,21 +56,13 @@ impl Given<'_> {
 
     /// Exactly `N` bytes, written in hex.
     pub(crate) fn array<const N: usize>(&self, name: &str) -> [u8; N] {
-        self.bytes(name)
-            .try_into()
-            .unwrap_or_else(|_| panic!("\"{name}\" has not {N} bytes"))
+        self.bytes(name).try_into().unwrap_or_else(|_| panic!("\"{name}\" has not {N} bytes"))
     }
 
     /// A list of byte strings, each written in hex.
     pub(crate) fn byte_list(&self, name: &str) -> Vec<Vec<u8>> {
-        let items = self
-            .value(name)
-            .as_array()
-            .unwrap_or_else(|| panic!("\"{name}\" is no list"));
-        items
-            .iter()
-            .map(|item| unhex(item.as_str().expect("a list of hex texts")))
-            .collect()
+        let items = self.value(name).as_array().unwrap_or_else(|| panic!("\"{name}\" is no list"));
+        items.iter().map(|item| unhex(item.as_str().expect("a list of hex texts"))).collect()
     }
 }
 
@@ -92,41 +76,25 @@ pub(crate) fn check(folder: &str, run: impl Fn(&Given<'_>) -> Outcome) {
     let mut paths: Vec<_> = fs::read_dir(&directory)
         .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
         .map(|entry| entry.expect("a readable folder").path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "json")
-        })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
         .collect();
     paths.sort();
     let (mut accepted, mut refused) = (0, 0);
     for path in paths {
         let name = path.display();
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let vector: Value =
-            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let kind = vector["kind"]
-            .as_str()
-            .unwrap_or_else(|| panic!("{name} has no kind"));
-        let fields = vector["given"]
-            .as_object()
-            .unwrap_or_else(|| panic!("{name} gives nothing"));
+        let vector: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let kind = vector["kind"].as_str().unwrap_or_else(|| panic!("{name} has no kind"));
+        let fields = vector["given"].as_object().unwrap_or_else(|| panic!("{name} gives nothing"));
         let outcome = run(&Given { kind, fields });
-        assert_eq!(
-            expectation(&outcome),
-            vector["expect"],
-            "{name}: {}",
-            vector["story"]
-        );
+        assert_eq!(expectation(&outcome), vector["expect"], "{name}: {}", vector["story"]);
         if outcome.is_ok() {
             accepted += 1;
         } else {
             refused += 1;
         }
     }
-    assert!(
-        accepted > 0 && refused > 0,
-        "{folder}: {accepted} vectors accepted, {refused} refused"
-    );
+    assert!(accepted > 0 && refused > 0, "{folder}: {accepted} vectors accepted, {refused} refused");
 }
 
 /// A vector that this code makes.
@@ -155,16 +123,8 @@ pub(crate) fn bless(folder: &str, stories: &[Story], run: impl Fn(&Given<'_>) ->
     let writing = env::var_os("PEERFEED_BLESS").is_some_and(|value| value == "1");
     for story in stories {
         let fields = story.given.as_object().expect("what is given is an object");
-        let outcome = run(&Given {
-            kind: story.kind,
-            fields,
-        });
-        assert_eq!(
-            outcome.is_ok(),
-            story.accepted,
-            "{folder}/{}: {outcome:?}",
-            story.name
-        );
+        let outcome = run(&Given { kind: story.kind, fields });
+        assert_eq!(outcome.is_ok(), story.accepted, "{folder}/{}: {outcome:?}", story.name);
         let text = format!(
             "{{\n  \"story\": {},\n  \"kind\": {},\n  \"spec\": {},\n  \"given\": {},\n  \"expect\": {}\n}}\n",
             json!(story.story),
@@ -178,14 +138,8 @@ pub(crate) fn bless(folder: &str, stories: &[Story], run: impl Fn(&Given<'_>) ->
             fs::create_dir_all(&directory).expect("a folder that can be made");
             fs::write(&path, text).expect("a file that can be written");
         } else {
-            let held = fs::read_to_string(&path)
-                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            assert_eq!(
-                held,
-                text,
-                "{} is not what the code makes; PEERFEED_BLESS=1 writes it",
-                path.display()
-            );
+            let held = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            assert_eq!(held, text, "{} is not what the code makes; PEERFEED_BLESS=1 writes it", path.display());
         }
     }
 }
@@ -193,10 +147,7 @@ pub(crate) fn bless(folder: &str, stories: &[Story], run: impl Fn(&Given<'_>) ->
 /// The word for a refusal: the name of the error's variant, in small letters with dashes.
 pub(crate) fn word(error: &impl fmt::Debug) -> String {
     let name = format!("{error:?}");
-    let variant = name
-        .split(|c: char| !c.is_alphanumeric())
-        .next()
-        .unwrap_or_default();
+    let variant = name.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
     let mut word = String::new();
     for (at, letter) in variant.chars().enumerate() {
         if letter.is_uppercase() && at > 0 {
@@ -218,15 +169,10 @@ pub(crate) fn hex(bytes: impl AsRef<[u8]>) -> String {
 
 /// Bytes from hex.
 pub(crate) fn unhex(text: &str) -> Vec<u8> {
-    assert!(
-        text.len().is_multiple_of(2) && text.is_ascii(),
-        "hex has an even number of digits: {text}"
-    );
+    assert!(text.len().is_multiple_of(2) && text.is_ascii(), "hex has an even number of digits: {text}");
     (0..text.len())
         .step_by(2)
-        .map(|at| {
-            u8::from_str_radix(&text[at..at + 2], 16).unwrap_or_else(|_| panic!("no hex: {text}"))
-        })
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap_or_else(|_| panic!("no hex: {text}")))
         .collect()
 }
 
@@ -238,9 +184,7 @@ fn expectation(outcome: &Outcome) -> Value {
 }
 
 fn indented(value: &Value) -> String {
-    serde_json::to_string_pretty(value)
-        .expect("JSON can be written")
-        .replace('\n', "\n  ")
+    serde_json::to_string_pretty(value).expect("JSON can be written").replace('\n', "\n  ")
 }
 
 #[test]
