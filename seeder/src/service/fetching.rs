@@ -41,7 +41,9 @@ impl Service {
                 }
                 working @ Progress::Working { .. } => {
                     last = shown(&what, &working);
-                    last.iter().for_each(|shown| replies.progress(shown.clone()));
+                    for shown in &last {
+                        replies.progress(shown.clone());
+                    }
                 }
             }
         }

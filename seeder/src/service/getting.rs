@@ -96,7 +96,9 @@ impl Service {
                 working @ Progress::Working { .. } => {
                     last = super::fetching::shown(&attachment.name, &working);
                     last.retain(|shown| shown.stage != Stage::Entries);
-                    last.iter().for_each(|shown| replies.progress(shown.clone()));
+                    for shown in &last {
+                        replies.progress(shown.clone());
+                    }
                 }
             }
         }

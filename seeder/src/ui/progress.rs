@@ -43,7 +43,7 @@ impl ProgressView {
         }
         let key = (progress.what.clone(), progress.stage);
         if self.terminal.bars() {
-            self.show_bar(key, progress);
+            self.show_bar(&key, progress);
         } else {
             self.show_line(key, progress, Instant::now());
         }
@@ -60,19 +60,19 @@ impl ProgressView {
         self.shown.clear();
     }
 
-    fn show_bar(&mut self, key: (String, Stage), progress: &Progress) {
-        let shown_bars = self.shown.values().filter(|shown| shown.bar.is_some()).count();
-        let shown = self.shown.entry(key).or_insert_with(|| Shown {
-            bar: (shown_bars < MAX_BARS).then(|| self.bars.add(new_bar(progress))),
-            last_line: Instant::now(),
-            last: progress.clone(),
-        });
-        if let Some(bar) = &shown.bar {
+    fn show_bar(&mut self, key: &(String, Stage), progress: &Progress) {
+        if !self.shown.contains_key(key) {
+            // The next stage of the same work takes the place of the one before.
+            let before = self.shown.extract_if(.., |(what, _), _| *what == progress.what);
+            before.filter_map(|(_, shown)| shown.bar).for_each(|bar| bar.finish_and_clear());
+            let bar = (self.shown.len() < MAX_BARS).then(|| new_bar(&self.bars, progress));
+            self.shown.insert(key.clone(), Shown { bar, last_line: Instant::now(), last: progress.clone() });
+        }
+        if let Some(bar) = self.shown.get(key).and_then(|shown| shown.bar.as_ref()) {
             bar.set_length(progress.total);
             bar.set_position(progress.done);
             bar.set_message(peers(progress));
         }
-        shown.last = progress.clone();
     }
 
     fn show_line(&mut self, key: (String, Stage), progress: &Progress, now: Instant) {
@@ -98,7 +98,7 @@ impl Drop for ProgressView {
     }
 }
 
-fn new_bar(progress: &Progress) -> ProgressBar {
+fn new_bar(bars: &MultiProgress, progress: &Progress) -> ProgressBar {
     let template = match progress.stage {
         Stage::Connecting => "{prefix:.bold} {spinner} {msg}",
         Stage::Entries | Stage::Storing => "{prefix:.bold} {bar:24.cyan/dim} {pos} of {len} {msg}",
@@ -107,7 +107,11 @@ fn new_bar(progress: &Progress) -> ProgressBar {
         }
     };
     let style = ProgressStyle::with_template(template).expect("the template is valid").progress_chars("━╸─");
-    let bar = ProgressBar::new(progress.total).with_style(style).with_prefix(Safe::line(&progress.what).to_string());
+    // Hidden until it has its place, or it would draw itself where it stands.
+    let bar = bars.add(ProgressBar::with_draw_target(Some(progress.total), ProgressDrawTarget::hidden()));
+    bar.set_prefix(Safe::line(&progress.what).to_string());
+    bar.set_message(peers(progress));
+    bar.set_style(style);
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
 }
@@ -152,7 +156,7 @@ mod tests {
     #[test]
     fn every_stage_has_a_valid_bar() {
         for stage in [Stage::Connecting, Stage::Entries, Stage::Files, Stage::Storing, Stage::Sealing] {
-            new_bar(&Progress { stage, ..Progress::default() });
+            new_bar(&MultiProgress::new(), &Progress { stage, ..Progress::default() });
         }
     }
 }

@@ -99,15 +99,15 @@ impl Play<'_> {
         let file = |name| stage.path(name).display().to_string();
         let picture = stage.command(&self.ann, &["post", PICTURE_TEXT, "--attach", &file(PICTURE_NAME)]).await?;
         let film = stage.command(&self.ann, &["post", FILM_TEXT, "--attach", &file(FILM_NAME)]).await?;
-        let posted = Posted {
+        let done = Posted {
             feed: text_of(&created, "created", "feed")?,
             phrase: text_of(&created, "created", "recovery_phrase")?,
             picture: text_of(&picture, "posted", "id")?,
             film: text_of(&film, "posted", "id")?,
         };
-        stage.tell(&format!("posted {} with {PICTURE_NAME}", posted.picture));
-        stage.tell(&format!("posted {} with {FILM_NAME}", posted.film));
-        Ok(posted)
+        stage.tell(&format!("posted {} with {PICTURE_NAME}", done.picture));
+        stage.tell(&format!("posted {} with {FILM_NAME}", done.film));
+        Ok(done)
     }
 
     async fn a_seeder_holds(&self) -> Result<Child, Failure> {

@@ -143,11 +143,12 @@ impl Stage {
             .stdout(Stdio::piped())
             .stderr(errors)
             .kill_on_drop(true)
-            .output();
-        let output = tokio::time::timeout(COMMAND_PATIENCE, child)
+            .spawn()
+            .map_err(|error| Failure::failed(format!("cannot start a command: {error}")))?;
+        let output = tokio::time::timeout(COMMAND_PATIENCE, child.wait_with_output())
             .await
             .map_err(|_| Failure::failed(format!("a command took longer than {COMMAND_PATIENCE:?}")))?
-            .map_err(|error| Failure::failed(format!("cannot start a command: {error}")))?;
+            .map_err(|error| Failure::failed(format!("cannot wait for a command: {error}")))?;
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         Ok((output.status.success(), text(&output.stdout), text(&output.stderr)))
     }
