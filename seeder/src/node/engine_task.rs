@@ -176,7 +176,7 @@ impl EngineTask {
     }
 
     async fn shut_down(&mut self) {
-        self.engine.shutdown(self.shared.clock.now());
+        self.engine.shutdown();
         self.act();
         let deadline = tokio::time::Instant::now() + SHUTDOWN;
         let wound_up = async {

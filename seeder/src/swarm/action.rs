@@ -91,8 +91,6 @@ pub struct AnnounceJob {
     pub tracker: TrackerUrl,
     /// What is said.
     pub event: AnnounceEvent,
-    /// Whether anything of the feed is lacking here.
-    pub complete: bool,
     /// Whether the outcome is of interest; goodbyes are said into the void.
     pub farewell: bool,
 }

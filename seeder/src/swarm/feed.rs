@@ -234,8 +234,8 @@ impl Feed {
     pub(super) fn interest(&self) -> Interest {
         let cold = self.logs.is_empty() && (self.roles.follow || self.roles.own);
         Interest {
-            manifest: self.records.as_ref().map_or(0, |records| records.manifest().number()),
-            roster: self.records.as_ref().map_or(0, |records| records.roster().number()),
+            manifest: self.versions().0,
+            roster: self.versions().1,
             heads: self.logs.values().map(|log| (log.id(), log.size())).collect(),
             newest: cold.then_some(Newest { entries: COLD_ENTRIES, body_bytes: COLD_BODY_BYTES }),
             grant_tags: Vec::new(),
@@ -277,6 +277,16 @@ impl Feed {
     pub(super) fn is_complete(&self) -> bool {
         self.logs.values().all(|log| log.lacking(log.wanted(self.newest)) == 0)
             && self.queue.values().all(|blob| self.blobs.get(blob).is_none_or(Blob::is_complete))
+    }
+
+    /// Versions of manifest and roster; 0 for none.
+    pub(super) fn versions(&self) -> (u64, u64) {
+        self.records.as_ref().map_or((0, 0), |records| (records.manifest().number(), records.roster().number()))
+    }
+
+    /// Whether every entry of every log is held.
+    pub(super) fn holds_all_entries(&self) -> bool {
+        self.logs.values().all(|log| log.held.len() == log.size())
     }
 
     /// Entries held, and entries known to exist.

@@ -44,17 +44,8 @@ pub const HALF_OPEN: usize = 128;
 /// First messages per prefix and minute that are compared with the feeds held: each costs up to 3,072 MACs.
 pub const HINT_TRIES_PER_MINUTE: u32 = 120;
 
-/// Ephemeral keys remembered, so that a replayed first message costs no handshake.
-pub const SEEN_EPHEMERALS: usize = 16_384;
-
-/// Feeds whose hints are compared with a first message. spec: PEER-12
-pub const HINTED_FEEDS: usize = 1_024;
-
 /// Dials under way at once.
 pub const DIALS: usize = 32;
-
-/// Dials under way to one address.
-pub const DIALS_PER_ADDRESS: usize = 1;
 
 /// How long a dial may take until TCP is connected.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(8);
@@ -91,9 +82,6 @@ pub const NUMWANT: u32 = 50;
 
 /// Announces under way at once.
 pub const ANNOUNCES: usize = 16;
-
-/// How long one announce may take.
-pub const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// First wait after a tracker failed.
 pub const ANNOUNCE_RETRY_FIRST: Duration = Duration::from_secs(10);

@@ -56,8 +56,6 @@ pub(super) struct Share {
     pub channel: ChannelId,
     /// Whether its first state has come.
     pub stated: bool,
-    /// Whether the newest entries follow its first state unasked.
-    pub cold: bool,
     /// Since when its newest entries are expected unasked.
     pub expecting_since: Option<Moment>,
     /// Its logs.
@@ -72,6 +70,10 @@ pub(super) struct Share {
     pub told_stored: HashMap<LogId, Stored>,
     /// When it was last told what is held here.
     pub told_held: Option<Moment>,
+    /// Versions of manifest and roster that it has.
+    pub records: (u64, u64),
+    /// It was told that all entries are held here.
+    pub told_all: bool,
     /// Something is held that it was not told.
     pub untold: bool,
     /// When the channel was closed and opened again because a proof did not connect.
@@ -169,7 +171,6 @@ impl Share {
         Self {
             channel,
             stated: false,
-            cold: false,
             expecting_since: None,
             logs: interest.heads.iter().map(theirs).collect(),
             blobs: HashMap::new(),
@@ -177,6 +178,8 @@ impl Share {
             blobs_awaited: HashSet::new(),
             told_stored: HashMap::new(),
             told_held: None,
+            records: (interest.manifest, interest.roster),
+            told_all: false,
             untold: false,
             reopened: None,
         }

@@ -1,5 +1,7 @@
 //! What peers are to be told or have asked for, read from the store, and the commands that say it.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use peerfeed_protocol::feed::BlobRef;
 use peerfeed_protocol::ids::{BlobRoot, FeedId, LogId};
@@ -34,13 +36,7 @@ pub fn answer(txn: &ReadTxn, read: &Read) -> Said {
             .into_iter()
             .map(|command| (to.connection, command))
             .collect(),
-        Read::Push { to, feed, log } => {
-            let push = |(to, from): &(Recipient, u64)| {
-                let command = push(txn, *feed, *log, to.channel, *from).ok().flatten()?;
-                Some((to.connection, command))
-            };
-            to.iter().filter_map(push).collect()
-        }
+        Read::Push { to, feed, log } => pushes(txn, *feed, *log, to).unwrap_or_default(),
         Read::Entries { to, request, feed, wanted } => {
             let answers = entries(txn, *feed, wanted).unwrap_or_default();
             answered(
@@ -108,8 +104,7 @@ fn state(
     let logs = txn.logs(feed)?;
     let mut state = State::default();
     if let Some(records) = txn.records(feed)? {
-        // The same number may stand on another manifest: the receiver decides which of the two holds.
-        if records.manifest().number() >= known.manifest.max(1) {
+        if records.manifest().number() > known.manifest {
             state.manifest = Some(Bytes::copy_from_slice(records.manifest().bytes()));
         }
         if records.roster().number() > known.roster {
@@ -263,16 +258,9 @@ fn blob(txn: &ReadTxn, feed: FeedId, root: BlobRoot) -> Result<BlobHeld, Storage
     Ok(BlobHeld { root, bytes, groups: Some(bits.into()) })
 }
 
-/// A head to push, with its last entry if that is small.
-fn push(
-    txn: &ReadTxn,
-    feed: FeedId,
-    log: LogId,
-    channel: ChannelId,
-    from: u64,
-) -> Result<Option<Command>, StorageError> {
-    let Some(log) = txn.log_row(feed, log)? else { return Ok(None) };
-    let Some(news) = head_news(txn, &log, from) else { return Ok(None) };
+/// A head to push, with its last entry if that is small. Followers mostly know the same size: one proof serves them all.
+fn pushes(txn: &ReadTxn, feed: FeedId, log: LogId, to: &[(Recipient, u64)]) -> Result<Said, StorageError> {
+    let Some(log) = txn.log_row(feed, log)? else { return Ok(Vec::new()) };
     let place = log.size - 1;
     let entry = txn.entry(&log, place)?.and_then(|entry| {
         let body = entry.body.filter(|body| body.len() <= PUSH_BODY_BYTES)?;
@@ -280,5 +268,13 @@ fn push(
         let bytes = EntryBytes { header: entry.header, body: Some(body) };
         Some(PushedEntry { bytes, proof: proof.hashes().to_vec() })
     });
-    Ok(Some(Command::PushHead(channel, news, entry)))
+    let mut by_size: BTreeMap<u64, Option<HeadNews>> = BTreeMap::new();
+    let mut said = Vec::with_capacity(to.len());
+    for (to, from) in to {
+        let news = by_size.entry(*from).or_insert_with(|| head_news(txn, &log, *from));
+        if let Some(news) = news.clone() {
+            said.push((to.connection, Command::PushHead(to.channel, news, entry.clone())));
+        }
+    }
+    Ok(said)
 }

@@ -111,6 +111,7 @@ impl Engine {
         }
         if let Some(share) = self.peers.get_mut(&connection).and_then(|peer| peer.shares.get_mut(&id)) {
             share.expecting_since = Some(now);
+            self.untold = true;
         }
     }
 

@@ -27,9 +27,9 @@ impl Engine {
     ) {
         match event {
             Event::OpenRequested { channel, swarm, interest } => {
-                self.handle_open(now, connection, channel, swarm, &interest);
+                self.handle_open(connection, channel, swarm, &interest);
             }
-            Event::Opened { channel, feed, interest } => self.handle_opened(now, connection, channel, feed, &interest),
+            Event::Opened { channel, feed, interest } => self.handle_opened(connection, channel, feed, &interest),
             Event::Refused { feed, .. } => self.handle_refused(now, connection, feed),
             Event::ChannelClosed { channel, .. } => {
                 if let Some(feed) = self.peers.get(&connection).and_then(|peer| peer.channels.get(&channel)).copied() {
@@ -38,12 +38,12 @@ impl Engine {
             }
             Event::State { channel, state } => self.handle_state(now, connection, channel, &state),
             Event::HeadPushed { channel, head } => self.handle_push(now, connection, channel, head),
-            Event::Stored { channel, stored } => self.handle_stored(now, connection, channel, stored),
+            Event::Stored { channel, stored } => self.handle_stored(connection, channel, stored),
             Event::Entries { channel, entries, last, .. } => {
                 self.handle_entries(now, connection, channel, ticket, entries, last);
             }
             Event::Chunks { chunks, .. } => self.handle_chunks(now, connection, ticket, chunks),
-            Event::Rejected { code, .. } => self.handle_rejected(now, connection, ticket, code),
+            Event::Rejected { code, .. } => self.handle_rejected(connection, ticket, code),
             Event::TimedOut { .. } => self.handle_late(connection, ticket),
             Event::BlobsHeld { channel, blobs } => self.handle_blobs_held(connection, channel, blobs),
             Event::EntriesWanted { channel, request, wanted } => {
@@ -78,7 +78,7 @@ impl Engine {
             .map(|feed| feed.id)
             .collect();
         for feed in feeds {
-            self.open_feed(now, connection, feed);
+            self.open_feed(connection, feed);
         }
     }
 
@@ -96,7 +96,7 @@ impl Engine {
     }
 
     /// Asks a peer to open a feed, unless it is open or asked for already.
-    pub(super) fn open_feed(&mut self, _now: Moment, connection: ConnectionId, id: FeedId) {
+    pub(super) fn open_feed(&mut self, connection: ConnectionId, id: FeedId) {
         let Some(feed) = self.feeds.get_mut(&id) else { return };
         let Some(peer) = self.peers.get_mut(&connection) else { return };
         if peer.closing
@@ -117,14 +117,7 @@ impl Engine {
         self.tell(connection, Command::Open(id, interest));
     }
 
-    fn handle_open(
-        &mut self,
-        now: Moment,
-        connection: ConnectionId,
-        channel: ChannelId,
-        swarm: SwarmId,
-        interest: &Interest,
-    ) {
+    fn handle_open(&mut self, connection: ConnectionId, channel: ChannelId, swarm: SwarmId, interest: &Interest) {
         let Some(peer) = self.peers.get_mut(&connection) else { return };
         let Some(id) = self.swarms.get(&swarm).copied().filter(|_| !self.ending) else {
             self.tell(connection, Command::Refuse(channel, RejectCode::UnknownFeed));
@@ -139,42 +132,26 @@ impl Engine {
         // Opened again: the close of the channel before travels behind bulk and comes later.
         self.drop_share(connection, id);
         let own = self.feeds[&id].interest();
-        let cold = own.newest.is_some();
         self.tell(connection, Command::Accept(channel, id, own));
-        self.begin_share(now, connection, channel, id, interest, cold);
+        self.begin_share(connection, channel, id, interest);
     }
 
-    fn handle_opened(
-        &mut self,
-        now: Moment,
-        connection: ConnectionId,
-        channel: ChannelId,
-        id: FeedId,
-        interest: &Interest,
-    ) {
+    fn handle_opened(&mut self, connection: ConnectionId, channel: ChannelId, id: FeedId, interest: &Interest) {
         let Some(peer) = self.peers.get_mut(&connection) else { return };
         peer.opening.remove(&id);
         if !self.feeds.contains_key(&id) || peer.shares.contains_key(&id) {
             self.tell(connection, Command::CloseChannel(channel, RejectCode::Closed));
             return;
         }
-        let cold = self.feeds[&id].interest().newest.is_some();
-        self.begin_share(now, connection, channel, id, interest, cold);
+        self.begin_share(connection, channel, id, interest);
     }
 
-    fn begin_share(
-        &mut self,
-        _now: Moment,
-        connection: ConnectionId,
-        channel: ChannelId,
-        id: FeedId,
-        interest: &Interest,
-        cold: bool,
-    ) {
+    fn begin_share(&mut self, connection: ConnectionId, channel: ChannelId, id: FeedId, interest: &Interest) {
         let Some(peer) = self.peers.get_mut(&connection) else { return };
         let mut share = Share::new(channel, interest);
-        share.cold = cold;
         if let Some(feed) = self.feeds.get(&id) {
+            share.records = feed.versions();
+            share.told_all = feed.holds_all_entries();
             // It learns of them by the state that is sent now.
             for log in feed.logs.values().filter(|log| log.stored_size == log.size()) {
                 let theirs = share.logs.entry(log.id()).or_default();
@@ -189,7 +166,7 @@ impl Engine {
         let newest = known.newest.take();
         self.actions.push_back(Action::Read(Read::State { to, feed: id, known, newest }));
         self.tell_stored(connection, id);
-        self.tasks_due = true;
+        self.due.tasks = true;
     }
 
     fn handle_refused(&mut self, now: Moment, connection: ConnectionId, id: FeedId) {
@@ -204,8 +181,8 @@ impl Engine {
             spot.refused_until = Some(now.after(REFUSED_FOR));
             spot.error = Some("it does not hold this feed".to_owned());
         }
-        self.tasks_due = true;
-        self.dials_due = true;
+        self.due.tasks = true;
+        self.due.dials = true;
     }
 
     /// A feed is no longer open with a peer: what it was asked for is free again.
@@ -225,8 +202,8 @@ impl Engine {
             }
         }
         self.uploads.withdraw(connection, |read| read.channel() == Some(share.channel));
-        self.ready.extend(self.peers.keys().copied());
-        self.tasks_due = true;
+        self.wake_askers();
+        self.due.tasks = true;
     }
 
     /// Closes a channel and opens it again: the peer then proves its heads from what we have now.
@@ -239,7 +216,7 @@ impl Engine {
         let channel = share.channel;
         self.tell(connection, Command::CloseChannel(channel, RejectCode::Closed));
         self.drop_share(connection, id);
-        self.open_feed(now, connection, id);
+        self.open_feed(connection, id);
     }
 
     /// A peer proved that it is a seeder: where it was met is worth remembering.

@@ -79,7 +79,7 @@ impl Engine {
             for feed in self.feeds.values_mut() {
                 feed.spots.remove(&address);
             }
-            self.tasks_due = true;
+            self.due.tasks = true;
             self.close(connection, RejectCode::Closed);
             return;
         }
@@ -88,7 +88,7 @@ impl Engine {
         for (twin, dialled) in twins {
             // One that was dialled twice keeps its first connection; one that came twice has lost its first.
             let goes = if dialled { connection } else { twin };
-            self.replace(now, goes, if goes == twin { connection } else { twin });
+            self.replace(goes, if goes == twin { connection } else { twin });
         }
     }
 
@@ -125,10 +125,10 @@ impl Engine {
         match (other_peer.dialled_here(), other_peer.node) {
             // Dialled, but not there yet: this one is.
             (true, None) => {}
-            (true, Some(responder)) if own < responder => self.replace(now, connection, other),
+            (true, Some(responder)) if own < responder => self.replace(connection, other),
             (true, Some(_)) => {
                 place.connection = Some(connection);
-                self.replace(now, other, connection);
+                self.replace(other, connection);
             }
             // Two that came in from one listening address with different keys: two programs behind one router, or one
             // that lies about its port; either may stay.
@@ -138,7 +138,7 @@ impl Engine {
     }
 
     /// Closes one of two connections with the same peer; the other takes over its feeds.
-    fn replace(&mut self, now: Moment, goes: ConnectionId, stays: ConnectionId) {
+    fn replace(&mut self, goes: ConnectionId, stays: ConnectionId) {
         let Some(peer) = self.peers.get_mut(&goes) else { return };
         let feeds: Vec<FeedId> = peer.shares.keys().chain(&peer.opening).copied().collect();
         let dialled = peer.dialled.clone();
@@ -155,7 +155,7 @@ impl Engine {
             }
         }
         for feed in feeds {
-            self.open_feed(now, stays, feed);
+            self.open_feed(stays, feed);
         }
     }
 
@@ -195,9 +195,9 @@ impl Engine {
             self.leave_place(now, &address, steady, &reason);
         }
         // Everybody else may be asked for what this one was asked for.
-        self.ready.extend(self.peers.keys().copied());
-        self.dials_due = true;
-        self.tasks_due = true;
+        self.wake_askers();
+        self.due.dials = true;
+        self.due.tasks = true;
     }
 
     fn leave_place(&mut self, now: Moment, address: &str, steady: bool, reason: &str) {
@@ -271,7 +271,7 @@ impl Engine {
             }
             feed.note_spot(&peer.to_string(), AttemptKind::Peer, None);
         }
-        self.dials_due = true;
+        self.due.dials = true;
     }
 
     /// Dials what is due: seeders before others, each feed until it has enough peers.

@@ -41,15 +41,15 @@ impl Engine {
         self.note_seeders(id);
         self.refresh_trackers(now, id);
         for log in grown {
-            self.push_head(now, id, log);
+            self.push_head(id, log);
         }
         if new_manifest {
             self.tell_state_to_all(id);
         }
         self.open_with_places(now, id);
-        self.dials_due = true;
-        self.tasks_due = true;
-        self.ready.extend(self.peers.keys().copied());
+        self.due.dials = true;
+        self.due.tasks = true;
+        self.wake_askers();
         self.settle(now);
     }
 
@@ -64,7 +64,6 @@ impl Engine {
                     swarm: feed.swarm,
                     tracker: announce.tracker,
                     event: announce.event,
-                    complete: true,
                     farewell: true,
                 }));
             }
@@ -75,7 +74,7 @@ impl Engine {
             self.tell(peer, Command::CloseChannel(channel, RejectCode::Closed));
             self.drop_share(peer, id);
         }
-        self.tasks_due = true;
+        self.due.tasks = true;
         self.settle(now);
     }
 
@@ -98,6 +97,6 @@ impl Engine {
                 feed.note_spot(&address, AttemptKind::Seeder, witness);
             }
         }
-        self.dials_due = true;
+        self.due.dials = true;
     }
 }

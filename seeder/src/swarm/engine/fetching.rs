@@ -156,13 +156,7 @@ impl Engine {
     }
 
     /// A peer does not answer a request.
-    pub(super) fn handle_rejected(
-        &mut self,
-        _now: Moment,
-        connection: ConnectionId,
-        ticket: Option<Ticket>,
-        code: RejectCode,
-    ) {
+    pub(super) fn handle_rejected(&mut self, connection: ConnectionId, ticket: Option<Ticket>, code: RejectCode) {
         let Some(request) = ticket.and_then(|ticket| self.end_request(connection, ticket)) else { return };
         if let Some(share) = self.peers.get_mut(&connection).and_then(|peer| peer.shares.get_mut(&request.feed)) {
             match request.what {
@@ -176,8 +170,8 @@ impl Engine {
                 }
             }
         }
-        self.ready.extend(self.peers.keys().copied());
-        self.tasks_due = true;
+        self.wake_askers();
+        self.due.tasks = true;
     }
 
     /// A request got no answer for a long time: others may have it; nobody is banned for being slow.
@@ -190,8 +184,8 @@ impl Engine {
         self.outstanding_bytes -= request.bytes;
         let request = request.clone();
         self.release(connection, ticket, &request);
-        self.ready.extend(self.peers.keys().copied());
+        self.wake_askers();
         self.ready.remove(&connection);
-        self.tasks_due = true;
+        self.due.tasks = true;
     }
 }

@@ -10,6 +10,7 @@ use peerfeed_protocol::peer::{ChannelId, Moment, PushedHead};
 use super::{Command, Engine};
 use crate::swarm::ConnectionId;
 use crate::swarm::blob::Holding;
+use crate::swarm::feed::Feed;
 use crate::swarm::job::Write;
 use crate::swarm::limits::LOGS_PER_FEED;
 use crate::swarm::log::Log;
@@ -32,7 +33,6 @@ impl Engine {
     pub(super) fn handle_state(&mut self, now: Moment, connection: ConnectionId, channel: ChannelId, state: &State) {
         let Some((id, share)) = self.peers.get_mut(&connection).and_then(|peer| peer.share_of(channel)) else { return };
         let first = !std::mem::replace(&mut share.stated, true);
-        let cold = first && std::mem::take(&mut share.cold) && state.newest_follow;
         if !self.take_records(now, id, state) {
             self.ban(now, connection);
             return;
@@ -48,9 +48,14 @@ impl Engine {
                 _ => {}
             }
         }
+        let versions = self.feeds.get(&id).map(Feed::versions);
         if let Some(peer) = self.peers.get_mut(&connection) {
             if let Some((_, share)) = peer.share_of(channel) {
                 share.hear_held(state);
+                // What it has just sent it need not be sent.
+                if let Some(versions) = versions.filter(|_| state.manifest.is_some()) {
+                    share.records = versions;
+                }
             }
             if first && let Some(spot) = peer.reachable_at().and_then(|at| self.feeds.get_mut(&id)?.spots.get_mut(&at))
             {
@@ -58,14 +63,14 @@ impl Engine {
                 spot.error = None;
             }
         }
-        if cold {
+        if first && state.newest_follow {
             self.expect_newest(now, connection, id);
         }
         if unconnected {
             self.reopen(now, connection, id);
         }
         self.ready.insert(connection);
-        self.tasks_due = true;
+        self.due.tasks = true;
     }
 
     /// Takes over a newer manifest with its roster; false for a lie. spec: FEED-11, FEED-12
@@ -110,7 +115,7 @@ impl Engine {
             HeadDecision::Accept(head) => {
                 feed.logs.entry(log).or_insert_with(|| Log::new(head.clone())).advance(head.clone());
                 self.write(Write::Head(head));
-                self.ready.extend(self.peers.keys().copied());
+                self.wake_askers();
                 Verdict::Followed
             }
             HeadDecision::Known | HeadDecision::Older => Verdict::Followed,
@@ -162,13 +167,13 @@ impl Engine {
                     self.take_entries(now, connection, id, entry);
                 }
                 self.ready.insert(connection);
-                self.tasks_due = true;
+                self.due.tasks = true;
             }
         }
     }
 
     /// A peer has synced entries to its disk.
-    pub(super) fn handle_stored(&mut self, _now: Moment, connection: ConnectionId, channel: ChannelId, stored: Stored) {
+    pub(super) fn handle_stored(&mut self, connection: ConnectionId, channel: ChannelId, stored: Stored) {
         let Some(peer) = self.peers.get_mut(&connection) else { return };
         let witness = peer.hello.as_ref().and_then(|hello| hello.witness);
         let address = peer.reachable_at().or_else(|| peer.address.map(|address| address.to_string()));
@@ -187,7 +192,7 @@ impl Engine {
         let words = feed.stored.entry(witness).or_default();
         if words.insert(stored.log, stored) != Some(stored) {
             self.write(Write::StoredBy { feed: id, witness, stored });
-            self.tasks_due = true;
+            self.due.tasks = true;
         }
     }
 
@@ -203,7 +208,7 @@ impl Engine {
             }
         }
         self.ready.insert(connection);
-        self.tasks_due = true;
+        self.due.tasks = true;
     }
 
     /// Says to a peer how far each log is synced here, if it changed; only a seeder does: one by its role, or one that the manifest lists.

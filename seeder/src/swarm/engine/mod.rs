@@ -76,12 +76,20 @@ pub struct Engine {
     last_job: u64,
     /// Peers to whom something may now be asked.
     ready: BTreeSet<ConnectionId>,
-    /// Something changed that tasks wait for.
-    tasks_due: bool,
-    /// Addresses or connections changed.
-    dials_due: bool,
+    /// A peer has not been told of something that is held, or newest entries are expected.
+    untold: bool,
+    due: Due,
     next_tick: Option<Moment>,
     ending: bool,
+}
+
+/// What has to be looked at again before the engine is done with what it was told.
+#[derive(Debug, Default)]
+struct Due {
+    /// Something changed that tasks wait for.
+    tasks: bool,
+    /// Addresses or connections changed.
+    dials: bool,
 }
 
 /// While something is under way, late requests, progress and questions are looked after this often.
@@ -111,8 +119,8 @@ impl Engine {
             last_ticket: 0,
             last_job: 0,
             ready: BTreeSet::new(),
-            tasks_due: false,
-            dials_due: false,
+            untold: false,
+            due: Due::default(),
             next_tick: None,
             ending: false,
         }
@@ -134,15 +142,15 @@ impl Engine {
         if self.next_tick.is_some_and(|due| due <= now) {
             self.next_tick = None;
         }
-        self.dials_due = true;
-        self.tasks_due = true;
-        self.ready.extend(self.peers.keys().copied());
+        self.due.dials = true;
+        self.due.tasks = true;
+        self.wake_askers();
         self.tell_held(now);
         self.settle(now);
     }
 
     /// Says goodbye to trackers and peers; nothing is begun any more. Writes that are under way still end.
-    pub fn shutdown(&mut self, now: Moment) {
+    pub fn shutdown(&mut self) {
         self.ending = true;
         let announcers = std::mem::take(&mut self.announcers);
         for (feed, mut announcer) in announcers {
@@ -150,7 +158,7 @@ impl Engine {
                 self.farewell(feed, announce);
             }
         }
-        self.end_all_tasks(now);
+        self.end_all_tasks();
         let peers: Vec<_> = self.peers.keys().copied().collect();
         for peer in peers {
             self.close(peer, peerfeed_protocol::peer::message::RejectCode::Closed);
@@ -165,23 +173,34 @@ impl Engine {
     /// Everything that follows from what was just told.
     fn settle(&mut self, now: Moment) {
         if !self.ending {
-            if std::mem::take(&mut self.dials_due) {
+            if std::mem::take(&mut self.due.dials) {
                 self.plan_dials(now);
             }
             self.poll_announcers(now);
             self.ask_ready(now);
-            if std::mem::take(&mut self.tasks_due) {
+            if std::mem::take(&mut self.due.tasks) {
                 self.check_tasks(now);
             }
         }
-        self.serve(now);
+        self.serve();
         if !self.tasks.is_empty() || self.outstanding_bytes > 0 {
             self.wake_by(now.after(TICK));
-        } else if self.peers.values().any(|peer| peer.shares.values().any(|share| share.untold)) {
+        } else if self.untold {
             self.wake_by(now.after(TELL_EVERY));
         } else if self.feeds.values().any(|feed| !feed.queue.is_empty()) && !self.peers.is_empty() {
             self.wake_by(now.after(ASK_BLOBS_EVERY));
         }
+    }
+
+    /// Something may be free to be asked for: lets every peer of an incomplete feed be asked.
+    fn wake_askers(&mut self) {
+        let incomplete: Vec<FeedId> =
+            self.feeds.values().filter(|feed| !feed.is_complete()).map(|feed| feed.id).collect();
+        if incomplete.is_empty() {
+            return;
+        }
+        let has = |peer: &&Peer| incomplete.iter().any(|feed| peer.shares.contains_key(feed));
+        self.ready.extend(self.peers.values().filter(has).map(|peer| peer.id));
     }
 
     fn wake_by(&mut self, moment: Moment) {

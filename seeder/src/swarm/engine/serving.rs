@@ -92,7 +92,7 @@ impl Engine {
     }
 
     /// Has the next answers read.
-    pub(super) fn serve(&mut self, _now: Moment) {
+    pub(super) fn serve(&mut self) {
         while let Some((_, read)) = self.uploads.next(Read::answer_bytes) {
             self.actions.push_back(Action::Read(read));
         }

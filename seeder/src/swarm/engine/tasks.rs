@@ -108,9 +108,9 @@ impl Engine {
             }
             self.open_with_places(now, *id);
         }
-        self.dials_due = true;
-        self.tasks_due = true;
-        self.ready.extend(self.peers.keys().copied());
+        self.due.dials = true;
+        self.due.tasks = true;
+        self.wake_askers();
         self.settle(now);
     }
 
@@ -139,7 +139,7 @@ impl Engine {
         Some(ended)
     }
 
-    pub(super) fn end_all_tasks(&mut self, _now: Moment) {
+    pub(super) fn end_all_tasks(&mut self) {
         let tasks: Vec<TaskId> = self.tasks.keys().copied().collect();
         for task in tasks {
             // Waits and probes learn it by their channel's end.

@@ -79,8 +79,8 @@ impl Engine {
         {
             self.farewell(id, leave);
         }
-        self.tasks_due = true;
-        self.dials_due = true;
+        self.due.tasks = true;
+        self.due.dials = true;
         self.settle(now);
     }
 
@@ -96,7 +96,6 @@ impl Engine {
             swarm: feed.swarm,
             tracker: announce.tracker,
             event: if farewell { Event::Stopped } else { announce.event },
-            complete: feed.is_complete() && !feed.logs.is_empty(),
             farewell,
         }));
     }

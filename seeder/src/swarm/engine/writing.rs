@@ -11,6 +11,7 @@ use peerfeed_protocol::peer::message::Interest;
 use super::{Action, Engine};
 use crate::swarm::ConnectionId;
 use crate::swarm::action::JobId;
+use crate::swarm::feed::Feed;
 use crate::swarm::job::{Outcome, Read, Recipient, Write};
 use crate::swarm::limits::TELL_EVERY;
 
@@ -69,15 +70,15 @@ impl Engine {
         let Some(pending) = self.jobs.remove(&job) else { return };
         self.unwritten_bytes -= pending.bytes;
         match outcome {
-            Outcome::Done { complete } => self.written(now, pending, &complete),
+            Outcome::Done { complete } => self.written(pending, &complete),
             Outcome::Failed(reason) => self.not_written(pending, reason),
         }
-        self.ready.extend(self.peers.keys().copied());
-        self.tasks_due = true;
+        self.wake_askers();
+        self.due.tasks = true;
         self.settle(now);
     }
 
-    fn written(&mut self, now: Moment, pending: Pending, complete: &[(LogId, u64)]) {
+    fn written(&mut self, pending: Pending, complete: &[(LogId, u64)]) {
         let id = pending.feed;
         let Some(feed) = self.feeds.get_mut(&id) else { return };
         for (log, complete) in complete {
@@ -91,7 +92,7 @@ impl Engine {
                 if let Some(known) = feed.logs.get_mut(&log) {
                     known.stored_size = known.stored_size.max(size);
                 }
-                self.push_head(now, id, log);
+                self.push_head(id, log);
             }
             What::Entries(log, range, blobs) => {
                 if let Some(known) = feed.logs.get_mut(&log) {
@@ -101,7 +102,7 @@ impl Engine {
                     feed.refer(blob);
                 }
                 self.actions.push_back(Action::Arrived { feed: id, log, from: range.start, to: range.end });
-                self.push_head(now, id, log);
+                self.push_head(id, log);
                 self.held_grew(id);
             }
             What::Groups(reference, groups) => {
@@ -142,7 +143,7 @@ impl Engine {
     }
 
     /// Pushes a log's head to everybody who knows an older one, once all entries that they lack are on the disk here.
-    pub(super) fn push_head(&mut self, _now: Moment, id: FeedId, name: LogId) {
+    pub(super) fn push_head(&mut self, id: FeedId, name: LogId) {
         let Some(log) = self.feeds.get(&id).and_then(|feed| feed.logs.get(&name)) else { return };
         if log.stored_size < log.size() {
             return;
@@ -165,18 +166,24 @@ impl Engine {
 
     /// More of a feed is on the disk: seeders say so at once, and peers learn soon what they may ask for.
     fn held_grew(&mut self, id: FeedId) {
+        let all = self.feeds.get(&id).is_some_and(Feed::holds_all_entries);
         let connections: Vec<ConnectionId> =
             self.peers.values().filter(|peer| peer.shares.contains_key(&id)).map(|peer| peer.id).collect();
         for connection in connections {
             self.tell_stored(connection, id);
             if let Some(share) = self.peers.get_mut(&connection).and_then(|peer| peer.shares.get_mut(&id)) {
-                share.untold = true;
+                // A pushed head says by itself that all before it is held.
+                share.untold |= !(all && share.told_all);
+                self.untold |= share.untold;
             }
         }
     }
 
     /// Tells peers what is held, where it changed and they were not told lately; forgets what was expected in vain.
     pub(super) fn tell_held(&mut self, now: Moment) {
+        if !std::mem::take(&mut self.untold) {
+            return;
+        }
         let mut due = Vec::new();
         for peer in self.peers.values_mut() {
             for (id, share) in &mut peer.shares {
@@ -192,6 +199,7 @@ impl Engine {
                     share.told_held = Some(now);
                     due.push((peer.id, *id));
                 }
+                self.untold |= share.untold || share.expecting_since.is_some();
             }
         }
         for (connection, id) in due {
@@ -216,7 +224,9 @@ impl Engine {
             let theirs = share.logs.entry(log.id()).or_default();
             theirs.size = theirs.size.max(log.size());
         }
-        let known = Interest { heads, ..Interest::default() };
+        let (manifest, roster) = std::mem::replace(&mut share.records, feed.versions());
+        share.told_all = feed.holds_all_entries();
+        let known = Interest { manifest, roster, heads, ..Interest::default() };
         let to = Recipient { connection, channel: share.channel };
         self.actions.push_back(Action::Read(Read::State { to, feed: id, known, newest: None }));
     }
