@@ -77,7 +77,10 @@ fn tell(context: &Context, daemon: &Daemon) {
         addresses => terminal.line(format_args!("listening on {}", addresses.join(", "))),
     }
     if let Some(code) = code {
-        terminal.line(format_args!("seeder code {}", terminal.paint(Paint::Name, code)));
+        terminal.line(format_args!("seeder code {}", terminal.paint(Paint::Name, &code)));
+        if code.starts_with("HOST:") {
+            terminal.line("  HOST: put this machine's name or address there, as others reach it");
+        }
     }
     terminal.line("running; Ctrl-C stops");
 }

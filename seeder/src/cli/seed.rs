@@ -29,6 +29,7 @@ pub(super) struct Seed {
 impl Seed {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let link = given_or_stdin(self.link, "link", MAX_LINK_BYTES)?;
+        let mut has_code = false;
         let show = |terminal: &crate::ui::Terminal, reply| match reply {
             Reply::Feed(feed) => {
                 let quota = feed.quota_bytes.map(|quota| format!(", at most {}", size(quota))).unwrap_or_default();
@@ -36,14 +37,17 @@ impl Seed {
             }
             Reply::Seeder(seeder) => {
                 let Some(code) = seeder.code else { return };
+                has_code = true;
                 terminal.line(format_args!("seeder code {}", terminal.paint(Paint::Name, code)));
                 terminal.line("The feed's owner lists this seeder with `peerfeed seeders add CODE`.");
             }
             _ => {}
         };
         context.call(Request::Seed { link, quota_bytes: self.quota }, show).await?;
-        if !context.terminal().json() {
-            context.terminal().line("`peerfeed run` fetches and serves it.");
+        if !has_code && !context.terminal().json() {
+            context
+                .terminal()
+                .line("Next: `peerfeed run` fetches and serves it. It prints the code by which the owner lists it.");
         }
         Ok(())
     }

@@ -37,7 +37,7 @@ impl Service {
                 }
                 Progress::Failed(failure) => {
                     self.index().await?;
-                    return Err(failure.into());
+                    return Err(Names::load(self)?.in_words(failure.into()));
                 }
                 working @ Progress::Working { .. } => {
                     last = shown(&what, &working);

@@ -9,6 +9,7 @@ use peerfeed_protocol::ids::{EntryPlace, FeedId};
 use sha2::{Digest, Sha256};
 
 use super::Service;
+use super::names::Names;
 use super::publishing::blocking;
 use crate::api::{self, Failure, Progress as Shown, Replies, Reply, Stage};
 use crate::node::Progress;
@@ -92,7 +93,7 @@ impl Service {
                     super::fetching::completed(last, replies).await;
                     return Ok(());
                 }
-                Progress::Failed(failure) => return Err(failure.into()),
+                Progress::Failed(failure) => return Err(Names::load(self)?.in_words(failure.into())),
                 working @ Progress::Working { .. } => {
                     last = super::fetching::shown(&attachment.name, &working);
                     last.retain(|shown| shown.stage != Stage::Entries);

@@ -48,6 +48,17 @@ impl Names {
         self.name(feed).map_or_else(|| short(feed), str::to_owned)
     }
 
+    /// A failure that calls feeds by the names that a person knows.
+    pub(super) fn in_words(&self, mut failure: Failure) -> Failure {
+        for (feed, ..) in &self.feeds {
+            if let Some(name) = self.name(*feed) {
+                let name = Safe::line(name).to_string();
+                failure.message = failure.message.replace(&format!("feed {feed}"), &name);
+            }
+        }
+        failure
+    }
+
     /// The feed that a person means: a feed id, or a name in any case.
     pub(super) fn find(&self, text: &str) -> Result<FeedId, Failure> {
         let text = text.trim();

@@ -228,3 +228,80 @@ fn commands_work_beside_one_that_reads_along_without_a_daemon() {
     assert_eq!(following.wait().unwrap().code(), Some(0));
     assert!(!ann.data().join("peerfeed.sock").exists());
 }
+
+#[test]
+fn commands_at_the_same_time_take_turns_and_none_is_lost() {
+    let ann = Folder::of("Ann");
+    let texts: Vec<_> = (0..6).map(|number| format!("post {number}")).collect();
+    let mut children: Vec<_> = texts
+        .iter()
+        .map(|text| ann.command(&["post", text]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+        .collect();
+    for child in &mut children {
+        assert!(child.wait().unwrap().success());
+    }
+    let mut read: Vec<_> = ann.json(&["read"]).iter().map(|entry| entry["text"].as_str().unwrap().to_owned()).collect();
+    read.sort();
+    assert_eq!(read, texts);
+}
+
+#[cfg(feature = "demo")]
+#[test]
+fn an_unlisted_seeder_that_a_tracker_names_shows_what_it_holds() {
+    let tracker = Tracker::start();
+    let (ann, seeder, bob) = (Folder::empty(), Folder::empty(), Folder::empty());
+    ann.does(&["--tracker", &tracker.url, "init", "--name", "Ann"]);
+    ann.does(&["post", "hello", "--attach", &ann.file("f", b"file")]);
+    let link = ann.link(&["--with-key"]);
+    seeder.does(&["seed", &link]);
+    let seeding = Daemon::start(&seeder, &["--listen", "127.0.0.1:0"]);
+    let author = Daemon::start(&ann, &["--listen", "none"]);
+    let known = until("the seeder holds all", || {
+        let status = ann.one(&["status"]);
+        let known = status["feeds"][0]["seeders"][0].clone();
+        (known["holds_all"] == true).then_some(known)
+    });
+    assert_eq!(known["listed"], false);
+    assert_eq!(known["address"], seeding.address());
+    assert!(ann.does(&["status"]).contains("unlisted seeder"));
+    author.stop();
+    // A reader finds it by the tracker alone.
+    bob.does(&["add", &link]);
+    assert_eq!(bob.one(&["fetch", "--files"])["complete"], true);
+    assert_eq!(bob.one(&["read"])["attachments"][0]["held"], true);
+    // The seeder reads nothing of it.
+    seeding.stop();
+    seeder.tries(&["read"]).ends(1, &["nothing to read"]);
+    let store = std::fs::read(seeder.data().join("store.redb")).unwrap();
+    assert!(!store.windows(5).any(|window| window == b"hello"));
+}
+
+/// The tracker that the demo uses, in a process of its own.
+#[cfg(feature = "demo")]
+struct Tracker {
+    child: Child,
+    url: String,
+}
+
+#[cfg(feature = "demo")]
+impl Tracker {
+    fn start() -> Self {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_peerfeed"));
+        command.args(["demo-tracker", "--", "--http", "127.0.0.1:0", "--udp", "127.0.0.1:0"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let url = lines.find_map(|line| {
+            let line = line.unwrap();
+            line.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned)
+        });
+        Self { child, url: url.expect("the tracker says where it listens") }
+    }
+}
+
+#[cfg(feature = "demo")]
+impl Drop for Tracker {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
