@@ -9,6 +9,7 @@
 //! - [`tls`]: certificates and handshakes.
 //! - [`host`]: what the machine gives and lacks; [`privileges`]: giving up root.
 //! - [`metrics`]: what has happened, counted by cause.
+//! - [`status`]: what an operator sees of it.
 //! - [`cli`]: the command line, [`cli::main_with_args`] its entry.
 
 #[cfg(not(target_pointer_width = "64"))]
@@ -24,6 +25,7 @@ pub mod metrics;
 pub mod privileges;
 pub mod proxy;
 pub mod server;
+pub mod status;
 pub mod swarm;
 pub mod tls;
 pub mod tracker;
