@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use peerfeed::store::Reading;
-use peerfeed::swarm::Progress;
+use peerfeed::store::{FeedRow, Reading, Roles};
+use peerfeed::swarm::{Progress, SyncFailure};
 
-use crate::world::{World, hint};
+use crate::world::{Lie, World, hint};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -51,9 +51,9 @@ fn seeders_fetch_from_each_other() {
     assert!(world.holds_all_of(two, ana, feed));
 }
 
-#[test]
-fn a_liar_is_banned_at_once_and_the_honest_complete_the_fetch() {
-    let mut world = World::new(5 * MS, 3);
+/// A fetch from a liar and an honest seeder.
+fn fetch_beside_a_liar(lie: Lie, seed: u64) {
+    let mut world = World::new(5 * MS, seed);
     let [ana, liar, honest, bob] = std::array::from_fn(|_| world.machine());
     let author = world.author(ana);
     let feed = author.feed();
@@ -65,21 +65,80 @@ fn a_liar_is_banned_at_once_and_the_honest_complete_the_fetch() {
         world.holds_all_of(liar, ana, feed) && world.holds_all_of(honest, ana, feed)
     });
     world.kill(ana);
-    world.machines[liar].lies = true;
+    world.machines[liar].lies = Some(lie);
     world.machines[honest].upload = Some(1_000_000);
     world.follow(bob, feed, &[liar, honest]);
     let task = world.sync(bob, feed, 30 * SECOND);
     world.until("Bob's sync ends", 60 * SECOND, |world| world.ended(bob, task).is_some());
     assert!(matches!(world.ended(bob, task), Some(Progress::Done(_))), "{:?}", world.ended(bob, task));
     assert!(world.holds_all_of(bob, honest, feed));
-    let status = world.machines[bob].engine.status(world.now);
-    assert!(status.violations >= 1);
     let liar_address = hint(liar).address;
-    assert!(status.peers.iter().all(|peer| peer.address.to_string() != liar_address), "{:?}", status.peers);
-    // It is not dialled again while the ban lasts.
-    world.pass(120 * SECOND);
-    let status = world.machines[bob].engine.status(world.now);
-    assert!(status.peers.iter().all(|peer| peer.address.to_string() != liar_address), "{:?}", status.peers);
+    // It is dropped, and not dialled again while the ban lasts.
+    for _ in 0..2 {
+        let status = world.machines[bob].engine.status(world.now);
+        assert!(status.violations >= 1);
+        assert!(status.peers.iter().all(|peer| peer.address.to_string() != liar_address), "{:?}", status.peers);
+        world.pass(120 * SECOND);
+    }
+}
+
+#[test]
+fn who_sends_a_wrong_chunk_is_banned_at_once_and_the_honest_complete_the_fetch() {
+    fetch_beside_a_liar(Lie::Chunks, 3);
+}
+
+#[test]
+fn who_sends_a_wrong_body_is_banned_at_once_and_the_honest_complete_the_fetch() {
+    fetch_beside_a_liar(Lie::Entries, 30);
+}
+
+#[test]
+fn who_sends_a_forged_head_is_banned_at_once_and_the_honest_complete_the_fetch() {
+    fetch_beside_a_liar(Lie::Heads, 31);
+}
+
+#[test]
+fn several_feeds_of_one_seeder_share_one_connection() {
+    let mut world = World::new(20 * MS, 32);
+    let [ana, ben, seeder, bob] = std::array::from_fn(|_| world.machine());
+    let authors = [(ana, world.author(ana)), (ben, world.author(ben))];
+    for (machine, author) in &authors {
+        world.post(*machine, author, "hello", 0);
+        world.seed(seeder, author.feed(), &[*machine]);
+    }
+    world.until("the seeder holds both", 20 * SECOND, |world| {
+        authors.iter().all(|(machine, author)| world.holds_all_of(seeder, *machine, author.feed()))
+    });
+    for (_, author) in &authors {
+        world.follow(bob, author.feed(), &[seeder]);
+    }
+    world.until("Bob holds both", 20 * SECOND, |world| {
+        authors.iter().all(|(machine, author)| world.holds_all_of(bob, *machine, author.feed()))
+    });
+    assert_eq!(world.peers(bob), 1);
+}
+
+#[test]
+fn a_quota_that_is_used_up_ends_the_fetch_with_a_reason_and_keeps_what_came() {
+    let mut world = World::new(5 * MS, 33);
+    let [ana, bob] = std::array::from_fn(|_| world.machine());
+    let author = world.author(ana);
+    let feed = author.feed();
+    world.post(ana, &author, "film", 6_000_000);
+    let row = FeedRow {
+        roles: Roles { follow: true, ..Roles::default() },
+        seeders: vec![hint(ana)],
+        quota_bytes: Some(2_500_000),
+        ..FeedRow::default()
+    };
+    world.hold_as(bob, feed, row);
+    let task = world.sync(bob, feed, 30 * SECOND);
+    world.until("Bob's sync ends", 60 * SECOND, |world| world.ended(bob, task).is_some());
+    let Some(Progress::Failed(SyncFailure::Store(reason))) = world.ended(bob, task) else {
+        panic!("{:?}", world.ended(bob, task));
+    };
+    assert!(reason.contains("quota"), "{reason}");
+    assert_eq!(world.entries(bob, feed), world.entries(ana, feed));
 }
 
 #[test]
@@ -190,7 +249,7 @@ fn two_that_dial_each_other_keep_one_connection_and_nobody_dials_itself() {
     let author = world.author(ana);
     let feed = author.feed();
     world.post(ana, &author, "one", 0);
-    world.hold(ana, feed, peerfeed::store::Roles { own: true, ..Default::default() }, vec![hint(ana), hint(bob)]);
+    world.hold(ana, feed, Roles { own: true, ..Roles::default() }, vec![hint(ana), hint(bob)]);
     world.follow(bob, feed, &[ana, bob]);
     world.until("Bob has it", 10 * SECOND, |world| world.holds_all_of(bob, ana, feed));
     world.pass(30 * SECOND);
@@ -238,4 +297,29 @@ fn what_was_fetched_in_part_is_not_fetched_again() {
     world.until("Bob has all of it", 900 * SECOND, |world| world.holds_all_of(bob, ana, feed));
     let received: u64 = world.machines[bob].engine.status(world.now).peers.iter().map(|peer| peer.received_bytes).sum();
     assert!(received < 10_100_000 - before + 1_100_000, "{received} after {before}");
+}
+
+#[test]
+fn a_cold_fetch_brings_the_first_post_in_three_round_trips_and_fifty_in_four() {
+    let delay = 50 * MS;
+    let mut world = World::new(delay, 34);
+    let [ana, seeder, bob] = std::array::from_fn(|_| world.machine());
+    let author = world.author(ana);
+    let feed = author.feed();
+    for number in 0..200 {
+        world.post(ana, &author, &format!("post {number}"), 0);
+    }
+    world.seed(seeder, feed, &[ana]);
+    world.until("the seeder holds all", 60 * SECOND, |world| world.holds_all_of(seeder, ana, feed));
+    world.kill(ana);
+    let began = world.now;
+    world.follow(bob, feed, &[seeder]);
+    world.until("Bob holds all", 20 * SECOND, |world| world.holds_all_of(bob, ana, feed));
+    let newest = world.entries(seeder, feed) - 1;
+    let seen = |index: u64| {
+        let arrived = world.machines[bob].arrived.iter().find(|(at, _)| *at == index);
+        arrived.expect("it arrived").1.since(began).as_secs_f64() / (2 * delay).as_secs_f64()
+    };
+    assert!(seen(newest) <= 3.0, "the first post after {} round trips", seen(newest));
+    assert!(seen(newest - 49) <= 4.0, "50 posts after {} round trips", seen(newest - 49));
 }

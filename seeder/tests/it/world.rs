@@ -32,14 +32,22 @@ pub(super) struct World {
     seed: u64,
 }
 
+/// In what a machine changes a bit before it sends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lie {
+    Chunks,
+    Entries,
+    Heads,
+}
+
 /// One machine: an engine over a store.
 pub(super) struct Machine {
     pub engine: Engine,
     pub store: Store,
     _folder: tempfile::TempDir,
     pub reports: BTreeMap<TaskId, Report>,
-    /// It changes a bit in every chunk that it sends.
-    pub lies: bool,
+    /// What it sends wrongly.
+    pub lies: Option<Lie>,
     /// Nothing reaches it and nothing leaves it.
     pub dead: bool,
     /// Bytes per second that each of its connections may send.
@@ -84,6 +92,12 @@ pub(super) fn hint(machine: usize) -> SeederHint {
     SeederHint { address: address(machine).to_string(), witness: None }
 }
 
+fn change_a_bit(bytes: &mut Bytes) {
+    let mut wrong = bytes.to_vec();
+    wrong[0] ^= 1;
+    *bytes = wrong.into();
+}
+
 fn low_byte(number: usize) -> u8 {
     number.to_le_bytes()[0]
 }
@@ -111,7 +125,7 @@ impl World {
             store,
             _folder: folder,
             reports: BTreeMap::new(),
-            lies: false,
+            lies: None,
             dead: false,
             upload: None,
             arrived: Vec::new(),
@@ -142,7 +156,10 @@ impl World {
     }
 
     pub(super) fn hold(&mut self, machine: usize, feed: FeedId, roles: Roles, seeders: Vec<SeederHint>) {
-        let row = FeedRow { roles, seeders, ..FeedRow::default() };
+        self.hold_as(machine, feed, FeedRow { roles, seeders, ..FeedRow::default() });
+    }
+
+    pub(super) fn hold_as(&mut self, machine: usize, feed: FeedId, row: FeedRow) {
         self.machines[machine].store.write_blocking(move |txn| txn.put_feed(feed, &row)).unwrap();
         self.reload(machine, feed);
     }
@@ -317,12 +334,17 @@ impl World {
 
     fn command(&mut self, machine: usize, connection: ConnectionId, mut command: Command) {
         let Some((wire, side)) = self.machines[machine].wires.get(&connection).copied() else { return };
-        if self.machines[machine].lies
-            && let Command::AnswerChunks(_, _, _, chunks) = &mut command
-        {
-            let mut wrong = chunks[0].to_vec();
-            wrong[0] ^= 1;
-            chunks[0] = Bytes::from(wrong);
+        match (self.machines[machine].lies, &mut command) {
+            (Some(Lie::Chunks), Command::AnswerChunks(_, _, _, chunks)) => change_a_bit(&mut chunks[0]),
+            (Some(Lie::Heads), Command::State(_, state)) => {
+                state.heads.iter_mut().for_each(|news| change_a_bit(&mut news.record));
+            }
+            (Some(Lie::Entries), Command::AnswerEntries(_, _, answer) | Command::Newest(_, _, _, answer)) => {
+                if let Some(body) = &mut answer.entries[0].body {
+                    change_a_bit(body);
+                }
+            }
+            _ => {}
         }
         self.wires[wire].ends[side].link.apply(self.now, command);
     }
