@@ -28,7 +28,7 @@ impl Service {
         let goal = SyncGoal { newest: None, blobs: files, trackers };
         let mut work = self.node().sync(feeds, goal, Duration::from_millis(timeout_ms));
         replies.progress(Shown { what: what.clone(), ..Shown::default() });
-        let mut last = Vec::new();
+        let mut last = None;
         while let Some(progress) = work.recv().await {
             match progress {
                 Progress::Done(outcomes) => {
@@ -40,10 +40,8 @@ impl Service {
                     return Err(Names::load(self)?.in_words(failure.into()));
                 }
                 working @ Progress::Working { .. } => {
-                    last = shown(&what, &working);
-                    for shown in &last {
-                        replies.progress(shown.clone());
-                    }
+                    last = shown(&what, &working).or(last);
+                    last.iter().cloned().for_each(|shown| replies.progress(shown));
                 }
             }
         }
@@ -99,27 +97,24 @@ fn chosen(names: &Names, wanted: &[String]) -> Result<Vec<FeedId>, Failure> {
 }
 
 /// The last state of work that is done: what a person sees ends with all of it.
-pub(super) async fn completed(last: Vec<Shown>, replies: &Replies) {
-    for shown in last.into_iter().filter(|shown| shown.done < shown.total) {
+pub(super) async fn completed(last: Option<Shown>, replies: &Replies) {
+    if let Some(shown) = last.filter(|shown| shown.done < shown.total) {
         replies.send(Reply::Progress(Shown { done: shown.total, ..shown })).await;
     }
 }
 
-/// The steps that a person sees of work under way.
-pub(super) fn shown(what: &str, progress: &Progress) -> Vec<Shown> {
+/// What a person sees of work under way.
+pub(super) fn shown(what: &str, progress: &Progress) -> Option<Shown> {
     let Progress::Working { peers, entries_done, entries_total, blob_bytes_done, blob_bytes_total } = *progress else {
-        return Vec::new();
+        return None;
     };
     let step = |stage, done, total| Shown { what: what.to_owned(), stage, done, total, peers };
-    let mut steps = Vec::new();
-    if entries_total > 0 {
-        steps.push(step(Stage::Entries, entries_done, entries_total));
+    // Entries first: they tell which files there are.
+    if entries_done < entries_total || (entries_total > 0 && blob_bytes_total == 0) {
+        Some(step(Stage::Entries, entries_done, entries_total))
+    } else if blob_bytes_total > 0 {
+        Some(step(Stage::Files, blob_bytes_done, blob_bytes_total))
+    } else {
+        (peers == 0).then(|| step(Stage::Connecting, 0, 0))
     }
-    if blob_bytes_total > 0 {
-        steps.push(step(Stage::Files, blob_bytes_done, blob_bytes_total));
-    }
-    if steps.is_empty() && peers == 0 {
-        steps.push(step(Stage::Connecting, 0, 0));
-    }
-    steps
 }

@@ -86,7 +86,7 @@ impl Service {
         let timeout = Duration::from_millis(timeout_ms);
         let mut work = self.node().fetch_blob(feed, blob.root, blob.size.bytes(), timeout);
         replies.progress(Shown { what: attachment.name.clone(), ..Shown::default() });
-        let mut last = Vec::new();
+        let mut last = None;
         while let Some(progress) = work.recv().await {
             match progress {
                 Progress::Done(_) => {
@@ -95,11 +95,9 @@ impl Service {
                 }
                 Progress::Failed(failure) => return Err(Names::load(self)?.in_words(failure.into())),
                 working @ Progress::Working { .. } => {
-                    last = super::fetching::shown(&attachment.name, &working);
-                    last.retain(|shown| shown.stage != Stage::Entries);
-                    for shown in &last {
-                        replies.progress(shown.clone());
-                    }
+                    let shown = super::fetching::shown(&attachment.name, &working);
+                    last = shown.filter(|shown| shown.stage != Stage::Entries).or(last);
+                    last.iter().cloned().for_each(|shown| replies.progress(shown));
                 }
             }
         }

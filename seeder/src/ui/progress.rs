@@ -18,14 +18,15 @@ const MAX_BARS: usize = 8;
 #[derive(Debug)]
 pub struct ProgressView {
     terminal: Terminal,
-    bars: MultiProgress,
-    shown: BTreeMap<(String, Stage), Shown>,
+    multi: MultiProgress,
+    /// By what the work is about: one bar each, which changes its words from stage to stage.
+    bars: BTreeMap<String, (ProgressBar, Stage)>,
+    lines: BTreeMap<(String, Stage), LastLine>,
 }
 
 #[derive(Debug)]
-struct Shown {
-    bar: Option<ProgressBar>,
-    last_line: Instant,
+struct LastLine {
+    at: Instant,
     last: Progress,
 }
 
@@ -33,7 +34,8 @@ impl ProgressView {
     /// A view for one command.
     pub fn new(terminal: Terminal) -> Self {
         let target = if terminal.bars() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self { terminal, bars: MultiProgress::with_draw_target(target), shown: BTreeMap::new() }
+        let multi = MultiProgress::with_draw_target(target);
+        Self { terminal, multi, bars: BTreeMap::new(), lines: BTreeMap::new() }
     }
 
     /// Shows one step.
@@ -41,52 +43,54 @@ impl ProgressView {
         if self.terminal.json() {
             return self.terminal.aside_object(&Reply::Progress(progress.clone()));
         }
-        let key = (progress.what.clone(), progress.stage);
         if self.terminal.bars() {
-            self.show_bar(&key, progress);
+            self.show_bar(progress);
         } else {
-            self.show_line(key, progress, Instant::now());
+            self.show_line(progress, Instant::now());
         }
     }
 
     /// Takes the bars away, so that other lines can follow.
     pub fn clear(&mut self) {
-        for shown in self.shown.values() {
-            if let Some(bar) = &shown.bar {
-                bar.finish_and_clear();
-            }
+        for (bar, _) in self.bars.values() {
+            bar.finish_and_clear();
         }
-        self.bars.clear().ok();
-        self.shown.clear();
+        self.multi.clear().ok();
+        self.bars.clear();
+        self.lines.clear();
     }
 
-    fn show_bar(&mut self, key: &(String, Stage), progress: &Progress) {
-        if !self.shown.contains_key(key) {
-            // The next stage of the same work takes the place of the one before.
-            let before = self.shown.extract_if(.., |(what, _), _| *what == progress.what);
-            before.filter_map(|(_, shown)| shown.bar).for_each(|bar| bar.finish_and_clear());
-            let bar = (self.shown.len() < MAX_BARS).then(|| new_bar(&self.bars, progress));
-            self.shown.insert(key.clone(), Shown { bar, last_line: Instant::now(), last: progress.clone() });
-        }
-        if let Some(bar) = self.shown.get(key).and_then(|shown| shown.bar.as_ref()) {
-            bar.set_length(progress.total);
-            bar.set_position(progress.done);
-            bar.set_message(peers(progress));
-        }
-    }
-
-    fn show_line(&mut self, key: (String, Stage), progress: &Progress, now: Instant) {
-        let complete = progress.total > 0 && progress.done >= progress.total;
-        if let Some(shown) = self.shown.get_mut(&key) {
-            let was_complete = shown.last.total > 0 && shown.last.done >= shown.last.total;
-            let news = shown.last != *progress;
-            shown.last = progress.clone();
-            if !news || was_complete || !(complete || now.duration_since(shown.last_line) >= PLAIN_INTERVAL) {
+    fn show_bar(&mut self, progress: &Progress) {
+        if !self.bars.contains_key(&progress.what) {
+            if self.bars.len() >= MAX_BARS {
                 return;
             }
-            shown.last_line = now;
+            self.bars.insert(progress.what.clone(), (new_bar(&self.multi, progress), progress.stage));
+        }
+        let Some((bar, stage)) = self.bars.get_mut(&progress.what) else { return };
+        if *stage != progress.stage {
+            *stage = progress.stage;
+            bar.reset();
+            bar.set_style(style(progress.stage));
+        }
+        bar.set_length(progress.total);
+        bar.set_position(progress.done);
+        bar.set_message(words(progress));
+    }
+
+    fn show_line(&mut self, progress: &Progress, now: Instant) {
+        let complete = progress.total > 0 && progress.done >= progress.total;
+        let key = (progress.what.clone(), progress.stage);
+        if let Some(line) = self.lines.get_mut(&key) {
+            let was_complete = line.last.total > 0 && line.last.done >= line.last.total;
+            let news = line.last != *progress;
+            line.last = progress.clone();
+            if !news || was_complete || !(complete || now.duration_since(line.at) >= PLAIN_INTERVAL) {
+                return;
+            }
+            line.at = now;
         } else {
-            self.shown.insert(key, Shown { bar: None, last_line: now, last: progress.clone() });
+            self.lines.insert(key, LastLine { at: now, last: progress.clone() });
         }
         self.terminal.aside(plain_line(progress));
     }
@@ -98,45 +102,53 @@ impl Drop for ProgressView {
     }
 }
 
-fn new_bar(bars: &MultiProgress, progress: &Progress) -> ProgressBar {
-    let template = match progress.stage {
+fn new_bar(multi: &MultiProgress, progress: &Progress) -> ProgressBar {
+    // Hidden until it has its place, or it would draw itself where it stands.
+    let bar = multi.add(ProgressBar::with_draw_target(Some(progress.total), ProgressDrawTarget::hidden()));
+    bar.set_prefix(Safe::line(&progress.what).to_string());
+    bar.set_message(words(progress));
+    bar.set_style(style(progress.stage));
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+fn style(stage: Stage) -> ProgressStyle {
+    let template = match stage {
         Stage::Connecting => "{prefix:.bold} {spinner} {msg}",
         Stage::Entries | Stage::Storing => "{prefix:.bold} {bar:24.cyan/dim} {pos} of {len} {msg}",
         Stage::Files | Stage::Sealing | Stage::Writing => {
             "{prefix:.bold} {bar:24.cyan/dim} {binary_bytes} of {binary_total_bytes} {binary_bytes_per_sec} {eta} {msg}"
         }
     };
-    let style = ProgressStyle::with_template(template).expect("the template is valid").progress_chars("━╸─");
-    // Hidden until it has its place, or it would draw itself where it stands.
-    let bar = bars.add(ProgressBar::with_draw_target(Some(progress.total), ProgressDrawTarget::hidden()));
-    bar.set_prefix(Safe::line(&progress.what).to_string());
-    bar.set_message(peers(progress));
-    bar.set_style(style);
-    bar.enable_steady_tick(Duration::from_millis(120));
-    bar
+    ProgressStyle::with_template(template).expect("the template is valid").progress_chars("━╸─")
 }
 
-fn peers(progress: &Progress) -> String {
-    match (progress.stage, progress.peers) {
-        (Stage::Connecting, _) => "looking for a peer".into(),
-        (Stage::Sealing | Stage::Writing, _) | (_, 0) => String::new(),
-        (_, 1) => "from 1 peer".into(),
-        (_, many) => format!("from {many} peers"),
+/// What is being done, beside the bar.
+fn words(progress: &Progress) -> String {
+    let from = match progress.peers {
+        0 => String::new(),
+        1 => " from 1 peer".into(),
+        many => format!(" from {many} peers"),
+    };
+    match progress.stage {
+        Stage::Connecting => "looking for a peer".into(),
+        Stage::Entries => format!("entries{from}"),
+        Stage::Files => format!("fetching{from}"),
+        Stage::Storing => "entries stored by seeders".into(),
+        Stage::Sealing => "sealing".into(),
+        Stage::Writing => "writing".into(),
     }
 }
 
 fn plain_line(progress: &Progress) -> String {
     let Progress { done, total, .. } = *progress;
-    let what = Safe::line(&progress.what);
-    let peers = peers(progress);
-    let space = if peers.is_empty() { "" } else { " " };
+    let (what, words) = (Safe::line(&progress.what), words(progress));
     match progress.stage {
-        Stage::Connecting => format!("{what}: {peers}"),
-        Stage::Entries => format!("{what}: {done} of {total} entries{space}{peers}"),
-        Stage::Storing => format!("{what}: {done} of {total} entries stored by seeders"),
-        Stage::Files => format!("{what}: {} of {} ({}){space}{peers}", size(done), size(total), percent(done, total)),
-        Stage::Sealing => format!("{what}: sealing, {} of {}", size(done), size(total)),
-        Stage::Writing => format!("{what}: writing, {} of {}", size(done), size(total)),
+        Stage::Connecting => format!("{what}: {words}"),
+        Stage::Entries | Stage::Storing => format!("{what}: {done} of {total} {words}"),
+        Stage::Files | Stage::Sealing | Stage::Writing => {
+            format!("{what}: {words}, {} of {} ({})", size(done), size(total), percent(done, total))
+        }
     }
 }
 
@@ -148,15 +160,27 @@ mod tests {
     fn a_plain_line_tells_how_far_it_is_and_from_whom() {
         let progress =
             Progress { what: "film.mkv".into(), stage: Stage::Files, done: 10 << 20, total: 20 << 20, peers: 2 };
-        assert_eq!(plain_line(&progress), "film.mkv: 10.0 MiB of 20.0 MiB (50 %) from 2 peers");
+        assert_eq!(plain_line(&progress), "film.mkv: fetching from 2 peers, 10.0 MiB of 20.0 MiB (50 %)");
         let progress = Progress { what: "ann".into(), ..Progress::default() };
         assert_eq!(plain_line(&progress), "ann: looking for a peer");
     }
 
     #[test]
     fn every_stage_has_a_valid_bar() {
-        for stage in [Stage::Connecting, Stage::Entries, Stage::Files, Stage::Storing, Stage::Sealing] {
+        for stage in [Stage::Connecting, Stage::Entries, Stage::Files, Stage::Storing, Stage::Sealing, Stage::Writing] {
             new_bar(&MultiProgress::new(), &Progress { stage, ..Progress::default() });
         }
+    }
+
+    #[test]
+    fn one_work_has_one_bar_through_all_its_stages() {
+        let mut view = ProgressView::new(Terminal::plain(false));
+        for stage in [Stage::Connecting, Stage::Files, Stage::Writing] {
+            view.show_bar(&Progress { what: "film.mkv".into(), stage, ..Progress::default() });
+            assert_eq!(view.bars.len(), 1);
+            assert_eq!(view.bars["film.mkv"].1, stage);
+        }
+        view.clear();
+        assert!(view.bars.is_empty());
     }
 }

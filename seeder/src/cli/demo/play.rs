@@ -98,16 +98,16 @@ impl Play<'_> {
         stage.show(&self.ann, &["post", SECOND, "--channel", "supper"]).await?;
         let file = |name| stage.path(name).display().to_string();
         let picture = stage.command(&self.ann, &["post", PICTURE_TEXT, "--attach", &file(PICTURE_NAME)]).await?;
-        let film = stage.command(&self.ann, &["post", FILM_TEXT, "--attach", &file(FILM_NAME)]).await?;
-        let done = Posted {
+        let movie = stage.command(&self.ann, &["post", FILM_TEXT, "--attach", &file(FILM_NAME)]).await?;
+        let ready = Posted {
             feed: text_of(&created, "created", "feed")?,
             phrase: text_of(&created, "created", "recovery_phrase")?,
             picture: text_of(&picture, "posted", "id")?,
-            film: text_of(&film, "posted", "id")?,
+            film: text_of(&movie, "posted", "id")?,
         };
-        stage.tell(&format!("posted {} with {PICTURE_NAME}", done.picture));
-        stage.tell(&format!("posted {} with {FILM_NAME}", done.film));
-        Ok(done)
+        stage.tell(&format!("posted {} with {PICTURE_NAME}", ready.picture));
+        stage.tell(&format!("posted {} with {FILM_NAME}", ready.film));
+        Ok(ready)
     }
 
     async fn a_seeder_holds(&self) -> Result<Child, Failure> {
