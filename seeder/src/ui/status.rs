@@ -113,8 +113,8 @@ mod tests {
         let status = Status { running: true, pid: Some(7), feeds: vec![feed], ..Status::default() };
         let page = status_lines(&Terminal::plain(false), &status);
         assert!(page.contains("running (process 7), no peer connected"), "{page}");
-        assert!(page.contains("unlisted seeder 127.0.0.1:9  holds 2 of 3 entries, not connected"), "{page}");
-        assert!(page.contains("  seeder 127.0.0.1:9  holds all 3 entries\n") || page.ends_with("holds all 3 entries"));
+        assert!(page.contains("unlisted seeder 127.0.0.1:9  not connected  holds 2 of 3 entries\n"), "{page}");
+        assert!(page.ends_with("  seeder 127.0.0.1:9  connected  holds all 3 entries"), "{page}");
     }
 
     #[test]
