@@ -3,6 +3,7 @@
 mod features;
 mod independent_reader;
 mod kill;
+mod layers;
 mod leaks;
 mod paths;
 mod readme;
