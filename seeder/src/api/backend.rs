@@ -61,7 +61,7 @@ impl Backend {
                     .hint("begin with `peerfeed init`, `peerfeed add LINK` or `peerfeed seed LINK`"));
             }
             match Service::start(node_options(&options)).await {
-                Ok(service) => return Self::own(service, &options),
+                Ok(service) => return Ok(Self::own(service, &options)),
                 Err(StartError::Store { source: OpenError::Held { .. }, .. }) if Instant::now() < give_up => {
                     tokio::time::sleep(LOCK_RETRY).await;
                 }
@@ -70,14 +70,15 @@ impl Backend {
         }
     }
 
-    fn own(service: Service, options: &BackendOptions) -> Result<Self, Failure> {
+    fn own(service: Service, options: &BackendOptions) -> Self {
         let service = Arc::new(service);
         if !options.stays_connected {
-            return Ok(Self::Own(service, None));
+            return Self::Own(service, None);
         }
-        let server = Server::bind(&options.data.join(SOCKET)).map_err(|error| Failure::of(&error))?;
-        let serving = Serving(tokio::spawn(server.run(Arc::clone(&service))));
-        Ok(Self::Own(service, Some(Arc::new(serving))))
+        // Without a socket other commands must wait; that is no reason not to do this one.
+        let server = Server::bind(&options.data.join(SOCKET)).ok();
+        let serving = server.map(|server| Arc::new(Serving(tokio::spawn(server.run(Arc::clone(&service))))));
+        Self::Own(service, serving)
     }
 
     /// Starts a call.

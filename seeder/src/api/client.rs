@@ -39,7 +39,10 @@ impl Client {
         match UnixStream::connect(path).await {
             Ok(_) => Ok(Self { path: path.to_owned() }),
             Err(error) => match error.kind() {
-                std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => Err(ConnectError::NotRunning),
+                // Nobody can listen on a path that is longer than the system takes.
+                std::io::ErrorKind::NotFound
+                | std::io::ErrorKind::ConnectionRefused
+                | std::io::ErrorKind::InvalidInput => Err(ConnectError::NotRunning),
                 _ => Err(ConnectError::Refused { path: path.to_owned(), source: error }),
             },
         }
@@ -75,9 +78,8 @@ async fn exchange(path: &Path, call: &Call, replies: &Replies) -> Result<(), Fai
         let mut body = response.into_body();
         let mut lines = Lines::default();
         while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|error| lost(&error))?.into_data() else {
-                continue;
-            };
+            let Ok(frame) = frame else { break };
+            let Ok(data) = frame.into_data() else { continue };
             for reply in lines.push(&data)? {
                 let is_end = matches!(reply, Reply::Done | Reply::Error(_));
                 replies.send(reply).await;
@@ -86,7 +88,7 @@ async fn exchange(path: &Path, call: &Call, replies: &Replies) -> Result<(), Fai
                 }
             }
         }
-        Err(Failure::failed("the daemon stopped before it had answered").hint("start it again with `peerfeed run`"))
+        Err(Failure::failed("the daemon was stopped meanwhile").hint("`peerfeed run` starts it again"))
     };
     // Not spawned: dropping the answers must close the connection, so that the daemon stops working for nobody.
     let mut respond = std::pin::pin!(respond);

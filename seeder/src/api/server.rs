@@ -218,4 +218,30 @@ mod tests {
         tokio::spawn(server.run(Arc::new(Echo)));
         assert!(Client::connect(&path).await.is_ok());
     }
+
+    #[tokio::test]
+    async fn what_is_no_call_is_refused_and_the_next_one_is_answered() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        tokio::spawn(Server::bind(&path).unwrap().run(Arc::new(Echo)));
+        let long =
+            format!("POST /v1/call HTTP/1.1\r\nhost: x\r\ncontent-length: 3000000\r\n\r\n{}", "x".repeat(2 << 20));
+        for (sent, status) in [
+            ("GET /v1/call HTTP/1.1\r\nhost: x\r\n\r\n", "405"),
+            ("POST /else HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n", "404"),
+            ("POST /v1/call HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}", "400"),
+            (long.as_str(), "413"),
+            ("\0\x01\x02 nonsense\r\n\r\n", "400"),
+        ] {
+            let mut stream = UnixStream::connect(&path).await.unwrap();
+            // The refusal may come before all was sent.
+            stream.write_all(sent.as_bytes()).await.ok();
+            let mut head = [0; 12];
+            stream.read_exact(&mut head).await.unwrap();
+            assert_eq!(&head, format!("HTTP/1.1 {status}").as_bytes());
+        }
+        let mut answers = Client::connect(&path).await.unwrap().call(call(Request::Id {}));
+        assert_eq!(answers.next().await, Some(Reply::Note { text: "one".into() }));
+    }
 }

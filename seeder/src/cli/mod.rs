@@ -43,11 +43,19 @@ First minute:
   peerfeed fetch && peerfeed read                 get what is new, read it
   peerfeed seed peerfeed:… && peerfeed run        hold a feed for somebody, without reading it
 
+Environment:
+  PEERFEED_DATA=DIR                               data folder
+  PEERFEED_LOG=peerfeed=debug                     what goes on inside, on standard error
+  NO_COLOR=1                                      no colours
+
 Exit codes: 0 done, 1 a plain no, 2 failure.";
+
+/// Version of the program and of the protocol that it speaks.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (protocol 1)");
 
 /// Feeds that travel like torrents: signed, end-to-end encrypted, held and served by anyone.
 #[derive(Debug, Parser)]
-#[command(name = "peerfeed", version, about, after_help = EXAMPLES, propagate_version = true, max_term_width = 100)]
+#[command(name = "peerfeed", version = VERSION, about, after_help = EXAMPLES, propagate_version = true, max_term_width = 100)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,

@@ -34,6 +34,12 @@ fn help_names_every_command_and_the_exit_codes() {
 }
 
 #[test]
+fn the_version_names_the_protocol() {
+    let version = Folder::empty().does(&["--version"]);
+    assert_eq!(version, format!("peerfeed {} (protocol 1)\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
 fn a_mistyped_command_or_option_is_a_failure_that_names_the_likely_one() {
     let folder = Folder::empty();
     folder.tries(&["pots"]).ends(2, &["post"]);

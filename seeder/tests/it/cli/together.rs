@@ -305,3 +305,13 @@ impl Drop for Tracker {
         self.child.wait().ok();
     }
 }
+
+#[test]
+fn a_folder_too_deep_for_a_socket_works_without_a_daemon() {
+    let folder = Folder::empty();
+    let deep = folder.root.path().join("d".repeat(100)).display().to_string();
+    folder.does(&["--data", &deep, "init", "--name", "Ann"]);
+    folder.does(&["--data", &deep, "post", "deep"]);
+    assert_eq!(folder.one(&["--data", &deep, "read"])["text"], "deep");
+    folder.tries(&["--data", &deep, "--listen", "none", "run"]).ends(2, &["socket", "shorter `--data DIR`"]);
+}
