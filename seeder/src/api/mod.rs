@@ -5,6 +5,7 @@
 
 mod backend;
 mod client;
+mod failure;
 pub mod limits;
 mod replies;
 mod reply;
@@ -13,10 +14,11 @@ mod server;
 
 pub use backend::{Backend, BackendOptions, SOCKET};
 pub use client::{Client, ConnectError};
+pub use failure::{Failure, FailureKind};
 pub use replies::{Answers, Handle, Replies, answer};
 pub use reply::{
-    Attachment, Created, Device, Entry, Failure, FailureKind, Feed, Fetched, File, Identity, Link, Posted, Progress,
-    Reply, Seeder, Stage, Status, Tracker,
+    Attachment, Created, Device, Entry, Feed, Fetched, File, Identity, Link, Posted, Progress, Reply, Seeder, Stage,
+    Status, Tracker,
 };
 pub use request::{Audience, Call, Request, milliseconds};
 pub use server::{Server, ServerError};
