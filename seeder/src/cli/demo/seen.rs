@@ -1,4 +1,4 @@
-//! What each party of the demo could see; looked up, not claimed.
+//! What each party of the demo could see: what the seeder and the tracker were left with is searched, the rest follows from it.
 
 use super::child::Party;
 use super::play::{ANN, FILM_NAME, FILM_TEXT, FIRST, PICTURE_NAME, PICTURE_TEXT, SECOND, read_file};
