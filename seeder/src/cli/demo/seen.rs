@@ -1,4 +1,5 @@
-//! What each party of the demo could see: what the seeder and the tracker were left with is searched, the rest follows from it.
+//! What each party of the demo could see: what the seeder and the tracker were left with is searched, the rest follows
+//! from it.
 
 use super::child::Party;
 use super::play::{ANN, FILM_NAME, FILM_TEXT, FIRST, PICTURE_NAME, PICTURE_TEXT, SECOND, read_file};
