@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_list_beyond_its_limit_is_refused_not_cut() {
-        let lines = |count: u8| (0..count).map(|n| format!("{n:040x}\n")).collect::<String>();
+        let lines = |count: usize| (0..count).map(|n| format!("{n:040x}")).collect::<Vec<_>>().join("\n");
         assert_eq!(parse(lines(3).as_bytes()).unwrap().len(), 3);
         let error = parse(lines(4).as_bytes()).unwrap_err();
         assert!(error.contains("/etc/list has more than 3 hashes"), "{error}");

@@ -120,11 +120,15 @@ mod tests {
             Self(tempfile::tempdir().unwrap())
         }
 
-        fn write(&self, name: &str, hashes: &[InfoHash]) -> Option<PathBuf> {
+        fn write(&self, name: &str, hashes: &[InfoHash]) -> PathBuf {
             let path = self.0.path().join(name);
-            let lines = hashes.iter().map(|hash| format!("{}\n", format!("{:02x}", hash.0[0]).repeat(20)));
-            fs::write(&path, lines.collect::<String>()).unwrap();
-            Some(path)
+            let lines: Vec<_> = hashes.iter().map(|hash| format!("{:02x}", hash.0[0]).repeat(20)).collect();
+            fs::write(&path, lines.join("\n")).unwrap();
+            path
+        }
+
+        fn files(&self, allow: (&str, &[InfoHash]), deny: (&str, &[InfoHash])) -> AccessFiles {
+            AccessFiles { allow: Some(self.write(allow.0, allow.1)), deny: Some(self.write(deny.0, deny.1)) }
         }
     }
 
@@ -139,7 +143,7 @@ mod tests {
     #[test]
     fn denied_wins_over_allowed_and_an_empty_allow_list_serves_nothing() {
         let folder = Folder::new();
-        let files = AccessFiles { allow: folder.write("allow", &[ONE, TWO]), deny: folder.write("deny", &[TWO]) };
+        let files = folder.files(("allow", &[ONE, TWO]), ("deny", &[TWO]));
         let access = Access::load(&files).unwrap();
         let verdicts = [ONE, TWO, THREE].map(|hash| access.check(&hash));
         assert_eq!(verdicts, [Ok(()), Err(Refusal::Denied), Err(Refusal::NotAllowed)]);
@@ -152,7 +156,7 @@ mod tests {
     #[test]
     fn a_list_that_cannot_be_read_leaves_all_old_ones_in_force() {
         let folder = Folder::new();
-        let files = AccessFiles { allow: folder.write("allow", &[ONE]), deny: folder.write("deny", &[]) };
+        let files = folder.files(("allow", &[ONE]), ("deny", &[]));
         let access = Access::load(&files).unwrap();
         folder.write("allow", &[TWO]);
         fs::write(files.deny.as_ref().unwrap(), "no hash\n").unwrap();
@@ -164,8 +168,8 @@ mod tests {
     #[test]
     fn requests_go_on_while_lists_are_exchanged_and_see_old_or_new_but_no_mixture() {
         let folder = Folder::new();
-        let one = AccessFiles { allow: folder.write("a", &[ONE, THREE]), deny: folder.write("b", &[THREE]) };
-        let two = AccessFiles { allow: folder.write("c", &[TWO]), deny: folder.write("d", &[ONE]) };
+        let one = folder.files(("a", &[ONE, THREE]), ("b", &[THREE]));
+        let two = folder.files(("c", &[TWO]), ("d", &[ONE]));
         let access = Access::load(&one).unwrap();
         let end = AtomicBool::new(false);
         std::thread::scope(|scope| {

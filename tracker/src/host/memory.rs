@@ -24,7 +24,7 @@ impl Host {
     pub fn control_group_bytes(&self) -> Option<u64> {
         let (groups, mounts) = (self.read("/proc/self/cgroup")?, self.read("/proc/self/mountinfo")?);
         let limits = hierarchies(&groups, &mounts);
-        limits.iter().flat_map(|hierarchy| hierarchy.files()).filter_map(|file| limit(&self.read(&file)?)).min()
+        limits.iter().flat_map(Hierarchy::files).filter_map(|file| limit(&self.read(&file)?)).min()
     }
 
     /// Memory that this process takes, code and sockets' user side included.

@@ -111,7 +111,9 @@ mod tests {
 
     #[test]
     fn garbage_where_the_client_should_stand_is_refused() {
-        for value in ["", "unknown", "198.51.100.7,", "198.51.100.7, _hidden", "999.1.1.1", "0.0.0.0", "::", "224.0.0.1"] {
+        for value in
+            ["", "unknown", "198.51.100.7,", "198.51.100.7, _hidden", "999.1.1.1", "0.0.0.0", "::", "224.0.0.1"]
+        {
             assert_eq!(ask("127.0.0.1", &[value], PROXIES), Err(ForwardedError::NoAddress), "{value}");
         }
         assert_eq!(ask("127.0.0.1", &["fe80::1%eth0"], PROXIES), Err(ForwardedError::NoAddress));

@@ -146,7 +146,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_meant_is_refused_with_what_may_be() {
-        for text in ["", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/+8", "10.0.0.0/-1", "10/8", "localhost", "a/8"] {
+        for text in ["", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/+8", "10.0.0.0/-1", "10/8", "localhost", "a/8"]
+        {
             assert!(matches!(text.parse::<Network>(), Err(NetworkError::Text(_))), "{text}");
         }
         let error = "10.1.2.3/8".parse::<Network>().unwrap_err().to_string();

@@ -112,10 +112,8 @@ impl History {
     pub fn last_minute(&self, series: Series) -> f32 {
         let points = self.points(Range::Hour, series);
         let skipped = points.len().saturating_sub(6);
-        let values: Vec<_> = points.skip(skipped).collect();
-        #[allow(clippy::cast_precision_loss, reason = "at most 6")]
-        let count = values.len().max(1) as f32;
-        values.iter().sum::<f32>() / count
+        let (sum, count) = points.skip(skipped).fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0_f32));
+        sum / count.max(1.0)
     }
 }
 

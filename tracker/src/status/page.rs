@@ -34,7 +34,7 @@ pub fn render(snapshot: &Snapshot, history: &History, range: Range, nonce: &str)
         "<footer><a href=\"/metrics\">metrics for Prometheus</a><a href=\"/stats.json\">stats.json</a>\
          <a href=\"/health\">health</a><span>No address of a peer and no hash is shown or kept here.</span></footer>",
     );
-    let _ = write!(out, "</main><script nonce=\"{nonce}\">{SCRIPT}</script></body></html>\n");
+    let _ = writeln!(out, "</main><script nonce=\"{nonce}\">{SCRIPT}</script></body></html>");
     out
 }
 
@@ -68,7 +68,8 @@ fn tiles(out: &mut String, snapshot: &Snapshot, history: &History) {
     };
     let answered = rate(|group| matches!(group, Group::Answer { .. }));
     let refused = rate(|group| group == Group::Refusal);
-    let total: u64 = snapshot.counts.iter().filter(|count| matches!(count.group, Group::Answer { .. })).map(|c| c.value).sum();
+    let total: u64 =
+        snapshot.counts.iter().filter(|count| matches!(count.group, Group::Answer { .. })).map(|c| c.value).sum();
     let mut tile = |name: &str, value: &str, unit: &str, detail: &str| {
         let _ = write!(
             out,
@@ -76,13 +77,12 @@ fn tiles(out: &mut String, snapshot: &Snapshot, history: &History) {
         );
     };
     let note = |text: String| format!("<em>{text}</em>");
-    let (v4, v6) = (whole(snapshot.swarms_v4), whole(snapshot.swarms_v6));
-    tile("Swarms", &short(snapshot.swarms()), "", &note(format!("{v4} IPv4 · {v6} IPv6")));
-    let (v4, v6) = (whole(snapshot.peers_v4), whole(snapshot.peers_v6));
-    tile("Peers", &short(snapshot.peers()), "", &note(format!("{v4} IPv4 · {v6} IPv6")));
-    tile("Answers", &Unit::Rate.show(answered), "per second", &note(format!("{} since the start", whole(total))));
+    let families = |v4, v6| note(format!("{} IPv4 · {} IPv6", short(v4), short(v6)));
+    tile("Swarms", &short(snapshot.swarms()), "", &families(snapshot.swarms_v4, snapshot.swarms_v6));
+    tile("Peers", &short(snapshot.peers()), "", &families(snapshot.peers_v4, snapshot.peers_v6));
+    tile("Answers", &Unit::Rate.show(answered), "/ s", &note(format!("{} since the start", short(total))));
     let share = if answered + refused > 0.0 { refused / (answered + refused) * 100.0 } else { 0.0 };
-    tile("Refused", &Unit::Rate.show(refused), "per second", &note(format!("{share:.1} % of all requests")));
+    tile("Refused", &Unit::Rate.show(refused), "/ s", &note(format!("{share:.1} % of all requests")));
     let budget = bar(snapshot.used_bytes, snapshot.budget_bytes);
     let of = note(format!("of {} for swarms", Unit::Bytes.show(number(snapshot.budget_bytes))));
     let used = Unit::Bytes.show(number(snapshot.used_bytes));
@@ -123,7 +123,13 @@ fn plots<'a>(snapshot: &'a Snapshot, history: &History, range: Range) -> Vec<Plo
             bound: None,
             step,
         },
-        Plot { title: "Swarms", unit: Unit::Count, layers: vec![layer("swarms", 2, Series::Swarms)], bound: None, step },
+        Plot {
+            title: "Swarms",
+            unit: Unit::Count,
+            layers: vec![layer("swarms", 2, Series::Swarms)],
+            bound: None,
+            step,
+        },
         Plot {
             title: "Memory",
             unit: Unit::Bytes,
@@ -155,9 +161,8 @@ fn causes<'a>(snapshot: &'a Snapshot, history: &History, range: Range) -> Vec<La
     causes.sort_by(|a, b| b.0.total_cmp(&a.0));
     causes.truncate(4);
     let layers = causes.into_iter().zip([0, 1, 2, 3]);
-    let mut layers: Vec<_> = layers
-        .map(|((_, label, points), color)| Layer { label, color, stacked: true, points })
-        .collect();
+    let mut layers: Vec<_> =
+        layers.map(|((_, label, points), color)| Layer { label, color, stacked: true, points }).collect();
     let points = history.points(range, Series::KernelDrops).collect();
     layers.push(Layer { label: "dropped by the kernel", color: 4, stacked: true, points });
     layers
@@ -169,15 +174,22 @@ fn refusals(out: &mut String, snapshot: &Snapshot, history: &History) {
          <th>per second</th><th>since the start</th></tr>",
     );
     let places = snapshot.counts.iter().enumerate().filter(|(_, count)| count.group == Group::Refusal);
-    let mut rows: Vec<_> = places.collect();
+    let (mut rows, never): (Vec<_>, Vec<_>) = places.partition(|(_, count)| count.value > 0);
     rows.sort_by_key(|(_, count)| std::cmp::Reverse(count.value));
     for (place, count) in rows {
         let rate = Unit::Rate.show(f64::from(history.last_minute(Series::Count(place))));
-        let class = if count.value == 0 { " class=\"zero\"" } else { "" };
         let (name, meaning, total) = (count.name, escaped(count.meaning), whole(count.value));
-        let _ = write!(out, "<tr{class}><td>{name}<small>{meaning}</small></td><td>{rate}</td><td>{total}</td></tr>");
+        let _ = write!(out, "<tr><td>{name}<small>{meaning}</small></td><td>{rate}</td><td>{total}</td></tr>");
     }
-    out.push_str("</table></section>");
+    out.push_str("</table>");
+    let never: Vec<_> = never
+        .iter()
+        .map(|(_, count)| format!("<span title=\"{}\">{}</span>", escaped(count.meaning), count.name))
+        .collect();
+    if !never.is_empty() {
+        let _ = write!(out, "<p class=\"never\">Has not happened: {}</p>", never.join(", "));
+    }
+    out.push_str("</section>");
 }
 
 fn host(out: &mut String, snapshot: &Snapshot) {
@@ -203,7 +215,9 @@ fn host(out: &mut String, snapshot: &Snapshot) {
 
 fn kernel(out: &mut String, snapshot: &Snapshot) {
     let kernel = &snapshot.kernel;
-    out.push_str("<section class=\"card\"><h2>Dropped by the kernel</h2><table><tr><th>where</th><th>datagrams</th></tr>");
+    out.push_str(
+        "<section class=\"card\"><h2>Dropped by the kernel</h2><table><tr><th>where</th><th>datagrams</th></tr>",
+    );
     for (name, value) in [
         ("at the tracker's sockets<small>since they were opened</small>", kernel.sockets),
         ("receive buffers full<small>whole machine, since it started</small>", kernel.receive_buffer),
@@ -267,9 +281,9 @@ mod tests {
         for part in [
             "<span>Swarms</span><b>1M",
             "<span>Peers</span><b>3.7M",
-            "3\u{202f}000\u{202f}000 IPv4 · 700\u{202f}000 IPv6",
-            "<span>Answers</span><b>2020<i>per second",
-            "<span>Refused</span><b>7<i>per second",
+            "3M IPv4 · 700k IPv6",
+            "<span>Answers</span><b>2020<i>/ s",
+            "<span>Refused</span><b>7<i>/ s",
             "<b>170<i>MiB</i></b>",
             "style=\"width:33.2%\"",
             "up for 5\u{a0}min",
@@ -277,6 +291,7 @@ mod tests {
             "UDP announce <b>1000</b>",
             "udp_malformed<small>Datagrams that are no tracker requests, dropped.</small></td><td>7</td><td>2\u{202f}100<",
             "the kernel grants &lt;small&gt; buffers",
+            "Has not happened: <span title=\"Requests with a connection id that is too old, dropped.\">udp_stale_id</span></p>",
             "1 thing to look at",
             "receive buffers full",
         ] {
@@ -301,7 +316,9 @@ mod tests {
     #[test]
     fn every_element_is_closed() {
         let html = page(Range::Hour);
-        for name in ["main", "header", "section", "div", "table", "tr", "td", "ul", "li", "svg", "nav", "footer", "span"] {
+        for name in
+            ["main", "header", "section", "div", "table", "tr", "td", "ul", "li", "svg", "nav", "footer", "span"]
+        {
             let open = html.matches(&format!("<{name}>")).count() + html.matches(&format!("<{name} ")).count();
             assert_eq!(open, html.matches(&format!("</{name}>")).count(), "{name}");
         }

@@ -42,7 +42,9 @@ impl Unit {
     /// A number as a person reads it: three digits at most, but every digit of a small whole number.
     pub(super) fn show(self, value: f64) -> String {
         let steps: &[(f64, &str)] = match self {
-            Self::Bytes => &[(1_099_511_627_776.0, " TiB"), (1_073_741_824.0, " GiB"), (1_048_576.0, " MiB"), (1024.0, " KiB")],
+            Self::Bytes => {
+                &[(1_099_511_627_776.0, " TiB"), (1_073_741_824.0, " GiB"), (1_048_576.0, " MiB"), (1024.0, " KiB")]
+            }
             _ => &[(1e9, "G"), (1e6, "M"), (1e4, "k")],
         };
         for &(size, suffix) in steps {
@@ -69,7 +71,11 @@ impl Unit {
     /// The next round number at or above `value`.
     fn round_up(self, value: f64) -> f64 {
         if value <= 0.0 || !value.is_finite() {
-            return if self == Self::Bytes { 1024.0 } else { 1.0 };
+            return match self {
+                Self::Bytes => 1024.0,
+                Self::Count => 2.0,
+                Self::Rate => 1.0,
+            };
         }
         if self == Self::Bytes {
             return value.log2().ceil().exp2();
@@ -178,9 +184,9 @@ impl Plot<'_> {
 
     fn axes(&self, out: &mut String, top: f64) {
         let span = self.step * u32::try_from(POINTS).unwrap_or(u32::MAX);
-        for (part, of) in [(0, 4), (1, 4), (2, 4), (3, 4)] {
-            let (left, text) = (part * 100 / of, ago(span / of * (of - part)));
-            let _ = write!(out, "<u class=\"x\" style=\"left:{left}%\">{text} ago</u>");
+        for third in [0_u8, 1, 2] {
+            let (left, text) = (f64::from(third) * 100.0 / 3.0, ago(span / 3 * u32::from(3 - third)));
+            let _ = write!(out, "<u class=\"x\" style=\"left:{left:.1}%\">{text} ago</u>");
         }
         out.push_str("<u class=\"x last\" style=\"left:100%\">now</u>");
         for quarter in [0_u8, 2, 4] {
@@ -192,7 +198,10 @@ impl Plot<'_> {
     /// What the page's script shows under the pointer.
     fn values(&self) -> String {
         let layers = self.layers.iter().rev().map(|layer| {
-            let values = layer.points.iter().map(|&value| if value < 100.0 { (value * 100.0).round() / 100.0 } else { value.round() });
+            let values = layer
+                .points
+                .iter()
+                .map(|&value| if value < 100.0 { (value * 100.0).round() / 100.0 } else { value.round() });
             let color = format!("var(--c{})", layer.color);
             serde_json::json!({ "label": layer.label, "color": color, "values": values.collect::<Vec<_>>() })
         });
@@ -227,9 +236,7 @@ pub(super) fn ago(span: Duration) -> String {
     for (size, one, many) in [(86_400, "day", "days"), (3_600, "h", "h"), (60, "min", "min")] {
         if seconds >= size {
             let count = seconds / size;
-            let rest = seconds % size * 10 / size;
-            let half = if rest == 5 && count < 10 { ".5" } else { "" };
-            return format!("{count}{half}\u{a0}{}", if count == 1 && half.is_empty() { one } else { many });
+            return format!("{count}\u{a0}{}", if count == 1 { one } else { many });
         }
     }
     format!("{seconds}\u{a0}s")
@@ -304,7 +311,7 @@ mod tests {
             "class=\"dash\" style=\"--color:var(--c1)\" d=\"M358 80.0L359 100.0\"",
             "d=\"M0 0.0H359\"",
             "a&lt;b <b>2</b>",
-            ">15\u{a0}min ago</u>",
+            ">20\u{a0}min ago</u>",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }

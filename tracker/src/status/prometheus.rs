@@ -48,7 +48,11 @@ pub fn render(snapshot: &Snapshot) -> String {
         out.sample("peerfeed_tracker_events_total", &[("event", count.name)], count.value);
     }
     let kernel = &snapshot.kernel;
-    out.family("peerfeed_tracker_kernel_drops_total", "counter", "UDP that this machine's kernel dropped, all programs.");
+    out.family(
+        "peerfeed_tracker_kernel_drops_total",
+        "counter",
+        "UDP that this machine's kernel dropped, all programs.",
+    );
     for (cause, value) in
         [("receive_buffer", kernel.receive_buffer), ("send_buffer", kernel.send_buffer), ("checksum", kernel.checksum)]
     {

@@ -144,7 +144,11 @@ pub(super) mod tests {
         let cut = other("cut", "-----BEGIN CERTIFICATE-----\nAAAA\n");
         assert!(told(&cut, &files.key).contains("cut is not valid PEM"));
         let stranger = other("stranger", &KeyPair::generate().unwrap().serialize_pem());
-        assert!(told(&files.certificate, &stranger).contains("cannot be used"), "{}", told(&files.certificate, &stranger));
+        assert!(
+            told(&files.certificate, &stranger).contains("cannot be used"),
+            "{}",
+            told(&files.certificate, &stranger)
+        );
         let long = other("long", &" ".repeat(1 + usize::try_from(FILE_BYTES_MAX).unwrap()));
         assert!(told(&long, &files.key).contains("long has more than 1048576 bytes"));
     }
