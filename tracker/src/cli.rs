@@ -12,7 +12,7 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Config, Flags, documented};
+use crate::config::{Config, Flags, Size, documented};
 use crate::server::Server;
 
 /// A BitTorrent tracker: tells the peers of a swarm about each other, over HTTP and UDP, IPv4 and IPv6.
@@ -32,6 +32,10 @@ struct Arguments {
     /// Listen for UDP on this address and port; may be given several times; port 0 takes a free one
     #[arg(long, value_name = "ADDR")]
     udp: Vec<SocketAddr>,
+
+    /// Memory of the whole process, such as 512MiB; a quarter of the machine's (or control group's) by default
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<Size>,
 
     /// Print the configuration in force, documented, and end
     #[arg(long)]
@@ -61,7 +65,7 @@ pub async fn main_with_args(args: impl IntoIterator<Item = OsString>) -> ExitCod
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let flags = Flags { http: arguments.http, udp: arguments.udp };
+    let flags = Flags { http: arguments.http, udp: arguments.udp, memory: arguments.memory };
     // A variable that is no Unicode cannot be one of ours.
     let environment =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));

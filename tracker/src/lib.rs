@@ -7,6 +7,7 @@
 //! - [`access`]: which hashes are served.
 //! - [`proxy`]: whom a reverse proxy speaks for.
 //! - [`tls`]: certificates and handshakes.
+//! - [`guard`]: what one customer may ask for; [`budget`]: what the parts may take of the memory.
 //! - [`host`]: what the machine gives and lacks; [`privileges`]: giving up root.
 //! - [`metrics`]: what has happened, counted by cause.
 //! - [`status`]: what an operator sees of it.
@@ -16,8 +17,10 @@
 compile_error!("peerfeed-tracker needs a 64-bit platform");
 
 pub mod access;
+pub mod budget;
 pub mod cli;
 pub mod config;
+pub mod guard;
 pub mod host;
 pub mod http;
 pub mod limit;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::status::Group;
+
 macro_rules! counters {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
         /// Something that is counted. No counter holds an address or a hash.
@@ -16,6 +18,11 @@ macro_rules! counters {
             /// Its name in reports.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// What it counts, in a sentence.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+).trim_ascii(),)+ }
             }
         }
     };
@@ -44,22 +51,82 @@ counters! {
     UdpSendFailed = "udp_send_failed",
     /// HTTP connections accepted.
     HttpConnection = "http_connection",
-    /// HTTP connections that ended with an error: silence, broken heads, resets.
-    HttpBroken = "http_broken",
-    /// HTTP connections closed at the end of their lifetime.
-    HttpOverdue = "http_overdue",
+    /// HTTP connections closed at once: there was no place.
+    HttpFull = "http_full",
+    /// HTTP connections closed at once: their prefix had its share of places.
+    HttpShare = "http_share",
+    /// HTTP connections closed: their requests or answers found no memory.
+    HttpNoMemory = "http_no_memory",
+    /// HTTP connections on which never came anything.
+    HttpSilent = "http_silent",
+    /// HTTP connections on which a request did not come to its end in time.
+    HttpHeadSlow = "http_head_slow",
+    /// HTTP requests whose head was too long, answered with a failure reason.
+    HttpHeadTooLong = "http_head_too_long",
+    /// HTTP connections whose client did not read its answers.
+    HttpUnread = "http_unread",
+    /// HTTP connections that broke off within a request or an answer.
+    HttpReset = "http_reset",
+    /// HTTP connections that spoke something else.
+    HttpNotHttp = "http_not_http",
+    /// HTTP requests that hyper does not understand.
+    HttpMalformed = "http_malformed",
+    /// TLS handshakes that failed.
+    HttpTls = "http_tls",
+    /// Connections to an address for proxies from outside the trusted networks.
+    HttpProxyUntrusted = "http_proxy_untrusted",
+    /// Connections of proxies without a valid PROXY protocol header.
+    HttpProxyHeader = "http_proxy_header",
+    /// Requests of trusted proxies that do not tell the client's address.
+    HttpForwarded = "http_forwarded",
     /// Accepts that failed.
     HttpAcceptFailed = "http_accept_failed",
     /// HTTP announces answered.
     HttpAnnounce = "http_announce",
     /// HTTP scrapes answered.
     HttpScrape = "http_scrape",
-    /// HTTP requests answered with a failure reason.
-    HttpRefused = "http_refused",
     /// HTTP requests for anything else.
     HttpOther = "http_other",
+    /// HTTP requests with another method than GET, refused.
+    HttpMethod = "http_method",
+    /// HTTP queries that are too long, refused.
+    HttpQueryTooLong = "http_query_too_long",
+    /// HTTP requests without an info hash, refused.
+    HttpNoInfoHash = "http_no_info_hash",
+    /// HTTP requests with an info hash of another length, refused.
+    HttpInfoHash = "http_info_hash",
+    /// HTTP scrapes of too many hashes, refused.
+    HttpTooManyHashes = "http_too_many_hashes",
+    /// HTTP announces without a valid peer id, refused.
+    HttpPeerId = "http_peer_id",
+    /// HTTP announces without a valid port, refused.
+    HttpPort = "http_port",
+    /// Announces and scrapes answered with nothing and a long interval: their prefix asks too often.
+    Throttled = "throttled",
+    /// UDP connects not answered: their prefix asks too often.
+    UdpConnectThrottled = "udp_connect_throttled",
+    /// Announces answered whose peer was not kept: its prefix has its share of peers.
+    PeerShare = "peer_share",
+    /// Peers and swarms given up for newer ones when memory was full.
+    Evicted = "evicted",
     /// Announces answered whose peer found no room in memory.
     NoRoom = "no_room",
+}
+
+impl Counter {
+    /// To what it belongs.
+    pub fn group(self) -> Group {
+        let answer = |transport, kind| Group::Answer { transport, kind };
+        match self {
+            Self::UdpConnect => answer("udp", "connect"),
+            Self::UdpAnnounce => answer("udp", "announce"),
+            Self::UdpScrape => answer("udp", "scrape"),
+            Self::HttpAnnounce => answer("http", "announce"),
+            Self::HttpScrape => answer("http", "scrape"),
+            Self::HttpConnection | Self::HttpOther | Self::Evicted => Group::Event,
+            _ => Group::Refusal,
+        }
+    }
 }
 
 /// The counters of a running tracker.
@@ -80,6 +147,34 @@ impl Metrics {
     /// The value of a counter.
     pub fn value(&self, counter: Counter) -> u64 {
         self.0[counter as usize].load(Ordering::Relaxed)
+    }
+}
+
+/// Tells which refusals there were since it was last asked, so that each cause gets one line in the log per minute, however
+/// often it happens.
+#[derive(Debug)]
+pub struct Complaints([u64; Counter::ALL.len()]);
+
+impl Complaints {
+    /// Nothing has been told.
+    pub fn new() -> Self {
+        Self([0; Counter::ALL.len()])
+    }
+
+    /// Every cause that happened since the last call, and how often.
+    pub fn news(&mut self, metrics: &Metrics) -> Vec<(Counter, u64)> {
+        let refusals = Counter::ALL.iter().filter(|counter| counter.group() == Group::Refusal);
+        let news = refusals.map(|&counter| {
+            let value = metrics.value(counter);
+            (counter, value - std::mem::replace(&mut self.0[counter as usize], value))
+        });
+        news.filter(|&(_, count)| count > 0).collect()
+    }
+}
+
+impl Default for Complaints {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -115,5 +210,25 @@ mod tests {
         metrics.count(Counter::UdpAnnounce);
         metrics.count(Counter::NoRoom);
         assert_eq!(metrics.to_string(), "udp_announce=2 no_room=1");
+    }
+    #[test]
+    fn each_cause_of_refusals_is_told_once_with_its_count() {
+        let (metrics, mut complaints) = (Metrics::new(), Complaints::new());
+        for counter in [Counter::UdpAnnounce, Counter::UdpMalformed, Counter::HttpPort, Counter::UdpMalformed] {
+            metrics.count(counter);
+        }
+        assert_eq!(complaints.news(&metrics), [(Counter::UdpMalformed, 2), (Counter::HttpPort, 1)]);
+        assert_eq!(complaints.news(&metrics), []);
+        metrics.count(Counter::HttpPort);
+        assert_eq!(complaints.news(&metrics), [(Counter::HttpPort, 1)]);
+    }
+
+    #[test]
+    fn every_counter_has_a_meaning_and_a_name_of_its_own() {
+        let mut names: Vec<_> = Counter::ALL.iter().map(|counter| counter.name()).collect();
+        assert!(Counter::ALL.iter().all(|counter| counter.meaning().ends_with('.')));
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Counter::ALL.len());
     }
 }

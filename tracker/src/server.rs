@@ -4,18 +4,21 @@ use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time;
 
 use crate::config::Config;
-use crate::limit::{REPORT_PERIOD, SWEEP_PERIOD, UDP_WORKERS_MAX};
+use crate::host::Host;
+use crate::limit::{COMPLAINT_PERIOD, LOOK_PERIOD, REPORT_PERIOD, SWEEP_PERIOD, UDP_WORKERS_MAX};
+use crate::metrics::Complaints;
 use crate::swarm::SwarmMap;
-use crate::tracker::{NoRandomness, Tracker};
+use crate::tracker::{NoRandomness, Tracker, random_bytes};
 use crate::{http, udp};
 
 /// A tracker whose listeners are all bound, and that answers once it [runs](Self::run).
@@ -63,6 +66,21 @@ pub enum BindError {
         #[source]
         source: io::Error,
     },
+    /// The file with the secret of connection ids cannot be read.
+    #[error("cannot read connection_key_file {}", path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// It holds something else.
+    #[error("connection_key_file {} is not 32 hexadecimal digits: `openssl rand -hex 16` makes them", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+    },
     /// No keys can be made.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
@@ -71,8 +89,9 @@ pub enum BindError {
 impl Server {
     /// Binds every listener of `config`. Must be called within a tokio runtime.
     pub fn bind(config: &Config) -> Result<Self, BindError> {
-        let tracker = Arc::new(Tracker::new(config)?);
-        let places = Arc::new(Semaphore::new(usize::try_from(config.http_connections).unwrap_or(usize::MAX)));
+        let tracker = Arc::new(Tracker::with_secret(config, connection_secret(config)?)?);
+        let connections = usize::try_from(config.http_connections).expect("64-bit platforms only");
+        let places = http::Places::new(connections, tracker.budget().connections_bytes());
         let mut server =
             Self { tracker: tracker.clone(), bound: vec![], http: vec![], udp: vec![], stop: watch::channel(false).0 };
         for &address in &config.http {
@@ -83,7 +102,8 @@ impl Server {
                 source,
             })?;
             server.bound.push(Bound { transport: Transport::Http, address });
-            server.http.push(http::Listener::new(socket, tracker.clone(), places.clone()));
+            let front = http::Front::default();
+            server.http.push(http::Listener::new(socket, tracker.clone(), places.clone(), front)?);
         }
         let workers = workers(config);
         for &address in &config.udp {
@@ -133,6 +153,8 @@ impl Server {
             _ = stop.wait_for(|&stop| stop) => {}
             () = sweep(&self.tracker) => {}
             () = report(&self.tracker) => {}
+            () = look(&self.tracker) => {}
+            () = complain(&self.tracker) => {}
         }
         stop_threads.store(true, Ordering::Relaxed);
         while listeners.join_next().await.is_some() {}
@@ -187,6 +209,20 @@ fn lacks_ipv6(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| errors.contains(&Errno::from_raw(code)))
 }
 
+/// The secret under which connection ids are made: the operator's, or one that nobody knows.
+fn connection_secret(config: &Config) -> Result<[u8; 16], BindError> {
+    let path = config.connection_key_file.clone();
+    if path.as_os_str().is_empty() {
+        return Ok(random_bytes()?);
+    }
+    let text = std::fs::read_to_string(&path);
+    let text = text.map_err(|source| BindError::KeyFile { path: path.clone(), source })?;
+    let digits = text.trim();
+    let is_key = digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let secret = u128::from_str_radix(digits, 16).ok().filter(|_| is_key);
+    Ok(secret.ok_or(BindError::Key { path })?.to_be_bytes())
+}
+
 fn workers(config: &Config) -> usize {
     match usize::from(config.udp_workers) {
         0 => thread::available_parallelism().map_or(1, NonZero::get).min(UDP_WORKERS_MAX),
@@ -212,6 +248,29 @@ async fn report(tracker: &Tracker) {
     loop {
         ticks.tick().await;
         log_counts(tracker);
+    }
+}
+
+/// Lets the tracker adapt to its load and its memory, once per [`LOOK_PERIOD`].
+async fn look(tracker: &Tracker) {
+    let host = Host::new();
+    let mut ticks = time::interval(LOOK_PERIOD);
+    ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        tracker.look(host.resident_bytes());
+    }
+}
+
+/// Logs refusals, one line per cause and [`COMPLAINT_PERIOD`].
+async fn complain(tracker: &Tracker) {
+    let mut complaints = Complaints::new();
+    let mut ticks = time::interval(COMPLAINT_PERIOD);
+    loop {
+        ticks.tick().await;
+        for (cause, count) in complaints.news(&tracker.metrics) {
+            tracing::info!(cause = cause.name(), count, "{}", cause.meaning());
+        }
     }
 }
 

@@ -3,15 +3,17 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use peerfeed_protocol::announce::connection_id::ConnectionIdKey;
-use peerfeed_protocol::announce::{AnnounceReply, AnnounceRequest, Event};
+use peerfeed_protocol::announce::{AnnounceReply, AnnounceRequest, Event, InfoHash, ScrapeReply};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 
+use crate::budget::Budget;
 use crate::config::Config;
-use crate::limit::SWARM_PEERS_MAX;
+use crate::guard::{Ask, Guard, GuardOptions, Load};
+use crate::limit::{SITE_PEERS_MAX, SWARM_PEERS_MAX, THROTTLED_INTERVAL};
 use crate::metrics::{Counter, Metrics};
 use crate::swarm::{Announcement, Asked, Presence, SwarmMap, SwarmOptions};
+use crate::udp::ConnectionKeys;
 
 /// What all listeners share.
 #[derive(Debug)]
@@ -21,17 +23,25 @@ pub struct Tracker {
     /// What has happened.
     pub metrics: Metrics,
     /// Under which UDP connection ids are given; one for all listeners, since clients share ids among them.
-    pub connection_ids: ConnectionIdKey,
+    pub connection_ids: ConnectionKeys,
+    /// What one customer may ask for.
+    pub guard: Guard,
+    /// How busy the listeners are.
+    pub load: Load,
+    budget: Budget,
+    peer_lifetime: Duration,
     answers: Answers,
     started: Instant,
     started_unix: Duration,
 }
 
 /// What replies say besides peers.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Answers {
     interval: Duration,
     min_interval: Duration,
+    tracker_id: Option<Vec<u8>>,
+    warning: Option<String>,
     numwant_default: usize,
     numwant_max: usize,
 }
@@ -59,22 +69,47 @@ pub enum Carries {
 #[error("the operating system gives no random bytes")]
 pub struct NoRandomness(#[source] getrandom::Error);
 
+/// A client asks for more than one customer may, in the words that it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("your network asks this tracker too often")]
+pub struct TooOften;
+
 impl Tracker {
     /// A tracker without swarms and with fresh keys.
     pub fn new(config: &Config) -> Result<Self, NoRandomness> {
+        Self::with_secret(config, random_bytes()?)
+    }
+
+    /// A tracker without swarms whose connection ids are made under `secret`.
+    pub fn with_secret(config: &Config, secret: [u8; 16]) -> Result<Self, NoRandomness> {
+        let budget = Budget::new(config.memory.0);
         let swarms = SwarmOptions {
             peer_lifetime: config.peer_lifetime.0,
-            memory_bytes: usize::try_from(config.memory.0).unwrap_or(usize::MAX),
+            memory_bytes: budget.swarms_bytes(),
             swarm_peers_max: SWARM_PEERS_MAX,
+            site_peers_max: SITE_PEERS_MAX,
+            limit_loopback: config.limit_loopback,
+            hash_key: random_bytes()?,
+        };
+        let guard = GuardOptions {
+            memory_bytes: budget.guard_bytes(),
+            peer_lifetime: config.peer_lifetime.0,
+            limit_loopback: config.limit_loopback,
             hash_key: random_bytes()?,
         };
         Ok(Self {
             swarms: SwarmMap::new(&swarms),
             metrics: Metrics::new(),
-            connection_ids: ConnectionIdKey::new(random_bytes()?),
+            connection_ids: ConnectionKeys::new(secret),
+            guard: Guard::new(&guard),
+            load: Load::new(),
+            budget,
+            peer_lifetime: config.peer_lifetime.0,
             answers: Answers {
                 interval: config.interval.0,
                 min_interval: config.min_interval.0,
+                tracker_id: (!config.tracker_id.is_empty()).then(|| config.tracker_id.clone().into_bytes()),
+                warning: (!config.warning_message.is_empty()).then(|| config.warning_message.clone()),
                 numwant_default: usize::from(config.numwant_default),
                 numwant_max: usize::from(config.numwant_max),
             },
@@ -99,7 +134,24 @@ impl Tracker {
         self.answers.min_interval
     }
 
-    /// Notes an announce that came from `ip` and fills `reply`. spec: ANN-7, ANN-8, ANN-19
+    /// What the parts of the tracker may take of the machine's memory.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// Adapts the interval to the load and the swarms' memory to what the process takes, where that is known. To be called
+    /// once per [`LOOK_PERIOD`](crate::limit::LOOK_PERIOD).
+    pub fn look(&self, resident_bytes: Option<u64>) {
+        self.load.look();
+        // Who was told to come back later must still be there then.
+        self.swarms.set_peer_lifetime(self.load.stretched_lifetime(self.peer_lifetime));
+        if let Some(resident_bytes) = resident_bytes {
+            self.swarms.set_memory(self.budget.adapted(self.swarms.bytes_max(), resident_bytes));
+        }
+    }
+
+    /// Notes an announce that came from `ip` and fills `reply`. Who asks too often gets nothing and a long interval, and
+    /// false is returned. spec: ANN-7, ANN-8, ANN-19, ANN-37
     pub fn announce(
         &self,
         request: &AnnounceRequest,
@@ -108,8 +160,18 @@ impl Tracker {
         now: Moment,
         rng: &mut ChaCha8Rng,
         reply: &mut AnnounceReply,
-    ) {
+    ) -> bool {
         let ip = ip.to_canonical();
+        reply.external_ip = Some(ip);
+        reply.tracker_id.clone_from(&self.answers.tracker_id);
+        if !self.guard.admits(ip, Ask::Announce, now.up) {
+            reply.peers.clear();
+            (reply.complete, reply.incomplete) = (0, 0);
+            reply.interval = jittered(THROTTLED_INTERVAL, rng);
+            reply.min_interval = Some(reply.interval);
+            reply.warning = Some(TooOften.to_string());
+            return false;
+        }
         let presence = match request.event {
             Event::Stopped => Presence::Gone,
             // Nobody can be reached at port 0: such a client only looks.
@@ -130,13 +192,35 @@ impl Tracker {
                 Carries::OwnFamily(most) => Asked::Own(wanted.min(most)),
                 Carries::BothFamilies => Asked::Both(wanted),
             },
+            may_add: self.guard.may_add(ip, now.up),
         };
-        if self.swarms.announce(&announcement, now.up, rng, reply) {
-            self.metrics.count(Counter::NoRoom);
+        let noted = self.swarms.announce(&announcement, now.up, rng, reply);
+        if noted.is_new_peer {
+            self.guard.charge_added(ip, noted.is_new_swarm, now.up);
         }
-        reply.interval = jittered(self.answers.interval, rng);
-        reply.min_interval = Some(self.answers.min_interval);
-        reply.external_ip = Some(ip);
+        if !noted.is_kept {
+            self.metrics.count(if announcement.may_add { Counter::NoRoom } else { Counter::PeerShare });
+        }
+        for _ in 0..noted.evicted {
+            self.metrics.count(Counter::Evicted);
+        }
+        reply.interval = jittered(self.load.stretched(self.answers.interval), rng);
+        reply.min_interval = Some(self.load.stretched(self.answers.min_interval));
+        reply.warning.clone_from(&self.answers.warning);
+        true
+    }
+
+    /// The counts of swarms, in the order asked, for a client at `ip`. spec: ANN-9
+    pub fn scrape(
+        &self,
+        hashes: impl ExactSizeIterator<Item = InfoHash>,
+        ip: IpAddr,
+        now: Moment,
+    ) -> Result<ScrapeReply, TooOften> {
+        if !self.guard.admits(ip.to_canonical(), Ask::Scrape(hashes.len()), now.up) {
+            return Err(TooOften);
+        }
+        Ok(ScrapeReply { entries: hashes.map(|hash| self.swarms.scrape(&hash)).collect() })
     }
 }
 
@@ -152,7 +236,8 @@ fn jittered(interval: Duration, rng: &mut ChaCha8Rng) -> Duration {
     Duration::from_secs(interval.as_secs() - tenth + offset)
 }
 
-fn random_bytes<const N: usize>() -> Result<[u8; N], NoRandomness> {
+/// Bytes that nobody knows.
+pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], NoRandomness> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(NoRandomness)?;
     Ok(bytes)

@@ -7,14 +7,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use peerfeed_protocol::announce::limits::{INTERVAL_DEFAULT, NUMWANT_DEFAULT, NUMWANT_MAX};
+use peerfeed_protocol::announce::limits::{INTERVAL_DEFAULT, NUMWANT_DEFAULT, NUMWANT_MAX, TEXT_BYTES_MAX};
 use serde::Deserialize;
 use toml::{Table, Value};
 
 pub use print::documented;
 pub use quantity::{QuantityError, Size, Span};
 
-use crate::limit::UDP_WORKERS_MAX;
+use crate::host::Host;
+use crate::limit::{MEMORY_BYTES_MIN, UDP_WORKERS_MAX};
 
 /// The configuration in force. Each field's meaning, unit and default are printed by `--print-config`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -34,12 +35,20 @@ pub struct Config {
     pub numwant_default: u16,
     /// Most peers given in one reply.
     pub numwant_max: u16,
-    /// Bytes for swarms and peers.
+    /// Bytes that the process may take.
     pub memory: Size,
     /// Threads per UDP address; 0 means one per processor.
     pub udp_workers: u16,
     /// Most open HTTP connections.
     pub http_connections: u32,
+    /// Whether loopback addresses are kept to the limits of a customer.
+    pub limit_loopback: bool,
+    /// The secret of UDP connection ids; none when empty.
+    pub connection_key_file: PathBuf,
+    /// `tracker id` of HTTP replies; none when empty.
+    pub tracker_id: String,
+    /// `warning message` of HTTP replies; none when empty.
+    pub warning_message: String,
 }
 
 /// Why there is no configuration. All of these are for the operator.
@@ -77,7 +86,7 @@ pub enum ConfigError {
 pub const VARIABLE_PREFIX: &str = "PEERFEED_TRACKER_";
 
 /// Every setting, in the order of the printed configuration.
-const SETTINGS: [&str; 10] = [
+const SETTINGS: [&str; 14] = [
     "http",
     "udp",
     "interval",
@@ -88,6 +97,10 @@ const SETTINGS: [&str; 10] = [
     "memory",
     "udp_workers",
     "http_connections",
+    "limit_loopback",
+    "connection_key_file",
+    "tracker_id",
+    "warning_message",
 ];
 
 impl Default for Config {
@@ -101,9 +114,14 @@ impl Default for Config {
             peer_lifetime: Span(Duration::from_secs(45 * 60)),
             numwant_default: NUMWANT_DEFAULT,
             numwant_max: NUMWANT_MAX,
-            memory: Size(256 << 20),
+            // Whole MiB, so that it can be read.
+            memory: Size((Host::new().default_budget_bytes() >> 20 << 20).max(MEMORY_BYTES_MIN)),
             udp_workers: 0,
             http_connections: 10_000,
+            limit_loopback: false,
+            connection_key_file: PathBuf::new(),
+            tracker_id: String::new(),
+            warning_message: String::new(),
         }
     }
 }
@@ -115,6 +133,8 @@ pub struct Flags {
     pub http: Vec<SocketAddr>,
     /// `--udp`.
     pub udp: Vec<SocketAddr>,
+    /// `--memory`.
+    pub memory: Option<Size>,
 }
 
 impl Config {
@@ -141,6 +161,7 @@ impl Config {
                 config.udp.clone_from(&flags.udp);
             }
         }
+        config.memory = flags.memory.unwrap_or(config.memory);
         config.check()?;
         Ok(config)
     }
@@ -159,12 +180,14 @@ impl Config {
             "peer_lifetime must be at most 5d"
         } else if self.numwant_default > self.numwant_max {
             "numwant_default must not be more than numwant_max"
-        } else if self.memory.0 < 1 << 20 {
-            "memory must be at least 1MiB"
+        } else if self.memory.0 < MEMORY_BYTES_MIN {
+            "memory must be at least 32MiB"
         } else if usize::from(self.udp_workers) > UDP_WORKERS_MAX {
             "udp_workers must be at most 64"
         } else if self.http_connections == 0 {
             "http_connections must be at least 1"
+        } else if self.tracker_id.len().max(self.warning_message.len()) > TEXT_BYTES_MAX {
+            "tracker_id and warning_message have at most 512 bytes: they are in every HTTP reply"
         } else {
             return Ok(());
         };
@@ -195,6 +218,8 @@ fn read_environment(variables: impl IntoIterator<Item = (String, String)>) -> Re
                 let addresses = value.split(',').map(str::trim).filter(|address| !address.is_empty());
                 Value::Array(addresses.map(|address| Value::String(address.to_owned())).collect())
             }
+            "connection_key_file" | "tracker_id" | "warning_message" => Value::String(value),
+            "limit_loopback" => value.parse().map_or(Value::String(value), Value::Boolean),
             _ => value.parse().map_or(Value::String(value), Value::Integer),
         };
         settings.insert(setting, value);
@@ -227,21 +252,26 @@ mod tests {
             ("PEERFEED_TRACKER_INTERVAL", "50min"),
             ("PEERFEED_TRACKER_HTTP", "127.0.0.1:2, [::1]:2"),
             ("PEERFEED_TRACKER_NUMWANT_MAX", "99"),
+            ("PEERFEED_TRACKER_MEMORY", "77MiB"),
+            ("PEERFEED_TRACKER_LIMIT_LOOPBACK", "true"),
+            ("PEERFEED_TRACKER_TRACKER_ID", "7"),
             ("HOME", "/root"),
         ]);
-        let flags = Flags { http: vec![address("127.0.0.1:3")], udp: vec![] };
+        let flags = Flags { http: vec![address("127.0.0.1:3")], memory: Some(Size(99 << 20)), ..Flags::default() };
         let config = Config::load(Some(file.path()), environment.clone(), &flags).unwrap();
+        assert_eq!((config.memory.0, config.limit_loopback, config.tracker_id.as_str()), (99 << 20, true, "7"));
         assert_eq!(config.interval.0.as_secs(), 50 * 60);
         assert_eq!(config.peer_lifetime.0.as_secs(), 2 * 3600);
         assert_eq!((config.udp_workers, config.numwant_max, config.numwant_default), (3, 99, 50));
         assert_eq!((config.http, config.udp), (flags.http, vec![address("127.0.0.1:1")]));
         let config = Config::load(Some(file.path()), environment, &Flags::default()).unwrap();
         assert_eq!(config.http, [address("127.0.0.1:2"), address("[::1]:2")]);
+        assert_eq!(config.memory.0, 77 << 20);
     }
 
     #[test]
     fn a_flag_for_one_transport_switches_the_default_of_the_other_off() {
-        let flags = Flags { http: vec![], udp: vec![address("127.0.0.1:0")] };
+        let flags = Flags { udp: vec![address("127.0.0.1:0")], ..Flags::default() };
         let config = Config::load(None, [], &flags).unwrap();
         assert_eq!((config.http, config.udp), (vec![], flags.udp));
     }
@@ -269,7 +299,8 @@ mod tests {
             ("peer_lifetime = \"31min\"", "peer_lifetime"),
             ("peer_lifetime = \"6d\"", "5d"),
             ("numwant_default = 300", "numwant_default"),
-            ("memory = \"1KiB\"", "at least 1MiB"),
+            ("memory = \"1KiB\"", "at least 32MiB"),
+            ("limit_loopback = 1", "boolean"),
             ("udp_workers = 65", "udp_workers"),
             ("http_connections = 0", "http_connections"),
         ] {

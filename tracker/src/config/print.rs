@@ -1,5 +1,6 @@
 //! The configuration in force, as a file that documents itself.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
@@ -38,13 +39,25 @@ pub fn documented(config: &Config) -> String {
             numwant_default, plain;
         "Most peers given in one reply. A UDP reply never exceeds 1232 bytes: 202 IPv4 or 67 IPv6 peers.",
             numwant_max, plain;
-        "Memory for swarms and peers (B, KiB, MiB, GiB). When it is full, announces are answered, but new peers not kept. \
-         A swarm of one peer takes up to 110 bytes, each further IPv4 peer about 10.",
+        "Memory of the whole process (B, KiB, MiB, GiB), at least 32MiB. The default is a quarter of the machine's or of the \
+         control group's. When the swarms' part of it is full, announces are answered, but swarms that never came alive \
+         give way to new ones. A swarm of one peer takes up to 90 bytes, each further IPv4 peer about 10.",
             memory, quoted;
         "Threads per UDP address; 0 means one per processor.",
             udp_workers, plain;
-        "Most open HTTP connections; further ones wait.",
+        "Most open HTTP connections, of which one address may have an eighth; further ones are closed at once. Each takes \
+         4 KiB of a quarter of the memory, 28 KiB after a request, 40 KiB more with TLS.",
             http_connections, plain;
+        "Whether 127.0.0.0/8 and ::1 are kept to the limits for one address as well: how often it may ask, how many peers \
+         and connections it may have.",
+            limit_loopback, plain;
+        "A file with the secret of UDP connection ids, 32 hexadecimal digits (openssl rand -hex 16); one that several \
+         trackers share lets clients go from one to another. Empty: a new secret at every start.",
+            connection_key_file, text;
+        "What HTTP replies give as `tracker id`; empty: nothing.",
+            tracker_id, text;
+        "What HTTP replies tell the user as `warning message`; empty: nothing.",
+            warning_message, text;
     }
     out
 }
@@ -56,6 +69,11 @@ fn addresses(addresses: &[SocketAddr]) -> String {
 
 fn quoted(value: &impl ToString) -> String {
     format!("\"{}\"", value.to_string())
+}
+
+/// A TOML string with whatever it must escape.
+fn text(value: impl AsRef<OsStr>) -> String {
+    toml::Value::String(value.as_ref().to_string_lossy().into_owned()).to_string()
 }
 
 fn plain(value: &impl ToString) -> String {
@@ -89,7 +107,10 @@ mod tests {
             http: vec![],
             udp: vec!["127.0.0.1:7".parse().unwrap(), "[::1]:8".parse().unwrap()],
             interval: "20min".parse().unwrap(),
-            memory: "3MiB".parse().unwrap(),
+            memory: "33MiB".parse().unwrap(),
+            limit_loopback: true,
+            connection_key_file: "/etc/a \"key\"".into(),
+            warning_message: "two\nlines".to_owned(),
             udp_workers: 2,
             ..Config::default()
         };

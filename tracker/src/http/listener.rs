@@ -1,40 +1,42 @@
-//! Accepting connections and speaking HTTP/1.1 on them.
+//! Accepting connections.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use rand_chacha::ChaCha8Rng;
 use socket2::{Domain, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time;
 
-use super::request::{Answer, answer, refuse};
-use crate::limit::{
-    ACCEPT_PAUSE, HTTP_BACKLOG, HTTP_CONNECTION_LIFETIME, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_TIMEOUT, HTTP_HEADERS_MAX,
-    SHUTDOWN_GRACE,
-};
+use super::connection::Session;
+use super::places::{NoPlace, Place, Places};
+use crate::limit::{ACCEPT_PAUSE, HTTP_BACKLOG, HTTP_HEAD_TIMEOUT, SHUTDOWN_GRACE, TLS_HANDSHAKE_BYTES};
 use crate::metrics::Counter;
+use crate::proxy::{Networks, read_source};
+use crate::tls::Acceptor;
 use crate::tracker::{NoRandomness, Tracker, worker_rng};
 
 /// One HTTP address of the tracker.
 pub struct Listener {
     socket: TcpListener,
     tracker: Arc<Tracker>,
-    /// One place per connection, shared by all listeners.
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
+    front: Arc<Front>,
+    rng: Arc<Mutex<ChaCha8Rng>>,
+}
+
+/// What stands between clients and their requests; nothing by default.
+#[derive(Default)]
+pub struct Front {
+    /// Every connection begins with a TLS handshake.
+    pub tls: Option<Arc<Acceptor>>,
+    /// Every connection begins with a PROXY protocol header, and comes from a trusted network.
+    pub proxy_protocol: bool,
+    /// Whose `X-Forwarded-For` and PROXY protocol headers are believed.
+    pub trusted: Arc<Networks>,
 }
 
 /// Binds `address`; port 0 takes a free one. A listener on `[::]` takes IPv4 too, unless `only_v6`.
@@ -53,20 +55,25 @@ pub fn bind(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
 
 impl Listener {
     /// A listener on `socket`.
-    pub fn new(socket: TcpListener, tracker: Arc<Tracker>, places: Arc<Semaphore>) -> Self {
-        Self { socket, tracker, places }
+    pub fn new(
+        socket: TcpListener,
+        tracker: Arc<Tracker>,
+        places: Arc<Places>,
+        front: Front,
+    ) -> Result<Self, NoRandomness> {
+        let rng = Arc::new(Mutex::new(worker_rng()?));
+        Ok(Self { socket, tracker, places, front: Arc::new(front), rng })
     }
 
     /// Serves until `stop` turns true, then gives open connections [`SHUTDOWN_GRACE`] to finish their request.
+    ///
+    /// A connection for which there is no place is closed at once, so that the next one is never kept waiting.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut connections = JoinSet::new();
-        while let Some(stream) = self.accept(&mut stop).await {
-            let Ok(place) = self.places.clone().acquire_owned().await else { break };
-            let (tracker, stop) = (self.tracker.clone(), stop.clone());
-            connections.spawn(async move {
-                serve(stream, tracker, stop).await;
-                drop(place);
-            });
+        while let Some((stream, peer)) = self.accept(&mut stop).await {
+            if let Some(place) = self.place(peer) {
+                connections.spawn(self.serve(stream, peer, place, stop.clone()));
+            }
             // Finished connections are forgotten as new ones come.
             while connections.try_join_next().is_some() {}
         }
@@ -75,85 +82,74 @@ impl Listener {
         let _ = time::timeout(SHUTDOWN_GRACE, all).await;
     }
 
-    /// The next connection; `None` when the tracker ends.
-    async fn accept(&self, stop: &mut watch::Receiver<bool>) -> Option<TcpStream> {
+    /// The next connection and from where it comes; `None` when the tracker ends.
+    async fn accept(&self, stop: &mut watch::Receiver<bool>) -> Option<(TcpStream, IpAddr)> {
         loop {
             let accepted = tokio::select! {
                 accepted = self.socket.accept() => accepted,
                 _ = stop.wait_for(|&stop| stop) => return None,
             };
-            if let Ok((stream, _)) = accepted {
+            if let Ok((stream, peer)) = accepted {
                 self.tracker.metrics.count(Counter::HttpConnection);
-                return Some(stream);
+                return Some((stream, peer.ip().to_canonical()));
             }
             self.tracker.metrics.count(Counter::HttpAcceptFailed);
             time::sleep(ACCEPT_PAUSE).await;
         }
     }
-}
 
-/// Serves one connection to its end.
-async fn serve(stream: TcpStream, tracker: Arc<Tracker>, mut stop: watch::Receiver<bool>) {
-    let (Ok(peer), Ok(session)) = (stream.peer_addr(), Session::new(tracker.clone())) else { return };
-    let ip = peer.ip().to_canonical();
-    // Replies are one small write each: waiting for more to say would only delay them.
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(|request| std::future::ready(Ok::<_, Infallible>(session.respond(&request, ip))));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HTTP_HEAD_TIMEOUT)
-        .max_buf_size(HTTP_HEAD_BYTES_MAX)
-        .max_headers(HTTP_HEADERS_MAX)
-        .pipeline_flush(true)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        result = connection.as_mut() => Some(result),
-        () = time::sleep(HTTP_CONNECTION_LIFETIME) => None,
-        _ = stop.wait_for(|&stop| stop) => None,
-    };
-    let result = if let Some(result) = ended {
-        result
-    } else {
-        connection.as_mut().graceful_shutdown();
-        match time::timeout(SHUTDOWN_GRACE, connection).await {
-            Ok(result) => result,
-            Err(_) => return tracker.metrics.count(Counter::HttpOverdue),
-        }
-    };
-    if result.is_err() {
-        tracker.metrics.count(Counter::HttpBroken);
-    }
-}
-
-/// What the requests of one connection share.
-struct Session {
-    tracker: Arc<Tracker>,
-    rng: Mutex<ChaCha8Rng>,
-}
-
-impl Session {
-    fn new(tracker: Arc<Tracker>) -> Result<Self, NoRandomness> {
-        Ok(Self { tracker, rng: Mutex::new(worker_rng()?) })
+    fn place(&self, peer: IpAddr) -> Option<Place> {
+        let is_counted = self.tracker.guard.limits(peer) && !self.front.trusted.contain(peer);
+        let taken = self.places.take(peer, is_counted, self.front.tls.is_some());
+        self.tracker.load.note(matches!(taken, Err(NoPlace::Full)));
+        let counter = match taken {
+            Ok(place) => return Some(place),
+            Err(NoPlace::Full) => Counter::HttpFull,
+            Err(NoPlace::Share) => Counter::HttpShare,
+        };
+        self.tracker.metrics.count(counter);
+        None
     }
 
-    fn respond(&self, request: &Request<Incoming>, ip: IpAddr) -> Response<Full<Bytes>> {
-        let answer = match *request.method() {
-            Method::GET | Method::HEAD => {
-                let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
-                let query = request.uri().query().unwrap_or_default();
-                answer(&self.tracker, request.uri().path(), query.as_bytes(), ip, &mut rng)
+    /// Serves one connection to its end.
+    fn serve(
+        &self,
+        mut stream: TcpStream,
+        mut peer: IpAddr,
+        place: Place,
+        stop: watch::Receiver<bool>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let (tracker, front, rng) = (self.tracker.clone(), self.front.clone(), self.rng.clone());
+        async move {
+            // Replies are one small write each: waiting for more to say would only delay them.
+            let _ = stream.set_nodelay(true);
+            if front.proxy_protocol {
+                if !front.trusted.contain(peer) {
+                    return tracker.metrics.count(Counter::HttpProxyUntrusted);
+                }
+                match read_source(&mut stream, HTTP_HEAD_TIMEOUT).await {
+                    Ok(source) => peer = source.map_or(peer, |source| source.ip().to_canonical()),
+                    Err(_) => return tracker.metrics.count(Counter::HttpProxyHeader),
+                }
             }
-            _ => refuse(&self.tracker, "only GET is understood"),
-        };
-        let (status, body) = match answer {
-            Answer::Bencoded(body) => (StatusCode::OK, Bytes::from(body)),
-            Answer::Page(text) => (StatusCode::OK, Bytes::from_static(text.as_bytes())),
-            Answer::NotFound(text) => (StatusCode::NOT_FOUND, Bytes::from_static(text.as_bytes())),
-        };
-        let mut response = Response::new(Full::new(body));
-        *response.status_mut() = status;
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-        response
+            let session = Session { tracker, front: front.clone(), rng, peer, place, stop };
+            match &front.tls {
+                None => session.serve(stream).await,
+                // Its state is large; a plain connection should not have to carry it.
+                Some(acceptor) => Box::pin(serve_tls(session, acceptor, stream)).await,
+            }
+        }
     }
+}
+
+async fn serve_tls(session: Session, acceptor: &Acceptor, stream: TcpStream) {
+    let metrics = &session.tracker.metrics;
+    let Some(shaking) = session.place.charge(TLS_HANDSHAKE_BYTES) else {
+        return metrics.count(Counter::HttpNoMemory);
+    };
+    let Ok(stream) = acceptor.accept(stream, HTTP_HEAD_TIMEOUT).await else {
+        return metrics.count(Counter::HttpTls);
+    };
+    drop(shaking);
+    session.serve(stream).await;
 }

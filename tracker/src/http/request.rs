@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 
 use peerfeed_protocol::announce::http::{
-    PeerFormat, encode_announce, encode_failure, encode_scrape, parse_announce, parse_scrape,
+    PeerFormat, QueryError, encode_announce, encode_failure, encode_scrape, parse_announce, parse_scrape,
 };
-use peerfeed_protocol::announce::{AnnounceReply, ScrapeReply};
+use peerfeed_protocol::announce::{AnnounceReply, RetryIn};
 use rand_chacha::ChaCha8Rng;
 
+use crate::limit::THROTTLED_INTERVAL;
 use crate::metrics::Counter;
 use crate::tracker::{Carries, Tracker};
 
@@ -25,21 +26,20 @@ pub(super) enum Answer {
 const GREETING: &str = "This is a BitTorrent tracker. Announce at /announce, scrape at /scrape.\n";
 
 /// Answers one request that came from `ip`. spec: ANN-1 to ANN-3
-pub(super) fn answer(tracker: &Tracker, path: &str, query: &[u8], ip: IpAddr, rng: &mut ChaCha8Rng) -> Answer {
-    let last = path.rsplit('/').next().unwrap_or_default();
+pub(super) fn answer(tracker: &Tracker, path: &[u8], query: &[u8], ip: IpAddr, rng: &mut ChaCha8Rng) -> Answer {
+    let last = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
     let (counter, answer) = match last {
-        _ if last.starts_with("announce") => announce(tracker, query, ip, rng),
-        _ if last.starts_with("scrape") => scrape(tracker, query),
-        "" => (Counter::HttpOther, Answer::Page(GREETING)),
+        _ if last.starts_with(b"announce") => announce(tracker, query, ip, rng),
+        _ if last.starts_with(b"scrape") => scrape(tracker, query, ip),
+        b"" => (Counter::HttpOther, Answer::Page(GREETING)),
         _ => (Counter::HttpOther, Answer::NotFound(GREETING)),
     };
     tracker.metrics.count(counter);
     answer
 }
 
-/// Refuses what is no tracker request at all, in the form that clients read.
-pub(super) fn refuse(tracker: &Tracker, reason: &str) -> Answer {
-    tracker.metrics.count(Counter::HttpRefused);
+/// Refuses a request in the form that clients read; the caller counts the cause.
+pub(super) fn refusal(tracker: &Tracker, reason: &str) -> Answer {
     Answer::Bencoded(encode_failure(reason, tracker.interval(), None))
 }
 
@@ -48,27 +48,42 @@ fn announce(tracker: &Tracker, query: &[u8], ip: IpAddr, rng: &mut ChaCha8Rng) -
         Ok(query) => {
             let mut reply = AnnounceReply::default();
             let now = tracker.moment();
-            tracker.announce(&query.request, ip, Carries::BothFamilies, now, rng, &mut reply);
+            let is_served = tracker.announce(&query.request, ip, Carries::BothFamilies, now, rng, &mut reply);
+            let counter = if is_served { Counter::HttpAnnounce } else { Counter::Throttled };
             let format = if query.wants_dictionaries { PeerFormat::Dictionaries } else { PeerFormat::Compact };
-            (Counter::HttpAnnounce, Answer::Bencoded(encode_announce(&reply, format)))
+            (counter, Answer::Bencoded(encode_announce(&reply, format)))
         }
-        Err(error) => failure(tracker, &error.to_string()),
+        Err(error) => (cause(error), refusal(tracker, &error.to_string())),
     }
 }
 
-fn scrape(tracker: &Tracker, query: &[u8]) -> (Counter, Answer) {
-    match parse_scrape(query) {
-        Ok(hashes) => {
-            let reply = ScrapeReply { entries: hashes.iter().map(|hash| tracker.swarms.scrape(hash)).collect() };
+fn scrape(tracker: &Tracker, query: &[u8], ip: IpAddr) -> (Counter, Answer) {
+    let hashes = match parse_scrape(query) {
+        Ok(hashes) => hashes,
+        Err(error) => return (cause(error), refusal(tracker, &error.to_string())),
+    };
+    match tracker.scrape(hashes.iter().copied(), ip, tracker.moment()) {
+        Ok(reply) => {
             let body = encode_scrape(&hashes, &reply, tracker.min_interval());
             (Counter::HttpScrape, Answer::Bencoded(body))
         }
-        Err(error) => failure(tracker, &error.to_string()),
+        Err(error) => {
+            let retry_in = Some(RetryIn::After(THROTTLED_INTERVAL));
+            let body = encode_failure(&error.to_string(), THROTTLED_INTERVAL, retry_in);
+            (Counter::Throttled, Answer::Bencoded(body))
+        }
     }
 }
 
-fn failure(tracker: &Tracker, reason: &str) -> (Counter, Answer) {
-    (Counter::HttpRefused, Answer::Bencoded(encode_failure(reason, tracker.interval(), None)))
+fn cause(error: QueryError) -> Counter {
+    match error {
+        QueryError::TooLong => Counter::HttpQueryTooLong,
+        QueryError::NoInfoHash => Counter::HttpNoInfoHash,
+        QueryError::InfoHash => Counter::HttpInfoHash,
+        QueryError::TooManyHashes => Counter::HttpTooManyHashes,
+        QueryError::PeerId => Counter::HttpPeerId,
+        QueryError::Port => Counter::HttpPort,
+    }
 }
 
 #[cfg(test)]
@@ -87,7 +102,7 @@ mod tests {
     fn ask(tracker: &Tracker, target: &str, ip: &str) -> Answer {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        answer(tracker, path, query.as_bytes(), ip.parse().unwrap(), &mut rng)
+        answer(tracker, path.as_bytes(), query.as_bytes(), ip.parse().unwrap(), &mut rng)
     }
 
     fn body(answer: Answer) -> Vec<u8> {
@@ -138,7 +153,8 @@ mod tests {
             let refused = decode_announce(&body(ask(&tracker, target, "10.0.0.1")));
             assert!(matches!(refused, Err(HttpReplyError::Refused(_))), "{target}: {refused:?}");
         }
-        assert_eq!(tracker.metrics.value(Counter::HttpRefused), 5);
+        let counted = |counter| tracker.metrics.value(counter);
+        assert_eq!((counted(Counter::HttpNoInfoHash), counted(Counter::HttpInfoHash)), (3, 2));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use rand_core::Rng;
 
-use super::record::{Peer, Tick};
+use super::record::{Peer, Tick, allocated};
 
 /// Peers in buckets by linear hashing: adding to 64 times as many splits one bucket at a time, so no step is long.
 #[derive(Debug)]
@@ -10,6 +10,8 @@ pub(super) struct Crowd<const N: usize> {
     /// At least one; all below `split` and from `1 << level` on have been split at this level.
     buckets: Vec<Vec<Peer<N>>>,
     len: usize,
+    /// Of all buckets, kept along: adding them up would make every announce to a large swarm slow.
+    bucket_bytes: usize,
 }
 
 /// Peers per bucket on average: half a kilobyte to look through, and a vector's header costs 0.4 bytes per peer.
@@ -21,7 +23,7 @@ const GROWTH: usize = 4;
 impl<const N: usize> Crowd<N> {
     /// Nobody.
     pub(super) fn new() -> Self {
-        Self { buckets: vec![Vec::new()], len: 0 }
+        Self { buckets: vec![Vec::new()], len: 0, bucket_bytes: 0 }
     }
 
     /// How many peers.
@@ -31,14 +33,13 @@ impl<const N: usize> Crowd<N> {
 
     /// Bytes on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
-        let headers = self.buckets.capacity() * size_of::<Vec<Peer<N>>>();
-        headers + self.buckets.iter().map(|bucket| bucket.capacity() * size_of::<Peer<N>>()).sum::<usize>()
+        allocated(self.buckets.capacity() * size_of::<Vec<Peer<N>>>()) + self.bucket_bytes
     }
 
     /// Puts in a peer that is not there yet.
     pub(super) fn insert(&mut self, peer: Peer<N>, hash: impl Fn(&[u8; N]) -> u64) {
         let at = self.bucket_of(hash(&peer.address));
-        push(&mut self.buckets[at], peer);
+        self.push(at, peer);
         self.len += 1;
         if self.len > self.buckets.len() * PEERS_PER_BUCKET {
             self.split_one(hash);
@@ -50,6 +51,11 @@ impl<const N: usize> Crowd<N> {
         let at = self.bucket_of(hash);
         let held = self.buckets[at].iter_mut().find(|held| held.address == peer.address);
         held.map(|held| *held = peer).is_some()
+    }
+
+    /// The peers at the site of this address: these lie in one bucket, because the hash is that of the site.
+    pub(super) fn site_mates<'a>(&'a self, address: &'a [u8; N], hash: u64) -> impl Iterator<Item = &'a Peer<N>> {
+        self.buckets[self.bucket_of(hash)].iter().filter(|held| held.is_at_site_of(address))
     }
 
     /// Takes out the peer with this address, if it is there.
@@ -73,6 +79,7 @@ impl<const N: usize> Crowd<N> {
             }
         }
         self.len = self.buckets.iter().map(Vec::len).sum();
+        self.bucket_bytes = self.buckets.iter().map(bytes_of).sum();
         if self.buckets.len() > 1 && self.buckets.len() * PEERS_PER_BUCKET > 4 * self.len {
             let mut smaller = Self::new();
             for peer in self.iter() {
@@ -125,10 +132,21 @@ impl<const N: usize> Crowd<N> {
         }
         self.buckets.push(Vec::new());
         let peers = std::mem::take(&mut self.buckets[source]);
+        self.bucket_bytes -= bytes_of(&peers);
         for peer in peers {
             let at = self.bucket_of(hash(&peer.address));
-            push(&mut self.buckets[at], peer);
+            self.push(at, peer);
         }
+    }
+
+    fn push(&mut self, at: usize, peer: Peer<N>) {
+        let bucket = &mut self.buckets[at];
+        if bucket.len() == bucket.capacity() {
+            self.bucket_bytes -= bytes_of(bucket);
+            bucket.reserve_exact(GROWTH);
+            self.bucket_bytes += bytes_of(bucket);
+        }
+        bucket.push(peer);
     }
 }
 
@@ -160,11 +178,9 @@ pub(super) fn below(bound: usize, rng: &mut impl Rng) -> usize {
     usize::try_from(product >> 32).expect("below the bound")
 }
 
-fn push<const N: usize>(bucket: &mut Vec<Peer<N>>, peer: Peer<N>) {
-    if bucket.len() == bucket.capacity() {
-        bucket.reserve_exact(GROWTH);
-    }
-    bucket.push(peer);
+/// Bytes on the heap of one bucket.
+fn bytes_of<const N: usize>(bucket: &Vec<Peer<N>>) -> usize {
+    allocated(bucket.capacity() * size_of::<Peer<N>>())
 }
 
 #[cfg(test)]
@@ -211,6 +227,22 @@ mod tests {
             assert!(!crowd.remove(&address(n), hash(&address(n))), "{n}");
         }
         assert_eq!(crowd.len(), 0);
+    }
+
+    #[test]
+    fn the_bytes_counted_along_are_those_of_all_buckets() {
+        let mut crowd = crowd(0);
+        let check = |crowd: &Crowd<6>| {
+            assert_eq!(crowd.bucket_bytes, crowd.buckets.iter().map(bytes_of).sum::<usize>(), "{}", crowd.len());
+        };
+        for n in 0..2000 {
+            crowd.insert(Peer::new(address(n), false, Tick::at(0)), hash);
+            check(&crowd);
+        }
+        for kept in [1500, 900, 100, 0] {
+            crowd.retain(|peer| u16::from_be_bytes([peer.address[2], peer.address[3]]) < kept, hash);
+            check(&crowd);
+        }
     }
 
     #[test]

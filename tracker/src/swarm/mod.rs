@@ -9,9 +9,12 @@
 
 mod crowd;
 mod map;
+#[cfg(test)]
+mod model;
 mod peers;
 mod record;
 mod shard;
 mod table;
 
 pub use map::{Announcement, Asked, Presence, SwarmMap, SwarmOptions, Totals};
+pub use table::Noted;

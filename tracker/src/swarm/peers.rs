@@ -3,7 +3,7 @@
 use rand_core::Rng;
 
 use super::crowd::{Crowd, Draw, below};
-use super::record::Peer;
+use super::record::{Peer, Tick, allocated};
 
 /// Peers, stored by how many there are. `N` bytes per address; `INLINE` of them fit without an allocation.
 #[derive(Debug)]
@@ -42,6 +42,24 @@ pub(super) enum Before {
     Other,
 }
 
+/// What an insertion has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Insertion {
+    pub(super) before: Before,
+    /// Whether the peer is there now.
+    pub(super) is_kept: bool,
+}
+
+/// What an insertion may do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// There is memory for one more.
+    pub(super) may_grow: bool,
+    /// Most peers at the site of the new one; at least 1.
+    pub(super) site_peers_max: usize,
+    pub(super) now: Tick,
+}
+
 impl<const N: usize, const INLINE: usize> Peers<N, INLINE> {
     /// One peer.
     pub(super) fn one(peer: Peer<N>) -> Self {
@@ -69,25 +87,47 @@ impl<const N: usize, const INLINE: usize> Peers<N, INLINE> {
     pub(super) fn heap_bytes(&self) -> usize {
         match self {
             Self::Inline { .. } => 0,
-            Self::Few(peers) => size_of_val(&**peers),
-            Self::Many(many) => size_of::<Many<N>>() + many.seeds.heap_bytes() + many.others.heap_bytes(),
+            Self::Few(peers) => allocated(size_of_val(&**peers)),
+            Self::Many(many) => allocated(size_of::<Many<N>>()) + many.seeds.heap_bytes() + many.others.heap_bytes(),
         }
     }
 
-    /// Refreshes a peer or, when `may_grow`, adds it; tells what it was before.
-    pub(super) fn insert(&mut self, peer: Peer<N>, may_grow: bool, hash: impl Fn(&[u8; N]) -> u64) -> Before {
+    /// Refreshes a peer; adds it, when `room` allows; or puts it in the place of the stalest of its site, when there are
+    /// as many of that as may be.
+    pub(super) fn insert(&mut self, peer: Peer<N>, room: &Room, hash: impl Fn(&[u8; N]) -> u64) -> Insertion {
         if let Self::Many(many) = self {
-            return many.insert(peer, may_grow, hash);
+            return many.insert(peer, room, hash);
         }
         if let Some(held) = self.listed_mut().iter_mut().find(|held| held.address == peer.address) {
             let before = Before::of(held);
             *held = peer;
-            return before;
+            return Insertion { before, is_kept: true };
         }
-        if may_grow {
-            self.add(peer, hash);
+        let mates = || self.listed().iter().filter(|held| held.is_at_site_of(&peer.address));
+        let is_kept = if mates().count() >= room.site_peers_max {
+            let stalest = mates().max_by_key(|held| held.age(room.now)).map(|held| held.address);
+            let mut listed = self.listed_mut().iter_mut();
+            listed.find(|held| Some(held.address) == stalest).map(|held| *held = peer).is_some()
+        } else {
+            if room.may_grow {
+                self.add(peer, hash);
+            }
+            room.may_grow
+        };
+        Insertion { before: Before::Absent, is_kept }
+    }
+
+    /// When somebody was seen last, in ticks before `now`, if there is only one.
+    pub(super) fn age_of_only(&self, now: Tick) -> Option<u16> {
+        match self.listed() {
+            [only] => Some(only.age(now)),
+            _ => None,
         }
-        Before::Absent
+    }
+
+    /// Whether somebody at another site than that of `address` is here.
+    pub(super) fn has_others_than(&self, address: &[u8; N]) -> bool {
+        self.listed().iter().any(|held| !held.is_at_site_of(address)) || matches!(self, Self::Many(_))
     }
 
     /// Takes a peer out; tells what it was.
@@ -196,21 +236,33 @@ impl<const N: usize> Many<N> {
         if seeds { &mut self.seeds } else { &mut self.others }
     }
 
-    fn insert(&mut self, peer: Peer<N>, may_grow: bool, hash: impl Fn(&[u8; N]) -> u64) -> Before {
+    fn insert(&mut self, peer: Peer<N>, room: &Room, hash: impl Fn(&[u8; N]) -> u64) -> Insertion {
         let hashed = hash(&peer.address);
         let is_seed = peer.is_seed();
         if self.half(is_seed).refresh(peer, hashed) {
-            return Before::of(&peer);
+            return Insertion { before: Before::of(&peer), is_kept: true };
         }
         let moved = self.half(!is_seed).remove(&peer.address, hashed);
-        if moved || may_grow {
+        let is_kept = moved || self.make_place(&peer.address, room, hashed);
+        if is_kept {
             self.half(is_seed).insert(peer, hash);
         }
-        match (moved, is_seed) {
+        let before = match (moved, is_seed) {
             (false, _) => Before::Absent,
             (true, true) => Before::Other,
             (true, false) => Before::Seed,
+        };
+        Insertion { before, is_kept }
+    }
+
+    /// Whether a new peer may come, for whom the stalest of its site has to go when there are enough of that.
+    fn make_place(&mut self, address: &[u8; N], room: &Room, hash: u64) -> bool {
+        let mates = || self.seeds.site_mates(address, hash).chain(self.others.site_mates(address, hash));
+        if mates().count() < room.site_peers_max {
+            return room.may_grow;
         }
+        let Some(stalest) = mates().max_by_key(|held| held.age(room.now)).copied() else { return room.may_grow };
+        self.half(stalest.is_seed()).remove(&stalest.address, hash)
     }
 
     /// Seeds and others in proportion to their numbers, so that a swarm with many seeds still shows its downloaders.
@@ -254,14 +306,18 @@ mod tests {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "what the buckets ask for, whatever the family")]
     fn hash(address: &[u8; 6]) -> u64 {
         let mut hasher = SipHasher13::new_with_key(&[3; 16]);
-        hasher.write(address);
+        hasher.write(&address[..4]);
         hasher.finish()
+    }
+
+    fn room(may_grow: bool, seconds: u64) -> Room {
+        Room { may_grow, site_peers_max: 8, now: Tick::at(seconds) }
     }
 
     fn swarm(count: u16, is_seed: impl Fn(u16) -> bool) -> V4 {
         let mut peers = V4::one(peer(0, is_seed(0)));
         for n in 1..count {
-            assert_eq!(peers.insert(peer(n, is_seed(n)), true, hash), Before::Absent);
+            assert_eq!(peers.insert(peer(n, is_seed(n)), &room(true, 0), hash).before, Before::Absent);
         }
         peers
     }
@@ -269,7 +325,7 @@ mod tests {
     fn drawn(peers: &V4, want: usize, asker: Option<u16>, skip_seeds: bool) -> HashSet<[u8; 6]> {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         let asker = asker.map(|n| peer(n, false).address);
-        let draw = Draw { asker: asker.as_ref(), skip_seeds, now: Tick::at(0), lifetime_ticks: 1 };
+        let draw = Draw { asker: asker.as_ref(), skip_seeds, now: Tick::at(0), lifetime_ticks: u16::MAX };
         let mut given = HashSet::new();
         peers.draw(want, &draw, &mut rng, &mut |address| assert!(given.insert(*address), "twice"));
         given
@@ -279,7 +335,7 @@ mod tests {
     fn a_small_swarm_takes_24_bytes_and_no_allocation() {
         assert_eq!((size_of::<Peers<6, 2>>(), size_of::<Peers<18, 1>>()), (24, 24));
         assert_eq!(swarm(2, |_| true).heap_bytes(), 0);
-        assert_eq!(swarm(3, |_| true).heap_bytes(), 24);
+        assert_eq!(swarm(3, |_| true).heap_bytes(), 32, "24 bytes, and what the allocator takes");
     }
 
     #[test]
@@ -289,7 +345,7 @@ mod tests {
             assert_eq!((peers.len(), peers.seeds()), (usize::from(count), usize::from(count.div_ceil(3))), "{count}");
             for n in 0..count {
                 let before = if n % 3 == 0 { Before::Seed } else { Before::Other };
-                assert_eq!(peers.insert(peer(n, n % 3 != 0), false, hash), before, "{n} of {count}");
+                assert_eq!(peers.insert(peer(n, n % 3 != 0), &room(false, 0), hash).before, before, "{n} of {count}");
             }
             assert_eq!(peers.seeds(), usize::from(count - count.div_ceil(3)), "all have changed sides");
             for n in 0..count {
@@ -304,8 +360,31 @@ mod tests {
     fn a_swarm_that_may_not_grow_takes_nobody_new() {
         for count in [1, 2, 40, 200] {
             let mut peers = swarm(count, |_| false);
-            assert_eq!(peers.insert(peer(9999, false), false, hash), Before::Absent);
+            let refused = Insertion { before: Before::Absent, is_kept: false };
+            assert_eq!(peers.insert(peer(9999, false), &room(false, 0), hash), refused);
             assert_eq!(peers.len(), usize::from(count));
+        }
+    }
+
+    #[test]
+    fn a_site_has_a_few_peers_and_a_new_one_takes_the_place_of_its_stalest() {
+        for count in [1, 50, 300] {
+            let mut peers = swarm(count, |_| false);
+            let at_site =
+                |port: u8, seconds| Peer::new([192, 0, 2, 1, 1, port], port.is_multiple_of(2), Tick::at(seconds));
+            for port in 0..100 {
+                let seconds = u64::from(port) * Tick::SECONDS;
+                assert!(
+                    peers.insert(at_site(port, seconds), &room(port < 8, seconds), hash).is_kept,
+                    "{port} of {count}"
+                );
+            }
+            assert_eq!(peers.len(), usize::from(count) + 8);
+            let ports: HashSet<_> = drawn(&peers, 1000, None, false)
+                .into_iter()
+                .filter_map(|address| (address[0] == 192).then_some(address[5]))
+                .collect();
+            assert_eq!(ports, (92..100).collect(), "of {count}");
         }
     }
 
@@ -332,7 +411,7 @@ mod tests {
             let given = drawn(&swarm(count, |n| n % one_in == 0), 50, None, false);
             assert_eq!(given.len(), 50);
             let seeds =
-                given.iter().filter(|address| (u16::from(address[2]) << 8 | u16::from(address[3])) % one_in == 0);
+                given.iter().filter(|address| u16::from_be_bytes([address[2], address[3]]).is_multiple_of(one_in));
             assert_eq!(seeds.count(), usize::from(50 / one_in));
         }
     }

@@ -15,6 +15,16 @@ pub(super) struct Peer<const N: usize> {
 
 const SEED: u16 = 1 << 15;
 
+/// How much of an address in wire form tells whose it is: the whole of an IPv4 address, the /64 of an IPv6 one.
+pub(super) fn site_bytes(wire_bytes: usize) -> usize {
+    if wire_bytes == 6 { 4 } else { 8 }
+}
+
+/// What an allocation really takes: the allocator's own 8 bytes, and sizes in steps of 16 from 32 on.
+pub(super) fn allocated(bytes: usize) -> usize {
+    if bytes == 0 { 0 } else { (bytes + 8).next_multiple_of(16).max(32) }
+}
+
 impl Tick {
     /// Ages are counted in steps of this length: fine enough for lifetimes of minutes, coarse enough for two bytes.
     pub(super) const SECONDS: u64 = 30;
@@ -45,8 +55,18 @@ impl<const N: usize> Peer<N> {
 
     /// Whether it was last seen more than `lifetime_ticks` before `now`.
     pub(super) fn is_expired(&self, now: Tick, lifetime_ticks: u16) -> bool {
-        let seen = Tick(u16::from_ne_bytes(self.stamp) & !SEED);
-        now.since(seen) > lifetime_ticks
+        self.age(now) > lifetime_ticks
+    }
+
+    /// Ticks since it was last seen.
+    pub(super) fn age(&self, now: Tick) -> u16 {
+        now.since(Tick(u16::from_ne_bytes(self.stamp) & !SEED))
+    }
+
+    /// Whether it is at the same IPv4 address, or in the same IPv6 /64.
+    pub(super) fn is_at_site_of(&self, address: &[u8; N]) -> bool {
+        let site_bytes = site_bytes(N);
+        self.address[..site_bytes] == address[..site_bytes]
     }
 }
 

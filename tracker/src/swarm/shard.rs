@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::crowd::Draw;
 use super::map::{Announcement, Asked, Presence, Totals};
 use super::record::{Peer, Tick};
-use super::table::{Arrival, Hashes, Table};
+use super::table::{Arrival, Hashes, Noted, Space, Table};
 
 /// IPv4 peers: 6 bytes of address and port; two of them lie in the table.
 type V4 = Table<6, 2>;
@@ -25,7 +25,6 @@ pub(super) struct Shard {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ShardLimits {
     pub(super) lifetime_ticks: u16,
-    pub(super) bytes_max: usize,
     pub(super) swarm_peers_max: usize,
 }
 
@@ -36,6 +35,7 @@ pub(super) struct Step<'a, H> {
     pub(super) hash: u64,
     pub(super) now: Tick,
     pub(super) limits: &'a ShardLimits,
+    pub(super) space: Space,
     pub(super) hashes: &'a H,
 }
 
@@ -44,22 +44,26 @@ impl Shard {
         Self { v4: Table::new(), v6: Table::new() }
     }
 
-    /// Notes the announcement and fills `reply` with counts and peers; returns whether the peer found no room.
+    /// Notes the announcement and fills `reply` with counts and peers.
     pub(super) fn announce(
         &mut self,
         step: &Step<'_, impl Hashes>,
         rng: &mut impl Rng,
         reply: &mut AnnounceReply,
-    ) -> bool {
-        let room_bytes = step.limits.bytes_max.saturating_sub(self.v4.bytes() + self.v6.bytes());
-        let is_noted = match wire_form(step.announcement.address) {
-            WireForm::V4(address) => note(&mut self.v4, step, address, room_bytes),
-            WireForm::V6(address) => note(&mut self.v6, step, address, room_bytes),
+    ) -> Noted {
+        let noted = match wire_form(step.announcement.address) {
+            WireForm::V4(address) => note(&mut self.v4, step, address),
+            WireForm::V6(address) => note(&mut self.v6, step, address),
         };
         let counts = self.scrape(&step.announcement.info_hash, step.hash);
         (reply.complete, reply.incomplete) = (counts.complete, counts.incomplete);
         self.draw(step, rng, reply);
-        !is_noted
+        noted
+    }
+
+    /// Bytes in use.
+    pub(super) fn bytes(&self) -> usize {
+        self.v4.bytes() + self.v6.bytes()
     }
 
     /// The counts of both families together.
@@ -72,10 +76,10 @@ impl Shard {
         }
     }
 
-    /// Forgets what has expired.
-    pub(super) fn sweep(&mut self, now: Tick, lifetime_ticks: u16, hashes: &impl Hashes) {
-        self.v4.sweep(now, lifetime_ticks, hashes);
-        self.v6.sweep(now, lifetime_ticks, hashes);
+    /// Forgets what has expired; with `gives_back` also swarms that never came alive.
+    pub(super) fn sweep(&mut self, now: Tick, lifetime_ticks: u16, gives_back: bool, hashes: &impl Hashes) {
+        self.v4.sweep(now, lifetime_ticks, gives_back, hashes);
+        self.v6.sweep(now, lifetime_ticks, gives_back, hashes);
     }
 
     /// What it holds.
@@ -85,7 +89,7 @@ impl Shard {
             swarms_v6: self.v6.swarms(),
             peers_v4: self.v4.peers(),
             peers_v6: self.v6.peers(),
-            bytes: self.v4.bytes() + self.v6.bytes(),
+            bytes: self.bytes(),
         }
     }
 
@@ -131,21 +135,21 @@ impl Shard {
     }
 }
 
-/// Puts the announcing peer into its family's table or takes it out; returns false when there was no room.
+/// Puts the announcing peer into its family's table or takes it out.
 fn note<const N: usize, const INLINE: usize>(
     table: &mut Table<N, INLINE>,
     step: &Step<'_, impl Hashes>,
     address: [u8; N],
-    room_bytes: usize,
-) -> bool {
-    let Announcement { info_hash, presence, has_completed, .. } = *step.announcement;
+) -> Noted {
+    let Announcement { info_hash, presence, has_completed, may_add, .. } = *step.announcement;
     if presence == Presence::Gone {
         table.leave(&info_hash, step.hash, &address, step.hashes);
-        return true;
+        return Noted { is_kept: true, ..Noted::default() };
     }
-    let peer = Peer::new(address, presence == Presence::Seed, step.now);
-    let arrival = Arrival { info_hash, hash: step.hash, peer, has_completed };
-    table.arrive(&arrival, step.hashes, room_bytes, step.limits.swarm_peers_max)
+    let (hash, now) = (step.hash, step.now);
+    let peer = Peer::new(address, presence == Presence::Seed, now);
+    let arrival = Arrival { info_hash, hash, peer, has_completed, now, may_add };
+    table.arrive(&arrival, step.hashes, &step.space)
 }
 
 enum WireForm {

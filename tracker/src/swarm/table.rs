@@ -1,12 +1,11 @@
 //! The swarms of one shard and one address family.
 
 use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 use peerfeed_protocol::announce::{InfoHash, ScrapeEntry};
 use rand_core::Rng;
 
 use super::crowd::Draw;
-use super::peers::{Before, Peers};
+use super::peers::{Before, Peers, Room};
 use super::record::{Peer, Tick};
 
 /// Swarms by info hash. `N` bytes per peer address; `INLINE` peers lie in the table.
@@ -16,22 +15,41 @@ pub(super) struct Table<const N: usize, const INLINE: usize> {
     /// Bytes that the swarms hold outside of the table.
     heap_bytes: usize,
     peers: usize,
+    /// When it was found that nothing can be given up.
+    is_full_since: Option<Tick>,
 }
 
 #[derive(Debug)]
 struct Swarm<const N: usize, const INLINE: usize> {
     info_hash: InfoHash,
-    /// How often somebody completed, since the swarm was last empty.
+    /// How often somebody completed, since the swarm was last empty; and [`ALIVE`].
     downloaded: u32,
     peers: Peers<N, INLINE>,
 }
+
+/// Somebody has come back to this swarm, or somebody else has come: it is no hash that was made up to fill the table.
+const ALIVE: u32 = 1 << 31;
+
+/// A peer that comes back so much later means it.
+const COMES_BACK_TICKS: u16 = 10;
+
+/// One swarm in so many is given up when there is no room for a new one.
+const GIVEN_UP_DIVISOR: usize = 16;
+
+/// Ages that are told apart when swarms are given up, in ticks: beyond two hours all are equally stale.
+const AGES: usize = 240;
+
+/// More than a first table takes.
+const TABLE_BYTES_MIN: usize = 1024;
 
 /// The keyed hashes of a map.
 pub(super) trait Hashes {
     /// Of a swarm.
     fn of_swarm(&self, info_hash: &InfoHash) -> u64;
-    /// Of a peer's address.
+    /// Of the site of a peer's address.
     fn of_peer(&self, address: &[u8]) -> u64;
+    /// Most peers that the site of this address may have in one swarm.
+    fn site_peers_max(&self, address: &[u8]) -> usize;
 }
 
 /// What a peer says of itself.
@@ -40,11 +58,25 @@ pub(super) struct Arrival<const N: usize> {
     pub(super) hash: u64,
     pub(super) peer: Peer<N>,
     pub(super) has_completed: bool,
+    pub(super) now: Tick,
+    /// Whether its customer may put one more peer in.
+    pub(super) may_add: bool,
+}
+
+/// What an arrival may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Space {
+    /// Bytes that peers of swarms which are there may add.
+    pub(super) peer_bytes: usize,
+    /// Bytes that the table may add for new swarms.
+    pub(super) swarm_bytes: usize,
+    /// Most peers of a swarm.
+    pub(super) peers_max: usize,
 }
 
 impl<const N: usize, const INLINE: usize> Table<N, INLINE> {
     pub(super) fn new() -> Self {
-        Self { swarms: HashTable::new(), heap_bytes: 0, peers: 0 }
+        Self { swarms: HashTable::new(), heap_bytes: 0, peers: 0, is_full_since: None }
     }
 
     /// Bytes in use, the table's free slots included.
@@ -62,47 +94,91 @@ impl<const N: usize, const INLINE: usize> Table<N, INLINE> {
         self.peers
     }
 
-    /// Notes an arrival. A new peer is taken only within `room_bytes` more than now and `peers_max` per swarm; returns
-    /// whether it is in the table now.
-    pub(super) fn arrive(
-        &mut self,
-        arrival: &Arrival<N>,
-        hashes: &impl Hashes,
-        room_bytes: usize,
-        peers_max: usize,
-    ) -> bool {
-        let growth =
-            if self.swarms.len() == self.swarms.capacity() { self.swarms.allocation_size().max(1024) } else { 0 };
-        let Arrival { info_hash, hash, peer, has_completed } = arrival;
-        match self.swarms.find_mut(*hash, |swarm| swarm.info_hash == *info_hash) {
-            Some(swarm) => {
-                let held_bytes = swarm.peers.heap_bytes();
-                let may_grow = swarm.peers.len() < peers_max && growth_of(held_bytes, N) <= room_bytes;
-                let held = swarm.peers.len();
-                let before = swarm.peers.insert(*peer, may_grow, |address| hashes.of_peer(address));
-                if *has_completed && before != Before::Seed {
-                    swarm.downloaded = swarm.downloaded.saturating_add(1);
-                }
-                self.heap_bytes = self.heap_bytes + swarm.peers.heap_bytes() - held_bytes;
-                self.peers += swarm.peers.len() - held;
-                before != Before::Absent || may_grow
-            }
-            None if growth <= room_bytes && peers_max > 0 => {
+    /// Notes an arrival, within `space`. Where a new swarm finds no room, stale ones that never came alive are given up.
+    pub(super) fn arrive(&mut self, arrival: &Arrival<N>, hashes: &impl Hashes, space: &Space) -> Noted {
+        let Arrival { info_hash, hash, peer, has_completed, now, may_add, .. } = arrival;
+        let mut noted = Noted::default();
+        let Some(swarm) = self.swarms.find_mut(*hash, |swarm| swarm.info_hash == *info_hash) else {
+            if *may_add && space.peers_max > 0 && self.make_slot(*now, hashes, space, &mut noted) {
                 let swarm =
                     Swarm { info_hash: *info_hash, downloaded: u32::from(*has_completed), peers: Peers::one(*peer) };
                 self.swarms.insert_unique(*hash, swarm, |swarm| hashes.of_swarm(&swarm.info_hash));
                 self.peers += 1;
-                true
+                (noted.is_kept, noted.is_new_peer, noted.is_new_swarm) = (true, true, true);
             }
-            None => false,
+            return noted;
+        };
+        let held_bytes = swarm.peers.heap_bytes();
+        let held = swarm.peers.len();
+        let is_back = swarm.peers.age_of_only(*now).is_some_and(|age| age >= COMES_BACK_TICKS);
+        let room = Room {
+            may_grow: *may_add && held < space.peers_max && growth_of(held_bytes, N) <= space.peer_bytes,
+            site_peers_max: hashes.site_peers_max(&peer.address),
+            now: *now,
+        };
+        let insertion = swarm.peers.insert(*peer, &room, |address| hashes.of_peer(address));
+        noted.is_kept = insertion.is_kept;
+        noted.is_new_peer = insertion.is_kept && insertion.before == Before::Absent;
+        if *has_completed && insertion.before != Before::Seed && swarm.downloaded & !ALIVE < !ALIVE {
+            swarm.downloaded += 1;
         }
+        if (is_back && !noted.is_new_peer) || swarm.peers.has_others_than(&peer.address) {
+            swarm.downloaded |= ALIVE;
+        }
+        self.heap_bytes = self.heap_bytes + swarm.peers.heap_bytes() - held_bytes;
+        self.peers += swarm.peers.len() - held;
+        noted
+    }
+
+    /// Whether one more swarm can be put in without taking more than `space`.
+    fn make_slot(&mut self, now: Tick, hashes: &impl Hashes, space: &Space, noted: &mut Noted) -> bool {
+        let has_slot = self.swarms.len() < self.swarms.capacity();
+        if has_slot || self.swarms.allocation_size().max(TABLE_BYTES_MIN) <= space.swarm_bytes {
+            return true;
+        }
+        // A table in which all swarms are alive is not walked through for every new one.
+        if self.is_full_since != Some(now) {
+            noted.evicted += self.give_up_stalest(now, hashes);
+            self.is_full_since = (self.swarms.len() == self.swarms.capacity()).then_some(now);
+        }
+        self.is_full_since.is_none()
+    }
+
+    /// Gives up the stalest swarms among those that never came alive: several at once, because it takes a walk through the
+    /// whole table. Returns how many; slots are free afterwards unless all swarms are alive.
+    fn give_up_stalest(&mut self, now: Tick, hashes: &impl Hashes) -> u32 {
+        let mut left = (self.swarms.len() / GIVEN_UP_DIVISOR).max(1);
+        // First how many there are of each age, then how many of these go.
+        let mut by_age = [0; AGES];
+        for age in self.swarms.iter().filter_map(|swarm| swarm.age_unless_alive(now)) {
+            by_age[age] += 1;
+        }
+        for count in by_age.iter_mut().rev() {
+            *count = left.min(*count);
+            left -= *count;
+        }
+        // Slots of swarms that left can be used only in a table that is built anew.
+        let slots = self.swarms.len();
+        for swarm in std::mem::replace(&mut self.swarms, HashTable::with_capacity(slots)) {
+            match swarm.age_unless_alive(now).map(|age| &mut by_age[age]) {
+                Some(count) if *count > 0 => {
+                    *count -= 1;
+                    self.peers -= swarm.peers.len();
+                    self.heap_bytes -= swarm.peers.heap_bytes();
+                }
+                _ => {
+                    let hash = hashes.of_swarm(&swarm.info_hash);
+                    self.swarms.insert_unique(hash, swarm, |swarm| hashes.of_swarm(&swarm.info_hash));
+                }
+            }
+        }
+        count(slots - self.swarms.len())
     }
 
     /// Takes a peer out; returns whether it was there.
     pub(super) fn leave(&mut self, info_hash: &InfoHash, hash: u64, address: &[u8; N], hashes: &impl Hashes) -> bool {
-        let Entry::Occupied(mut entry) =
-            self.swarms.entry(hash, |swarm| swarm.info_hash == *info_hash, |swarm| hashes.of_swarm(&swarm.info_hash))
-        else {
+        // Not `entry`, which would make room for a swarm that is not to come.
+        let Ok(mut entry) = self.swarms.find_entry(hash, |swarm| swarm.info_hash == *info_hash) else {
             return false;
         };
         let peers = &mut entry.get_mut().peers;
@@ -140,17 +216,18 @@ impl<const N: usize, const INLINE: usize> Table<N, INLINE> {
         let seeds = swarm.peers.seeds();
         ScrapeEntry {
             complete: count(seeds),
-            downloaded: swarm.downloaded,
+            downloaded: swarm.downloaded & !ALIVE,
             incomplete: count(swarm.peers.len() - seeds),
         }
     }
 
-    /// Forgets peers older than the lifetime and swarms without peers; gives free slots back when most are.
-    pub(super) fn sweep(&mut self, now: Tick, lifetime_ticks: u16, hashes: &impl Hashes) {
+    /// Forgets peers older than the lifetime and swarms without peers; with `gives_back` also those that never came alive.
+    /// Gives free slots back when most are.
+    pub(super) fn sweep(&mut self, now: Tick, lifetime_ticks: u16, gives_back: bool, hashes: &impl Hashes) {
         let (mut heap_bytes, mut peers) = (0, 0);
         self.swarms.retain(|swarm| {
             swarm.peers.retain(|peer| !peer.is_expired(now, lifetime_ticks), |address| hashes.of_peer(address));
-            if swarm.peers.len() == 0 {
+            if swarm.peers.len() == 0 || (gives_back && swarm.downloaded & ALIVE == 0) {
                 return false;
             }
             heap_bytes += swarm.peers.heap_bytes();
@@ -158,14 +235,36 @@ impl<const N: usize, const INLINE: usize> Table<N, INLINE> {
             true
         });
         (self.heap_bytes, self.peers) = (heap_bytes, peers);
-        if self.swarms.capacity() > 4 * self.swarms.len() {
-            self.swarms.shrink_to(2 * self.swarms.len(), |swarm| hashes.of_swarm(&swarm.info_hash));
+        if gives_back || self.swarms.capacity() > 4 * self.swarms.len() {
+            let kept = if gives_back { self.swarms.len() } else { 2 * self.swarms.len() };
+            self.swarms.shrink_to(kept, |swarm| hashes.of_swarm(&swarm.info_hash));
         }
     }
 
     fn find(&self, info_hash: &InfoHash, hash: u64) -> Option<&Swarm<N, INLINE>> {
         self.swarms.find(hash, |swarm| swarm.info_hash == *info_hash)
     }
+}
+
+impl<const N: usize, const INLINE: usize> Swarm<N, INLINE> {
+    /// How stale it is, below [`AGES`]; `None` for one that has come alive.
+    fn age_unless_alive(&self, now: Tick) -> Option<usize> {
+        let age = self.peers.age_of_only(now).filter(|_| self.downloaded & ALIVE == 0)?;
+        Some(usize::from(age).min(AGES - 1))
+    }
+}
+
+/// What became of an arrival.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Noted {
+    /// The peer is known now.
+    pub is_kept: bool,
+    /// It was not known before.
+    pub is_new_peer: bool,
+    /// Nor was its swarm, in this address family.
+    pub is_new_swarm: bool,
+    /// Swarms that were given up for it.
+    pub evicted: u32,
 }
 
 /// The most that one more peer can add to a swarm that holds `held_bytes`: a copy of a small one, or a reallocation of a

@@ -7,10 +7,9 @@ use peerfeed_protocol::announce::limits::UDP_REPLY_BYTES_MAX;
 use peerfeed_protocol::announce::udp::{
     Announce, AnnounceReplyHead, Family, Reply, Request, RequestError, Scrape, TransactionId, encode_error,
 };
-use peerfeed_protocol::announce::{AnnounceReply, InfoHash, ScrapeReply};
+use peerfeed_protocol::announce::{AnnounceReply, InfoHash};
 use rand_chacha::ChaCha8Rng;
 
-use crate::limit::CONNECTION_ID_LIFETIME;
 use crate::metrics::Counter;
 use crate::tracker::{Carries, Moment, Tracker};
 
@@ -42,6 +41,9 @@ impl Handler {
             Counter::UdpPortZero
         } else {
             match Request::decode(datagram) {
+                Ok(Request::Connect { .. }) if !tracker.guard.admits_connect(ip, now.up) => {
+                    Counter::UdpConnectThrottled
+                }
                 Ok(Request::Connect { transaction_id }) => {
                     let connection_id = tracker.connection_ids.issue(ip, now.unix);
                     let reply = Reply::Connect { transaction_id, connection_id };
@@ -53,7 +55,7 @@ impl Handler {
                     Err(counter) => counter,
                 },
                 Ok(Request::Scrape(request)) => match verify(tracker, request.connection_id, ip, now) {
-                    Ok(()) => scrape(tracker, &request, ip, out),
+                    Ok(()) => scrape(tracker, &request, ip, now, out),
                     Err(counter) => counter,
                 },
                 Err(RequestError::Silent) => Counter::UdpMalformed,
@@ -79,7 +81,7 @@ impl Handler {
         let request = &announce.request;
         let family = family_of(ip);
         let carries = Carries::OwnFamily(family.max_peers());
-        tracker.announce(request, ip, carries, now, &mut self.rng, &mut self.reply);
+        let is_served = tracker.announce(request, ip, carries, now, &mut self.rng, &mut self.reply);
         let head = AnnounceReplyHead {
             transaction_id: announce.transaction_id,
             interval_seconds: u32::try_from(self.reply.interval.as_secs()).unwrap_or(u32::MAX),
@@ -91,16 +93,22 @@ impl Handler {
             Family::V4 => self.reply.peers.compact_v4(),
             Family::V6 => self.reply.peers.compact_v6(),
         });
-        Counter::UdpAnnounce
+        if is_served { Counter::UdpAnnounce } else { Counter::Throttled }
     }
 }
 
-fn scrape(tracker: &Tracker, request: &Scrape<'_>, ip: IpAddr, out: &mut Vec<u8>) -> Counter {
-    let entries = request.info_hashes.iter().map(|hash| tracker.swarms.scrape(&InfoHash(*hash)));
-    let reply = ScrapeReply { entries: entries.collect() };
-    let reply = Reply::Scrape { transaction_id: request.transaction_id, reply };
-    out.extend_from_slice(&reply.encode(family_of(ip)));
-    Counter::UdpScrape
+fn scrape(tracker: &Tracker, request: &Scrape<'_>, ip: IpAddr, now: Moment, out: &mut Vec<u8>) -> Counter {
+    match tracker.scrape(request.info_hashes.iter().copied().map(InfoHash), ip, now) {
+        Ok(reply) => {
+            let reply = Reply::Scrape { transaction_id: request.transaction_id, reply };
+            out.extend_from_slice(&reply.encode(family_of(ip)));
+            Counter::UdpScrape
+        }
+        Err(error) => {
+            refuse(request.transaction_id, &error.to_string(), out);
+            Counter::Throttled
+        }
+    }
 }
 
 fn refuse(transaction_id: TransactionId, reason: &str, out: &mut Vec<u8>) -> Counter {
@@ -109,7 +117,7 @@ fn refuse(transaction_id: TransactionId, reason: &str, out: &mut Vec<u8>) -> Cou
 }
 
 fn verify(tracker: &Tracker, id: ConnectionId, ip: IpAddr, now: Moment) -> Result<(), Counter> {
-    tracker.connection_ids.verify(id, ip, now.unix, CONNECTION_ID_LIFETIME).map_err(|error| match error {
+    tracker.connection_ids.verify(id, ip, now.unix).map_err(|error| match error {
         ConnectionIdError::Stale => Counter::UdpStaleId,
         ConnectionIdError::Forged => Counter::UdpForgedId,
     })
@@ -129,6 +137,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::limit::CONNECTION_ID_LIFETIME;
 
     struct World {
         tracker: Tracker,
@@ -256,17 +265,17 @@ mod tests {
     fn a_full_reply_stays_within_1232_bytes() {
         let mut world = World::new();
         for n in 0..250 {
-            for from in [format!("10.0.0.{n}:1"), format!("[2001:db8::{n:x}]:1")] {
+            for from in [format!("10.0.0.{n}:1"), format!("[2001:db8:0:{n:x}::1]:1")] {
                 let id = world.connect(&from);
                 let mut request = announce(id, 1);
                 request[92..96].copy_from_slice(&1000u32.to_be_bytes());
                 assert!(world.send(&request, &from).len() <= UDP_REPLY_BYTES_MAX);
             }
         }
-        let id = world.connect("[2001:db8::1]:1");
+        let id = world.connect("[2001:db8:0:1::1]:1");
         let mut request = announce(id, 1);
         request[92..96].copy_from_slice(&1000u32.to_be_bytes());
-        assert_eq!(world.send(&request, "[2001:db8::1]:1").len(), 20 + 67 * 18);
+        assert_eq!(world.send(&request, "[2001:db8:0:1::1]:1").len(), 20 + 67 * 18);
     }
 
     proptest! {

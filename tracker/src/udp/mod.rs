@@ -2,12 +2,14 @@
 //!
 //! Each address has several workers, threads with a socket of their own (`SO_REUSEPORT`), which receive, answer and send
 //! in batches (`batch`) and share nothing but the [`Tracker`](crate::tracker::Tracker). What is answered is decided in
-//! `handler`, a function of bytes, address and time.
+//! `handler`, a function of bytes, address and time; connection ids are made by `keys`.
 
 mod batch;
 mod handler;
+mod keys;
 mod socket;
 mod worker;
 
+pub use keys::ConnectionKeys;
 pub use socket::bind;
 pub use worker::Worker;

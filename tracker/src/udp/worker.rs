@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::batch::Batch;
 use super::handler::Handler;
+use crate::limit::UDP_BATCH;
 use crate::metrics::Counter;
 use crate::tracker::{NoRandomness, Tracker, worker_rng};
 
@@ -44,6 +45,9 @@ impl Worker {
             let now = *now.get_or_insert_with(|| tracker.moment());
             handler.handle(tracker, datagram, from, now, out);
         })?;
+        if received.datagrams > 0 {
+            tracker.load.note(received.datagrams == UDP_BATCH);
+        }
         for _ in 0..received.too_long {
             tracker.metrics.count(Counter::UdpTooLong);
         }

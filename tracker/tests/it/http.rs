@@ -1,9 +1,10 @@
 //! Raw HTTP.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use peerfeed_protocol::announce::http::{announce_target, decode_announce, decode_scrape, scrape_target};
 use peerfeed_protocol::announce::{AnnounceReply, AnnounceRequest, Event, InfoHash, PeerId, TrackerUrl};
 
@@ -121,16 +122,87 @@ fn a_scrape_of_sixty_escaped_hashes_is_answered() {
 }
 
 #[test]
-fn what_is_no_http_or_too_long_ends_the_connection_and_the_tracker_goes_on() {
+fn what_is_no_http_ends_the_connection_without_an_answer_and_the_tracker_goes_on() {
     let program = Program::on_ipv4();
-    let long_target = get(&format!("/announce?{}", "a".repeat(100_000)), "");
-    let many_headers = get("/announce", &"X-Header: x\r\n".repeat(200));
-    let endless_header = get("/announce", &format!("X: {}\r\n", "a".repeat(100_000)));
-    for bad in [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], &long_target, &many_headers, &endless_header] {
-        let reply = exchange(program.address(0), bad);
-        assert!(reply.is_empty() || reply.starts_with(b"HTTP/1.1 4"), "{}", reply.escape_ascii());
+    for bad in [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], b"\x13BitTorrent protocol", b"{}", b"\0"] {
+        assert_eq!(exchange(program.address(0), bad), b"", "{}", bad.escape_ascii());
     }
     announce(&program, 0, 1, |_| ());
+}
+
+#[test]
+fn a_head_that_is_too_long_is_answered_in_words_that_make_transmission_ask_for_less() {
+    let program = Program::on_ipv4();
+    let long_target = get(&format!("/announce?{}", "a".repeat(100_000)), "");
+    let endless_header = get("/announce", &format!("X: {}\r\n", "a".repeat(100_000)));
+    for bad in [&long_target, &endless_header] {
+        let text = bodies(&exchange(program.address(0), bad)).remove(0);
+        assert!(text.starts_with(b"d14:failure reason"), "{}", text.escape_ascii());
+        assert!(text.windows(19).any(|words| words == b"GET string too long"), "{}", text.escape_ascii());
+    }
+    let log = program.end(Signal::SIGTERM).2;
+    assert!(log.contains("http_head_too_long=2"), "{log}");
+}
+
+#[test]
+fn requests_are_answered_as_real_clients_write_them() {
+    let program = Program::on_ipv4();
+    let rest = "peer_id=bbbbbbbbbbbbbbbbbbbb&port=1&left=1";
+    let raw_hash = [&b"info_hash=\xff\xfe <>\"{}#\x80"[..], &[0xaa; 10]].concat();
+    for target in [
+        [b"/announce?", &raw_hash[..], b"&", rest.as_bytes()].concat(),
+        [b"/announce ?", &raw_hash[..], b"&", rest.as_bytes()].concat(),
+        [
+            b"/announce??",
+            &raw_hash[..],
+            b"&supportcrypto&&=&ip=1.2.3.4&ipv6=::1&event=&compact=0&numwant=-1&",
+            rest.as_bytes(),
+        ]
+        .concat(),
+        [b"announce?", &raw_hash[..], b"&", rest.as_bytes()].concat(),
+        [b"http://tracker.example/announce?", &raw_hash[..], b"&", rest.as_bytes()].concat(),
+        [b"/x/announce.php?", &raw_hash[..], b"&", rest.as_bytes()].concat(),
+    ] {
+        for end in [
+            &b" HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"[..],
+            b" HTTP/1.0\r\n\r\n",
+            b" HTTP/1.0\n\n",
+            b"\r\n\r\n",
+            b" HTTP/1.1\r\nB\xe4d header: \xff\r\nnone\r\nConnection: close\r\n\r\n",
+        ] {
+            let request = [b"\r\nGET ", &target[..], end].concat();
+            let reply = exchange(program.address(0), &request);
+            let reply = String::from_utf8_lossy(&reply).into_owned();
+            assert!(
+                reply.contains(" 200 OK\r\n") && reply.contains("8:intervali"),
+                "{}: {reply}",
+                request.escape_ascii()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_body_is_refused_and_not_taken_for_a_request() {
+    let program = Program::on_ipv4();
+    for length in ["Content-Length: 28", "Transfer-Encoding: chunked", "Content-Length: 28\r\nExpect: 100-continue"] {
+        let post =
+            format!("POST /announce HTTP/1.1\r\nHost: t\r\n{length}\r\n\r\nGET /scrape HTTP/1.1\r\nA: b\r\n\r\n");
+        let bodies = bodies(&exchange(program.address(0), post.as_bytes()));
+        assert_eq!(bodies.len(), 1, "{length}");
+        assert!(bodies[0].starts_with(b"d14:failure reason"), "{}", bodies[0].escape_ascii());
+    }
+}
+
+#[test]
+fn a_client_that_stops_sending_still_gets_its_answer() {
+    let program = Program::on_ipv4();
+    let mut stream = TcpStream::connect(program.address(0)).unwrap();
+    stream.write_all(&get("/scrape?info_hash=aaaaaaaaaaaaaaaaaaaa", "")).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut reply = Vec::new();
+    stream.read_to_end(&mut reply).unwrap();
+    assert_eq!(bodies(&reply).len(), 1);
 }
 
 #[test]

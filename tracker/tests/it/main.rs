@@ -5,6 +5,7 @@
 mod clients;
 mod command_line;
 mod http;
+mod limits;
 mod program;
 mod slow;
 mod udp;

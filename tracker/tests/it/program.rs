@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+/// Where the program is.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_peerfeed-tracker");
+
 /// The program, ended and reaped when dropped.
 pub(crate) struct Program {
     child: Child,
@@ -19,7 +22,11 @@ pub(crate) struct Program {
 impl Program {
     /// Starts it with one listener per address (`http` or `udp`, address) and waits until all are bound.
     pub(crate) fn start(listeners: &[(&str, &str)]) -> Self {
-        let mut command = command();
+        Self::start_as(command(), listeners)
+    }
+
+    /// The same, by a command that runs the program, with its output caught.
+    pub(crate) fn start_as(mut command: Command, listeners: &[(&str, &str)]) -> Self {
         for (transport, address) in listeners {
             command.arg(format!("--{transport}")).arg(address);
         }
@@ -67,7 +74,7 @@ impl Program {
 
 /// The program, not yet started, with its output caught and no setting from the environment of the tests.
 pub(crate) fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_peerfeed-tracker"));
+    let mut command = Command::new(PROGRAM);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("PEERFEED_TRACKER_") {
             command.env_remove(name);

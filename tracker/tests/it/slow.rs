@@ -61,18 +61,87 @@ async fn a_client_that_sends_a_byte_a_second_is_let_go() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_all_places_are_taken_the_next_client_is_served_as_soon_as_one_is_free() {
+async fn when_all_places_are_taken_the_next_client_is_let_go_at_once_and_one_is_served_as_soon_as_a_place_is_free() {
     let (server, address) = server(2);
+    let tracker = server.tracker();
     let running = tokio::spawn(server.run());
     let silent = [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
-    time::sleep(Duration::from_millis(100)).await;
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").await.unwrap();
+    let ask = async || {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut reply = Vec::new();
+        // A connection that is closed before it was read may be reset.
+        let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").await;
+        let _ = stream.read_to_end(&mut reply).await;
+        reply
+    };
     let start = Instant::now();
-    let mut reply = Vec::new();
-    stream.read_to_end(&mut reply).await.unwrap();
-    assert!(reply.starts_with(b"HTTP/1.1 200"));
-    assert!(start.elapsed() <= Duration::from_secs(11), "waited {:?}", start.elapsed());
+    assert_eq!(ask().await, b"");
+    assert!(start.elapsed() < Duration::from_secs(1), "waited {:?}", start.elapsed());
+    assert_eq!(tracker.metrics.value(Counter::HttpFull), 1);
     drop(silent);
+    while !ask().await.starts_with(b"HTTP/1.1 200") {
+        assert!(start.elapsed() <= Duration::from_secs(11), "waited {:?}", start.elapsed());
+        time::sleep(Duration::from_millis(100)).await;
+    }
+    running.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_asks_and_never_reads_is_let_go_and_holds_one_answer_only() {
+    let (server, address) = server(10);
+    let tracker = server.tracker();
+    let running = tokio::spawn(server.run());
+    let (mut reading, mut writing) = TcpStream::connect(address).await.unwrap().into_split();
+    let hashes = vec!["info_hash=aaaaaaaaaaaaaaaaaaaa"; 100].join("&");
+    let request = format!("GET /scrape?{hashes} HTTP/1.1\r\nHost: t\r\n\r\n");
+    let start = Instant::now();
+    while writing.write_all(request.as_bytes()).await.is_ok() {
+        assert!(start.elapsed() < Duration::from_secs(60), "kept for {:?}", start.elapsed());
+    }
+    assert_eq!(tracker.metrics.value(Counter::HttpUnread), 1);
+    let _ = reading.read(&mut [0; 1]).await;
+    running.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_a_byte_a_second_is_let_go() {
+    let (server, address) = server(10);
+    let tracker = server.tracker();
+    let running = tokio::spawn(server.run());
+    let (mut reading, mut writing) = TcpStream::connect(address).await.unwrap().into_split();
+    let sender = tokio::spawn(async move {
+        let hashes = vec!["info_hash=aaaaaaaaaaaaaaaaaaaa"; 100].join("&");
+        let request = format!("GET /scrape?{hashes} HTTP/1.1\r\nHost: t\r\n\r\n");
+        while writing.write_all(request.as_bytes()).await.is_ok() {}
+    });
+    let start = Instant::now();
+    while tracker.metrics.value(Counter::HttpUnread) == 0 {
+        let _ = reading.read(&mut [0; 1]).await;
+        time::sleep(Duration::from_secs(1)).await;
+        assert!(start.elapsed() < Duration::from_secs(60), "kept for {:?}", start.elapsed());
+    }
+    sender.await.unwrap();
+    running.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_goes_sooner_when_places_are_scarce() {
+    let (server, address) = server(8);
+    let tracker = server.tracker();
+    let running = tokio::spawn(server.run());
+    let _patient: Vec<_> = {
+        let mut streams = vec![];
+        for _ in 0..7 {
+            streams.push(TcpStream::connect(address).await.unwrap());
+        }
+        streams
+    };
+    while tracker.metrics.value(Counter::HttpConnection) < 7 {
+        time::sleep(Duration::from_millis(10)).await;
+    }
+    let start = Instant::now();
+    let mut last = TcpStream::connect(address).await.unwrap();
+    let _ = last.read(&mut [0; 1]).await;
+    assert!(start.elapsed() < Duration::from_secs(5), "kept for {:?}", start.elapsed());
     running.abort();
 }

@@ -1,0 +1,118 @@
+//! Request heads as clients send them, with targets that a strict reader takes.
+//!
+//! Clients of all ages put raw bytes and blanks into their targets. hyper answers these with an HTTP error, which such a
+//! client shows as "tracker unreachable". So before hyper sees a head, its target is escaped; what is wrong with the query
+//! itself is then said in bencode. Nothing else of a head is touched or judged here.
+
+/// Where the head at the beginning of `bytes` ends, if it is there as a whole. The first `seen` bytes have been looked at
+/// before.
+pub fn end_of_head(bytes: &[u8], seen: usize) -> Option<usize> {
+    let mut at = seen.saturating_sub(3);
+    while let Some(feed) = bytes.get(at..)?.iter().position(|&byte| byte == b'\n') {
+        at += feed + 1;
+        match bytes.get(at..) {
+            Some([b'\n', ..]) => return Some(at + 1),
+            Some([b'\r', b'\n', ..]) => return Some(at + 2),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Appends `head` to `out` with its target escaped. Blanks before the last one belong to the target; a line without a
+/// version is one of HTTP/1.0.
+pub fn rewrite(head: &[u8], out: &mut Vec<u8>) {
+    let end = head.iter().position(|&byte| byte == b'\n').unwrap_or(head.len());
+    let (line, headers) = head.split_at(if head[..end].ends_with(b"\r") { end - 1 } else { end });
+    let line = line.trim_ascii_end();
+    let method_bytes = line.iter().position(|&byte| byte == b' ').unwrap_or(line.len());
+    let (method, rest) = line.split_at(method_bytes);
+    let (target, version) = match rest.iter().rposition(|&byte| byte == b' ') {
+        Some(at) if rest[at + 1..].starts_with(b"HTTP/") => (&rest[..at], &rest[at + 1..]),
+        _ => (rest, &b"HTTP/1.0"[..]),
+    };
+    out.extend_from_slice(method);
+    out.push(b' ');
+    write_target(target.trim_ascii(), out);
+    out.push(b' ');
+    out.extend_from_slice(version);
+    out.extend_from_slice(if headers.is_empty() { b"\r\n\r\n" } else { headers });
+}
+
+fn write_target(target: &[u8], out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    if ![&b"/"[..], b"http://", b"https://"].iter().any(|start| target.starts_with(start)) {
+        out.push(b'/');
+    }
+    for &byte in target {
+        if byte.is_ascii_alphanumeric() || b"/?&=%+-._~:;@,!$'()*[]|".contains(&byte) {
+            out.push(byte);
+        } else {
+            out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rewritten(head: &[u8]) -> String {
+        let mut out = Vec::new();
+        rewrite(head, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn an_ordinary_head_stays_as_it_is() {
+        let target = "/announce?info_hash=%124Vx%9A&peer_id=-TR4100-a.b_c~+&ipv6=[::1]:9&x?y";
+        for head in [
+            format!("GET {target} HTTP/1.1\r\nHost: t\r\nUser-Agent:\tx\r\n\r\n"),
+            "GET http://t.example:1/announce?x HTTP/1.1\nhost: t\n\n".to_owned(),
+        ] {
+            assert_eq!(rewritten(head.as_bytes()), head);
+        }
+    }
+
+    #[test]
+    fn blanks_and_raw_bytes_of_the_target_are_escaped() {
+        for (line, expected) in [
+            (
+                &b"GET /announce?info_hash=\xff \x00#\x7f HTTP/1.1"[..],
+                "GET /announce?info_hash=%FF%20%00%23%7F HTTP/1.1",
+            ),
+            (b"GET  /scrape ?x  HTTP/1.0", "GET /scrape%20?x HTTP/1.0"),
+            (b"GET announce?x=/ HTTP/1.1", "GET /announce?x=/ HTTP/1.1"),
+            (b"GET /announce?x", "GET /announce?x HTTP/1.0"),
+            (b"GET", "GET / HTTP/1.0"),
+        ] {
+            assert_eq!(rewritten(line), format!("{expected}\r\n\r\n"));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_end_is_found_wherever_the_bytes_are_cut(cut in 0usize..60, crlf: bool) {
+            let line = if crlf { "\r\n" } else { "\n" };
+            let head = format!("GET / HTTP/1.1{line}Host: t{line}{line}");
+            let bytes = format!("{head}GET /next HTTP/1.1\r\n\r\n");
+            let cut = cut.min(head.len() - 1);
+            prop_assert_eq!(end_of_head(&bytes.as_bytes()[..cut], 0), None);
+            prop_assert_eq!(end_of_head(bytes.as_bytes(), cut), Some(head.len()));
+        }
+
+        #[test]
+        fn whatever_the_target_is_the_line_has_two_blanks_and_ascii_only(target in prop::collection::vec(any::<u8>(), 0..200)) {
+            let bytes = [b"GET ", &target[..], b" HTTP/1.1\r\n\r\n"].concat();
+            end_of_head(&bytes, bytes.len() / 2);
+            let mut head = Vec::new();
+            rewrite(&bytes, &mut head);
+            let line = std::str::from_utf8(head.split(|&byte| byte == b'\n').next().unwrap()).unwrap();
+            prop_assert!(line.trim_end().bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()));
+            prop_assert_eq!(line.matches(' ').count(), 2);
+            prop_assert!(head.len() <= 3 * bytes.len() + 100);
+        }
+    }
+}
