@@ -101,6 +101,10 @@ counters! {
     HttpPeerId = "http_peer_id",
     /// HTTP announces without a valid port, refused.
     HttpPort = "http_port",
+    /// Announces of hashes on the deny list, refused.
+    HashDenied = "hash_denied",
+    /// Announces of hashes that are not on the allow list, refused.
+    HashNotAllowed = "hash_not_allowed",
     /// Announces and scrapes answered with nothing and a long interval: their prefix asks too often.
     Throttled = "throttled",
     /// UDP connects not answered: their prefix asks too often.

@@ -3,14 +3,17 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use peerfeed_protocol::announce::{AnnounceReply, AnnounceRequest, Event, InfoHash, ScrapeReply};
+use arc_swap::ArcSwap;
+use peerfeed_protocol::announce::{AnnounceReply, AnnounceRequest, Event, InfoHash, ScrapeEntry, ScrapeReply};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 
+use crate::access::Access;
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::guard::{Ask, Guard, GuardOptions, Load};
-use crate::limit::{SITE_PEERS_MAX, SWARM_PEERS_MAX, THROTTLED_INTERVAL};
+use crate::host::Host;
+use crate::limit::{MEMORY_BYTES_MIN, SITE_PEERS_MAX, SWARM_PEERS_MAX, THROTTLED_INTERVAL};
 use crate::metrics::{Counter, Metrics};
 use crate::swarm::{Announcement, Asked, Presence, SwarmMap, SwarmOptions};
 use crate::udp::ConnectionKeys;
@@ -28,9 +31,10 @@ pub struct Tracker {
     pub guard: Guard,
     /// How busy the listeners are.
     pub load: Load,
+    /// Which hashes are served.
+    pub access: Access,
     budget: Budget,
-    peer_lifetime: Duration,
-    answers: Answers,
+    answers: ArcSwap<Answers>,
     started: Instant,
     started_unix: Duration,
 }
@@ -40,6 +44,8 @@ pub struct Tracker {
 struct Answers {
     interval: Duration,
     min_interval: Duration,
+    /// Goes with the interval.
+    peer_lifetime: Duration,
     tracker_id: Option<Vec<u8>>,
     warning: Option<String>,
     numwant_default: usize,
@@ -75,14 +81,14 @@ pub struct NoRandomness(#[source] getrandom::Error);
 pub struct TooOften;
 
 impl Tracker {
-    /// A tracker without swarms and with fresh keys.
+    /// A tracker without swarms and with fresh keys, which serves every hash.
     pub fn new(config: &Config) -> Result<Self, NoRandomness> {
-        Self::with_secret(config, random_bytes()?)
+        Self::with_secret(config, random_bytes()?, Access::open())
     }
 
-    /// A tracker without swarms whose connection ids are made under `secret`.
-    pub fn with_secret(config: &Config, secret: [u8; 16]) -> Result<Self, NoRandomness> {
-        let budget = Budget::new(config.memory.0);
+    /// A tracker without swarms whose connection ids are made under `secret`, and that serves what `access` lets through.
+    pub fn with_secret(config: &Config, secret: [u8; 16], access: Access) -> Result<Self, NoRandomness> {
+        let budget = Budget::new(config.memory.bytes(&Host::new()).max(MEMORY_BYTES_MIN));
         let swarms = SwarmOptions {
             peer_lifetime: config.peer_lifetime.0,
             memory_bytes: budget.swarms_bytes(),
@@ -103,16 +109,9 @@ impl Tracker {
             connection_ids: ConnectionKeys::new(secret),
             guard: Guard::new(&guard),
             load: Load::new(),
+            access,
             budget,
-            peer_lifetime: config.peer_lifetime.0,
-            answers: Answers {
-                interval: config.interval.0,
-                min_interval: config.min_interval.0,
-                tracker_id: (!config.tracker_id.is_empty()).then(|| config.tracker_id.clone().into_bytes()),
-                warning: (!config.warning_message.is_empty()).then(|| config.warning_message.clone()),
-                numwant_default: usize::from(config.numwant_default),
-                numwant_max: usize::from(config.numwant_max),
-            },
+            answers: ArcSwap::from_pointee(Answers::new(config)),
             started: Instant::now(),
             started_unix: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
         })
@@ -124,14 +123,19 @@ impl Tracker {
         Moment { up, unix: self.started_unix + up }
     }
 
+    /// Answers from now on as `config` says.
+    pub fn answer_by(&self, config: &Config) {
+        self.answers.store(Answers::new(config).into());
+    }
+
     /// When to announce again, on average.
     pub fn interval(&self) -> Duration {
-        self.answers.interval
+        self.answers.load().interval
     }
 
     /// Shortest time between two requests of a client.
     pub fn min_interval(&self) -> Duration {
-        self.answers.min_interval
+        self.answers.load().min_interval
     }
 
     /// What the parts of the tracker may take of the machine's memory.
@@ -144,7 +148,7 @@ impl Tracker {
     pub fn look(&self, resident_bytes: Option<u64>) {
         self.load.look();
         // Who was told to come back later must still be there then.
-        self.swarms.set_peer_lifetime(self.load.stretched_lifetime(self.peer_lifetime));
+        self.swarms.set_peer_lifetime(self.load.stretched_lifetime(self.answers.load().peer_lifetime));
         if let Some(resident_bytes) = resident_bytes {
             self.swarms.set_memory(self.budget.adapted(self.swarms.bytes_max(), resident_bytes));
         }
@@ -162,8 +166,9 @@ impl Tracker {
         reply: &mut AnnounceReply,
     ) -> bool {
         let ip = ip.to_canonical();
+        let answers = self.answers.load();
         reply.external_ip = Some(ip);
-        reply.tracker_id.clone_from(&self.answers.tracker_id);
+        reply.tracker_id.clone_from(&answers.tracker_id);
         if !self.guard.admits(ip, Ask::Announce, now.up) {
             reply.peers.clear();
             (reply.complete, reply.incomplete) = (0, 0);
@@ -180,9 +185,9 @@ impl Tracker {
             Event::Paused => Presence::PartialSeed,
             _ => Presence::Downloader,
         };
-        let default = if request.event == Event::Stopped { 0 } else { self.answers.numwant_default };
+        let default = if request.event == Event::Stopped { 0 } else { answers.numwant_default };
         let wanted = request.numwant.map_or(default, |wanted| usize::try_from(wanted).unwrap_or(usize::MAX));
-        let wanted = wanted.min(self.answers.numwant_max);
+        let wanted = wanted.min(answers.numwant_max);
         let announcement = Announcement {
             info_hash: request.info_hash,
             address: SocketAddr::new(ip, request.port),
@@ -204,13 +209,13 @@ impl Tracker {
         for _ in 0..noted.evicted {
             self.metrics.count(Counter::Evicted);
         }
-        reply.interval = jittered(self.load.stretched(self.answers.interval), rng);
-        reply.min_interval = Some(self.load.stretched(self.answers.min_interval));
-        reply.warning.clone_from(&self.answers.warning);
+        reply.interval = jittered(self.load.stretched(answers.interval), rng);
+        reply.min_interval = Some(self.load.stretched(answers.min_interval));
+        reply.warning.clone_from(&answers.warning);
         true
     }
 
-    /// The counts of swarms, in the order asked, for a client at `ip`. spec: ANN-9
+    /// The counts of swarms, in the order asked, for a client at `ip`; of a hash that is not served, zeros. spec: ANN-9
     pub fn scrape(
         &self,
         hashes: impl ExactSizeIterator<Item = InfoHash>,
@@ -220,7 +225,25 @@ impl Tracker {
         if !self.guard.admits(ip.to_canonical(), Ask::Scrape(hashes.len()), now.up) {
             return Err(TooOften);
         }
-        Ok(ScrapeReply { entries: hashes.map(|hash| self.swarms.scrape(&hash)).collect() })
+        let entry = |hash| match self.access.check(&hash) {
+            Ok(()) => self.swarms.scrape(&hash),
+            Err(_) => ScrapeEntry::default(),
+        };
+        Ok(ScrapeReply { entries: hashes.map(entry).collect() })
+    }
+}
+
+impl Answers {
+    fn new(config: &Config) -> Self {
+        Self {
+            interval: config.interval.0,
+            min_interval: config.min_interval.0,
+            peer_lifetime: config.peer_lifetime.0,
+            tracker_id: config.tracker_id.0.clone().map(String::into_bytes),
+            warning: config.warning_message.0.clone(),
+            numwant_default: usize::from(config.numwant_default),
+            numwant_max: usize::from(config.numwant_max),
+        }
     }
 }
 

@@ -177,7 +177,7 @@ pub(super) struct TestTracker {
 impl TestTracker {
     pub(super) fn start() -> Self {
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-        let config = Config { http: vec![any], udp: vec![any], udp_workers: 1, ..Config::default() };
+        let config = Config { http: vec![any], udp: vec![any], status: vec![], udp_workers: 1, ..Config::default() };
         let server = Server::bind(&config).unwrap();
         let [http, udp] = [0, 1].map(|at| server.bound()[at].address);
         Self {

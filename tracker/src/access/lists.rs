@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use peerfeed_protocol::announce::InfoHash;
 
 use super::list::{HashList, ListError};
+use crate::metrics::Counter;
 
 /// Decides for every request whether its hash is served.
 ///
@@ -43,6 +44,16 @@ pub enum Refusal {
     /// There is an allow list, and it is not on it.
     #[error("this tracker serves only torrents on its list")]
     NotAllowed,
+}
+
+impl Refusal {
+    /// Under which cause it is counted.
+    pub fn counter(self) -> Counter {
+        match self {
+            Self::Denied => Counter::HashDenied,
+            Self::NotAllowed => Counter::HashNotAllowed,
+        }
+    }
 }
 
 #[derive(Debug, Default)]

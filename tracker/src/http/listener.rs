@@ -32,7 +32,7 @@ pub struct Listener {
 #[derive(Default)]
 pub struct Front {
     /// Every connection begins with a TLS handshake.
-    pub tls: Option<Arc<Acceptor>>,
+    pub tls: Option<Acceptor>,
     /// Every connection begins with a PROXY protocol header, and comes from a trusted network.
     pub proxy_protocol: bool,
     /// Whose `X-Forwarded-For` and PROXY protocol headers are believed.

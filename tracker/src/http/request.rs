@@ -46,6 +46,9 @@ pub(super) fn refusal(tracker: &Tracker, reason: &str) -> Answer {
 fn announce(tracker: &Tracker, query: &[u8], ip: IpAddr, rng: &mut ChaCha8Rng) -> (Counter, Answer) {
     match parse_announce(query) {
         Ok(query) => {
+            if let Err(refused) = tracker.access.check(&query.request.info_hash) {
+                return (refused.counter(), refusal(tracker, &refused.to_string()));
+            }
             let mut reply = AnnounceReply::default();
             let now = tracker.moment();
             let is_served = tracker.announce(&query.request, ip, Carries::BothFamilies, now, rng, &mut reply);

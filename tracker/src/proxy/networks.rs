@@ -14,7 +14,7 @@ pub struct Network {
 }
 
 /// The networks whose word about other addresses is believed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 pub struct Networks(Vec<Network>);
 
 /// Why a text is no network.
@@ -57,6 +57,11 @@ impl Networks {
     /// Whether one of them holds `ip`.
     pub fn contain(&self, ip: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(ip))
+    }
+
+    /// Each of them, in the order given.
+    pub fn as_slice(&self) -> &[Network] {
+        &self.0
     }
 
     /// Whether there is none: nobody is trusted.

@@ -108,6 +108,12 @@ impl History {
         self.rings[range as usize].points.iter().map(move |point| point.get(index).copied().unwrap_or(0.0))
     }
 
+    /// How many points a plot should have room for: all, or a part of the range that is easily read while less has been seen.
+    pub fn window(&self, range: Range) -> usize {
+        let seen = self.rings[range as usize].points.len();
+        [POINTS / 6, POINTS / 3, POINTS / 2].into_iter().find(|&part| part >= seen).unwrap_or(POINTS)
+    }
+
     /// The mean of a series over the last minute; 0 before there is any.
     pub fn last_minute(&self, series: Series) -> f32 {
         let points = self.points(Range::Hour, series);
@@ -234,6 +240,13 @@ mod tests {
     fn a_range_spans_what_its_name_says() {
         let spans = Range::ALL.map(|range| range.step() * 360);
         assert_eq!(spans.map(|span| span.as_secs()), [3600, 24 * 3600, 30 * 24 * 3600]);
+    }
+
+    #[test]
+    fn a_young_tracker_shows_a_part_of_the_range() {
+        let windows = [3, 60, 61, 180, 181, 360].map(|points| filled(points).window(Range::Hour));
+        assert_eq!(windows, [60, 60, 120, 180, 360, 360]);
+        assert_eq!(filled(360).window(Range::Month), 60);
     }
 
     #[test]

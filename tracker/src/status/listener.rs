@@ -72,17 +72,30 @@ impl<S: Source> Status<S> {
         Self { source, seen: Mutex::default() }
     }
 
-    /// Serves on `socket` and takes a snapshot every [`PERIOD`], until `stop` turns true.
-    pub async fn run(self, socket: TcpListener, mut stop: watch::Receiver<bool>) {
-        let status = Arc::new(self);
+    /// Takes a snapshot every [`PERIOD`] for the plots, until `stop` turns true.
+    pub async fn remember(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let mut ticks = time::interval(PERIOD);
+        ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                _ = stop.wait_for(|&stop| stop) => return,
+            }
+            let snapshot = self.source.snapshot();
+            self.seen().history.push(snapshot);
+        }
+    }
+
+    /// Serves on `socket` until `stop` turns true.
+    pub async fn run(self: Arc<Self>, socket: TcpListener, mut stop: watch::Receiver<bool>) {
         let is_local = socket.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let accept = async {
-            let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
             loop {
                 let Ok(place) = places.clone().acquire_owned().await else { return };
                 match socket.accept().await {
                     Ok((stream, _)) => {
-                        let status = status.clone();
+                        let status = self.clone();
                         tokio::spawn(async move {
                             let _ = time::timeout(CONNECTION_LIFETIME, status.serve(stream, is_local)).await;
                             drop(place);
@@ -94,18 +107,7 @@ impl<S: Source> Status<S> {
         };
         tokio::select! {
             () = accept => {}
-            () = status.remember() => {}
             _ = stop.wait_for(|&stop| stop) => {}
-        }
-    }
-
-    async fn remember(&self) {
-        let mut ticks = time::interval(PERIOD);
-        ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            let snapshot = self.source.snapshot();
-            self.seen().history.push(snapshot);
         }
     }
 
@@ -298,7 +300,7 @@ mod tests {
         let socket = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = socket.local_addr().unwrap();
         let stop = watch::channel(false).0;
-        let running = tokio::spawn(Status::new(Made::default()).run(socket, stop.subscribe()));
+        let running = tokio::spawn(Arc::new(Status::new(Made::default())).run(socket, stop.subscribe()));
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(b"POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await.unwrap();
         stream.write_all(b"HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();

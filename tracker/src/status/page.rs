@@ -51,7 +51,7 @@ fn header(out: &mut String, snapshot: &Snapshot, range: Range) {
         "<header><svg class=\"mark\" viewBox=\"0 0 34 34\" aria-hidden=\"true\"><path d=\"M9 10 26 12 15 27Z\" \
          fill=\"none\"/><circle cx=\"9\" cy=\"10\" r=\"5\"/><circle cx=\"26\" cy=\"12\" r=\"4\"/>\
          <circle cx=\"15\" cy=\"27\" r=\"4\"/></svg><h1>peerfeed tracker<small>version {} · up for {up}</small></h1>\
-         <span class=\"pill {class}\">{health}</span><nav aria-label=\"time span\">",
+         <a class=\"pill {class}\" href=\"#machine\">{health}</a><nav aria-label=\"time span\">",
         env!("CARGO_PKG_VERSION"),
     );
     for (other, name) in Range::ALL.into_iter().zip(["Hour", "Day", "30 days"]) {
@@ -83,9 +83,11 @@ fn tiles(out: &mut String, snapshot: &Snapshot, history: &History) {
     tile("Answers", &Unit::Rate.show(answered), "/ s", &note(format!("{} since the start", short(total))));
     let share = if answered + refused > 0.0 { refused / (answered + refused) * 100.0 } else { 0.0 };
     tile("Refused", &Unit::Rate.show(refused), "/ s", &note(format!("{share:.1} % of all requests")));
-    let budget = bar(snapshot.used_bytes, snapshot.budget_bytes);
-    let of = note(format!("of {} for swarms", Unit::Bytes.show(number(snapshot.budget_bytes))));
-    let used = Unit::Bytes.show(number(snapshot.used_bytes));
+    // Where the host does not tell what the process takes, what is counted has to do.
+    let used_bytes = snapshot.resident_bytes.unwrap_or(snapshot.used_bytes);
+    let budget = bar(used_bytes, snapshot.budget_bytes);
+    let of = note(format!("of {}", Unit::Bytes.show(number(snapshot.budget_bytes))));
+    let used = Unit::Bytes.show(number(used_bytes));
     let (value, unit) = used.split_once(' ').unwrap_or((&used, ""));
     tile("Memory", value, unit, &(budget + &of));
     let places = bar(snapshot.connections, snapshot.connections_max);
@@ -97,7 +99,7 @@ fn tiles(out: &mut String, snapshot: &Snapshot, history: &History) {
 
 fn plots<'a>(snapshot: &'a Snapshot, history: &History, range: Range) -> Vec<Plot<'a>> {
     let points = |series| history.points(range, series).collect::<Vec<_>>();
-    let step = range.step();
+    let (step, window) = (range.step(), history.window(range));
     let layer = |label, color, series| Layer { label, color, stacked: true, points: points(series) };
     let answers = [
         ("HTTP scrape", 3, "http", "scrape"),
@@ -115,13 +117,14 @@ fn plots<'a>(snapshot: &'a Snapshot, history: &History, range: Range) -> Vec<Plo
     #[allow(clippy::cast_precision_loss, reason = "a plot shows three digits")]
     let bound = Some(("budget", snapshot.budget_bytes as f64));
     vec![
-        Plot { title: "Answers per second", unit: Unit::Rate, layers: answers.collect(), bound: None, step },
+        Plot { title: "Answers per second", unit: Unit::Rate, layers: answers.collect(), bound: None, step, window },
         Plot {
             title: "Peers",
             unit: Unit::Count,
             layers: vec![layer("IPv6", 1, Series::PeersV6), layer("IPv4", 0, Series::PeersV4)],
             bound: None,
             step,
+            window,
         },
         Plot {
             title: "Swarms",
@@ -129,6 +132,7 @@ fn plots<'a>(snapshot: &'a Snapshot, history: &History, range: Range) -> Vec<Plo
             layers: vec![layer("swarms", 2, Series::Swarms)],
             bound: None,
             step,
+            window,
         },
         Plot {
             title: "Memory",
@@ -136,6 +140,7 @@ fn plots<'a>(snapshot: &'a Snapshot, history: &History, range: Range) -> Vec<Plo
             layers: vec![layer("swarms and peers", 0, Series::UsedBytes), resident],
             bound,
             step,
+            window,
         },
         Plot {
             title: "Refused or dropped per second",
@@ -143,8 +148,9 @@ fn plots<'a>(snapshot: &'a Snapshot, history: &History, range: Range) -> Vec<Plo
             layers: causes(snapshot, history, range),
             bound: None,
             step,
+            window,
         },
-        Plot { title: "HTTP connections", unit: Unit::Count, layers: vec![connections], bound: None, step },
+        Plot { title: "HTTP connections", unit: Unit::Count, layers: vec![connections], bound: None, step, window },
     ]
 }
 
@@ -193,7 +199,7 @@ fn refusals(out: &mut String, snapshot: &Snapshot, history: &History) {
 }
 
 fn host(out: &mut String, snapshot: &Snapshot) {
-    out.push_str("<section class=\"card\"><h2>This machine</h2><ul>");
+    out.push_str("<section class=\"card\" id=\"machine\"><h2>This machine</h2><ul>");
     for finding in &snapshot.findings {
         let _ = write!(out, "<li>{}</li>", escaped(finding));
     }
@@ -204,13 +210,13 @@ fn host(out: &mut String, snapshot: &Snapshot) {
         let class = if share < 0.8 { " class=\"fine\"" } else { "" };
         let _ = write!(out, "<li{class}>connection tracking is {:.0} % full</li>", share * 100.0);
     }
-    match snapshot.allowed {
-        Some(allowed) => {
-            let _ = write!(out, "<li class=\"fine\">{} hashes are allowed, all others refused</li>", whole(allowed));
-        }
-        None => out.push_str("<li class=\"fine\">every hash is served that is not denied</li>"),
-    }
-    let _ = write!(out, "<li class=\"fine\">{} hashes are denied</li></ul></section>", whole(snapshot.denied));
+    let denied = whole(snapshot.denied);
+    let lists = match (snapshot.allowed, snapshot.denied) {
+        (None, 0) => "every hash is served".to_owned(),
+        (None, _) => format!("every hash is served but {denied} on the deny list"),
+        (Some(allowed), _) => format!("{} hashes are served, {denied} are denied", whole(allowed)),
+    };
+    let _ = write!(out, "<li class=\"fine\">{lists}</li></ul></section>");
 }
 
 fn kernel(out: &mut String, snapshot: &Snapshot) {
@@ -284,8 +290,10 @@ mod tests {
             "3M IPv4 · 700k IPv6",
             "<span>Answers</span><b>2020<i>/ s",
             "<span>Refused</span><b>7<i>/ s",
-            "<b>170<i>MiB</i></b>",
-            "style=\"width:33.2%\"",
+            "<b>213<i>MiB</i></b>",
+            "style=\"width:41.6%\"",
+            "every hash is served but 17 on the deny list",
+            ">10\u{a0}min ago</u>",
             "up for 5\u{a0}min",
             "Answers per second</h2>",
             "UDP announce <b>1000</b>",

@@ -3,8 +3,6 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::history::POINTS;
-
 /// One plot: layers upon each other, or lines across each other.
 #[derive(Clone, Debug)]
 pub(super) struct Plot<'a> {
@@ -16,6 +14,8 @@ pub(super) struct Plot<'a> {
     pub(super) bound: Option<(&'a str, f64)>,
     /// Between two points.
     pub(super) step: Duration,
+    /// Points that there is room for.
+    pub(super) window: usize,
 }
 
 /// One series of a plot.
@@ -26,7 +26,7 @@ pub(super) struct Layer<'a> {
     pub(super) color: usize,
     /// Stands upon the layers before it; otherwise a dashed line of its own.
     pub(super) stacked: bool,
-    /// Oldest first, the last one now; at most [`POINTS`].
+    /// Oldest first, the last one now; no more than the window.
     pub(super) points: Vec<f32>,
 }
 
@@ -104,7 +104,7 @@ impl Plot<'_> {
         if let Some((label, value)) = self.bound {
             let value = self.unit.show(value);
             let label = escaped(label);
-            let _ = write!(out, "<span class=\"dash\" style=\"--color:var(--c5)\">{label} <b>{value}</b></span>");
+            let _ = write!(out, "<span class=\"dash\" style=\"--color:var(--c4)\">{label} <b>{value}</b></span>");
         }
         out.push_str("</div>");
         let empty = self.layers.iter().all(|layer| layer.points.is_empty());
@@ -112,7 +112,7 @@ impl Plot<'_> {
             out.push_str("<div class=\"plot\"><div class=\"none\">the first points come in 20 seconds</div>");
         } else {
             let (step, values) = (self.step.as_secs(), escaped(&self.values()));
-            let (unit, last) = (self.unit.name(), POINTS - 1);
+            let (unit, last) = (self.unit.name(), self.window - 1);
             let _ = write!(
                 out,
                 "<div class=\"plot\" data-unit=\"{unit}\" data-step=\"{step}\" data-last=\"{last}\" data-values=\"{values}\">"
@@ -146,8 +146,8 @@ impl Plot<'_> {
     }
 
     fn draw(&self, out: &mut String, top: f64) {
-        let label = format!("{}, over {}", self.title, ago(self.step * u32::try_from(POINTS).unwrap_or(u32::MAX)));
-        let (label, last) = (escaped(&label), POINTS - 1);
+        let label = format!("{}, over {}", self.title, ago(self.span()));
+        let (label, last) = (escaped(&label), self.window - 1);
         let _ = write!(
             out,
             "<svg role=\"img\" aria-label=\"{label}\" viewBox=\"0 0 {last} 100\" preserveAspectRatio=\"none\">"
@@ -158,7 +158,7 @@ impl Plot<'_> {
         let edges = self.edges();
         let mut ground = vec![];
         for (layer, edge) in self.layers.iter().zip(&edges) {
-            let (color, path) = (layer.color, path(edge, top, 'M'));
+            let (color, path) = (layer.color, path(edge, self.window, top));
             if edge.is_empty() {
                 continue;
             }
@@ -168,7 +168,7 @@ impl Plot<'_> {
                 }
                 let mut back: Vec<_> = ground.clone();
                 back.reverse();
-                let back = path_reversed(&back, top);
+                let back = path_reversed(&back, last, top);
                 let _ = write!(out, "<path class=\"area\" style=\"--color:var(--c{color})\" d=\"{path}{back}Z\"/>");
                 ground.clone_from(edge);
             }
@@ -177,13 +177,17 @@ impl Plot<'_> {
         }
         if let Some((_, value)) = self.bound {
             let y = 100.0 - value / top * 100.0;
-            let _ = write!(out, "<path class=\"dash\" style=\"--color:var(--c5)\" d=\"M0 {y:.1}H{last}\"/>");
+            let _ = write!(out, "<path class=\"dash\" style=\"--color:var(--c4)\" d=\"M0 {y:.1}H{last}\"/>");
         }
         out.push_str("</svg>");
     }
 
+    fn span(&self) -> Duration {
+        self.step * u32::try_from(self.window).unwrap_or(u32::MAX)
+    }
+
     fn axes(&self, out: &mut String, top: f64) {
-        let span = self.step * u32::try_from(POINTS).unwrap_or(u32::MAX);
+        let span = self.span();
         for third in [0_u8, 1, 2] {
             let (left, text) = (f64::from(third) * 100.0 / 3.0, ago(span / 3 * u32::from(3 - third)));
             let _ = write!(out, "<u class=\"x\" style=\"left:{left:.1}%\">{text} ago</u>");
@@ -210,10 +214,10 @@ impl Plot<'_> {
 }
 
 /// A line through the points, which end at the right.
-fn path(edge: &[f64], top: f64, first: char) -> String {
+fn path(edge: &[f64], window: usize, top: f64) -> String {
     let mut path = String::new();
-    let start = POINTS.saturating_sub(edge.len());
-    let mut command = first;
+    let start = window.saturating_sub(edge.len());
+    let mut command = 'M';
     for (n, value) in edge.iter().enumerate() {
         let _ = write!(path, "{command}{} {:.1}", start + n, 100.0 - value / top * 100.0);
         command = 'L';
@@ -222,10 +226,10 @@ fn path(edge: &[f64], top: f64, first: char) -> String {
 }
 
 /// The way back along a lower edge, given from the right to the left.
-fn path_reversed(edge: &[f64], top: f64) -> String {
+fn path_reversed(edge: &[f64], last: usize, top: f64) -> String {
     let mut path = String::new();
     for (n, value) in edge.iter().enumerate() {
-        let _ = write!(path, "L{} {:.1}", POINTS - 1 - n, 100.0 - value / top * 100.0);
+        let _ = write!(path, "L{} {:.1}", last.saturating_sub(n), 100.0 - value / top * 100.0);
     }
     path
 }
@@ -303,6 +307,7 @@ mod tests {
             layers: vec![layer(&[1.0, 2.0], true), layer(&[3.0, 2.0], true), layer(&[1.0, 0.0], false)],
             bound: Some(("budget", 5.0)),
             step: Duration::from_secs(10),
+            window: 360,
         };
         let html = plot.render();
         for part in [
@@ -320,7 +325,8 @@ mod tests {
     #[test]
     fn a_plot_without_points_says_so() {
         let layers = vec![Layer { label: "a", color: 0, stacked: true, points: vec![] }];
-        let plot = Plot { title: "Peers", unit: Unit::Count, layers, bound: None, step: Duration::from_secs(10) };
+        let plot =
+            Plot { title: "Peers", unit: Unit::Count, layers, bound: None, step: Duration::from_secs(10), window: 60 };
         assert!(plot.render().contains("the first points come"));
     }
 }

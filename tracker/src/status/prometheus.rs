@@ -21,7 +21,7 @@ pub fn render(snapshot: &Snapshot) -> String {
     out.gauges("peerfeed_tracker_swarms", "Swarms.", &families(snapshot.swarms_v4, snapshot.swarms_v6));
     out.gauges("peerfeed_tracker_peers", "Peers.", &families(snapshot.peers_v4, snapshot.peers_v6));
     out.single("peerfeed_tracker_memory_used_bytes", "Memory of swarms and peers.", snapshot.used_bytes);
-    out.single("peerfeed_tracker_memory_budget_bytes", "Memory that they may take.", snapshot.budget_bytes);
+    out.single("peerfeed_tracker_memory_budget_bytes", "Memory that the process may take.", snapshot.budget_bytes);
     out.single("peerfeed_tracker_connections", "Open HTTP connections.", snapshot.connections);
     out.single("peerfeed_tracker_connections_max", "HTTP connections that may be open.", snapshot.connections_max);
     let allowed = snapshot.allowed.map(|allowed| (Some(("list", "allow")), allowed));

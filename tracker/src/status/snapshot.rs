@@ -27,7 +27,7 @@ pub struct Snapshot {
     pub peers_v6: u64,
     /// Bytes that swarms and peers take.
     pub used_bytes: u64,
-    /// Bytes that they may take.
+    /// Bytes that the whole process may take.
     pub budget_bytes: u64,
     /// Bytes that the whole process takes, where the host tells.
     pub resident_bytes: Option<u64>,

@@ -1,5 +1,6 @@
 //! Handshakes.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,13 @@ pub enum HandshakeError {
     /// The client broke off, or does not speak TLS.
     #[error("the TLS handshake failed")]
     Broken(#[source] io::Error),
+}
+
+/// Shows neither keys nor certificates.
+impl fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Acceptor")
+    }
 }
 
 #[derive(Debug)]

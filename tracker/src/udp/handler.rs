@@ -79,6 +79,10 @@ impl Handler {
         out: &mut Vec<u8>,
     ) -> Counter {
         let request = &announce.request;
+        if let Err(refused) = tracker.access.check(&request.info_hash) {
+            refuse(announce.transaction_id, &refused.to_string(), out);
+            return refused.counter();
+        }
         let family = family_of(ip);
         let carries = Carries::OwnFamily(family.max_peers());
         let is_served = tracker.announce(request, ip, carries, now, &mut self.rng, &mut self.reply);

@@ -2,10 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod access;
+mod asking;
 mod clients;
 mod command_line;
 mod http;
+mod https;
 mod limits;
+mod operators;
 mod program;
+mod proxies;
 mod slow;
 mod udp;

@@ -1,12 +1,18 @@
 //! A running `peerfeed-tracker`.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::cell::RefCell;
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+/// How long a line of the log is waited for.
+const LOG_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Where the program is.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_peerfeed-tracker");
@@ -14,7 +20,7 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_peerfeed-tracker");
 /// The program, ended and reaped when dropped.
 pub(crate) struct Program {
     child: Child,
-    stderr: Option<ChildStderr>,
+    log: Log,
     /// The lines it printed when everything was bound.
     pub(crate) lines: Vec<String>,
 }
@@ -40,8 +46,8 @@ impl Program {
                 line.trim_end().to_owned()
             })
             .collect();
-        let stderr = child.stderr.take();
-        Self { child, stderr, lines }
+        let log = Log::of(child.stderr.take().unwrap());
+        Self { child, log, lines }
     }
 
     /// One HTTP and one UDP listener on 127.0.0.1.
@@ -51,7 +57,7 @@ impl Program {
 
     /// Where listener `n` is, in the order given to [`start`](Self::start), HTTP first.
     pub(crate) fn url(&self, n: usize) -> &str {
-        self.lines[n].strip_prefix("listening on ").expect("a line per listener")
+        self.lines[n].split_once(" on ").expect("a line per listener").1
     }
 
     /// The address of listener `n`.
@@ -66,9 +72,59 @@ impl Program {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
         let status = self.child.wait().unwrap();
         let took = start.elapsed();
-        let mut log = String::new();
-        self.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        let log = self.log.whole();
         (status, took, log)
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal that does not end it.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    /// Waits for a line that it logs from now on, or has logged and nobody waited for yet.
+    pub(crate) fn wait_for_log(&self, text: &str) {
+        self.log.wait_for(text);
+    }
+}
+
+/// What it writes to standard error, read as it comes.
+struct Log {
+    lines: Receiver<String>,
+    read: RefCell<String>,
+}
+
+impl Log {
+    fn of(stderr: ChildStderr) -> Self {
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                // Nobody waits any more once the test has ended.
+                let _ = sender.send(line);
+            }
+        });
+        Self { lines, read: RefCell::default() }
+    }
+
+    fn wait_for(&self, text: &str) {
+        loop {
+            let line = self.lines.recv_timeout(LOG_PATIENCE);
+            let Ok(line) = line else { panic!("{text:?} was not logged:\n{}", self.read.borrow()) };
+            self.read.borrow_mut().push_str(&(line.clone() + "\n"));
+            if line.contains(text) {
+                return;
+            }
+        }
+    }
+
+    /// Everything until it ended.
+    fn whole(&self) -> String {
+        let rest: String = self.lines.iter().map(|line| line + "\n").collect();
+        self.read.borrow().clone() + &rest
     }
 }
 

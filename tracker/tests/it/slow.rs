@@ -14,6 +14,7 @@ fn server(connections: u32) -> (Server, SocketAddr) {
     let config = Config {
         http: vec!["127.0.0.1:0".parse().unwrap()],
         udp: vec![],
+        status: vec![],
         http_connections: connections,
         ..Config::default()
     };

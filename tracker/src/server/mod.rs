@@ -1,0 +1,265 @@
+//! The whole program without its command line: bind, run, reload, shut down.
+
+mod bound;
+mod reload;
+mod rounds;
+mod secret;
+mod source;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+pub use bound::{Bound, Transport};
+pub use reload::{ReloadError, Reloaded, Reloader};
+
+use crate::access::{Access, ListError};
+use crate::config::Config;
+use crate::host::check::{Finding, Needs, raise_open_files};
+use crate::limit::{HTTP_BACKLOG, UDP_RECEIVE_BUFFER_BYTES, UDP_WORKERS_MAX};
+use crate::status::{self, Status};
+use crate::tls::{Acceptor, CertificateError};
+use crate::tracker::{NoRandomness, Tracker};
+use crate::{http, udp};
+
+use bound::listen;
+use secret::connection_secret;
+use source::Running;
+
+/// A tracker whose listeners are all bound, and that answers once it [runs](Self::run).
+pub struct Server {
+    tracker: Arc<Tracker>,
+    bound: Vec<Bound>,
+    http: Vec<http::Listener>,
+    udp: Vec<udp::Worker>,
+    status: Vec<TcpListener>,
+    running: Running,
+    tls: Option<Acceptor>,
+    config: Config,
+    stop: watch::Sender<bool>,
+}
+
+/// Ends a running server from anywhere.
+#[derive(Clone, Debug)]
+pub struct Shutdown(watch::Sender<bool>);
+
+/// Why a server does not start. All of these are for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// An address cannot be had.
+    #[error("cannot listen on {0}: is another program using it?", Bound { transport: *transport, address: *address })]
+    Listen {
+        /// Over what.
+        transport: Transport,
+        /// Where.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The file with the secret of connection ids cannot be read.
+    #[error("cannot read connection_key_file {}", path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// It holds something else.
+    #[error("connection_key_file {} is not 32 hexadecimal digits: `openssl rand -hex 16` makes them", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A list of hashes cannot be read.
+    #[error(transparent)]
+    List(#[from] ListError),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// No keys can be made.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+}
+
+impl Server {
+    /// Binds every listener of `config` and reads its lists, certificate and secret. Must be called within a tokio runtime.
+    pub fn bind(config: &Config) -> Result<Self, BindError> {
+        let access = Access::load(&config.access_files())?;
+        let tls = config.certificate_files().as_ref().map(Acceptor::load).transpose()?;
+        let tracker = Arc::new(Tracker::with_secret(config, connection_secret(config)?, access)?);
+        let connections = usize::try_from(config.http_connections).expect("64-bit platforms only");
+        let places = http::Places::new(connections, tracker.budget().connections_bytes());
+        let running = Running::new(tracker.clone(), places, config.http_connections);
+        let stop = watch::channel(false).0;
+        let (bound, http, udp, status) = (vec![], vec![], vec![], vec![]);
+        let mut server = Self { tracker, bound, http, udp, status, running, tls, config: config.clone(), stop };
+        server.bind_http(Transport::Http, &config.http)?;
+        server.bind_http(Transport::Https, &config.https)?;
+        server.bind_udp(&config.udp)?;
+        server.bind_status(&config.status)?;
+        server.running.findings = server.check_host();
+        Ok(server)
+    }
+
+    /// Does all that [`bind`](Self::bind) does, but on free ports of loopback addresses, so that it can be done beside a
+    /// running tracker.
+    pub fn rehearse(config: &Config) -> Result<Self, BindError> {
+        let elsewhere = |addresses: &[SocketAddr]| addresses.iter().map(|_| (Ipv4Addr::LOCALHOST, 0).into()).collect();
+        Self::bind(&Config {
+            http: elsewhere(&config.http),
+            https: elsewhere(&config.https),
+            udp: elsewhere(&config.udp),
+            status: elsewhere(&config.status),
+            ..config.clone()
+        })
+    }
+
+    fn bind_http(&mut self, transport: Transport, addresses: &[SocketAddr]) -> Result<(), BindError> {
+        for &address in addresses {
+            let socket = listen(transport, address, addresses, http::bind)?;
+            self.note(transport, address, socket.local_addr())?;
+            let front = http::Front {
+                tls: self.tls.clone().filter(|_| transport == Transport::Https),
+                proxy_protocol: self.config.proxy_protocol.contains(&address),
+                trusted: self.config.trusted_proxies.clone().into(),
+            };
+            let places = self.running.places.clone();
+            self.http.push(http::Listener::new(socket, self.tracker.clone(), places, front)?);
+        }
+        Ok(())
+    }
+
+    fn bind_udp(&mut self, addresses: &[SocketAddr]) -> Result<(), BindError> {
+        let workers = workers(&self.config);
+        for &address in addresses {
+            let bind = |address, only_v6| udp::bind(address, only_v6, workers);
+            let sockets = listen(Transport::Udp, address, addresses, bind)?;
+            let bound = sockets.first().map_or(Ok(address), std::net::UdpSocket::local_addr);
+            self.note(Transport::Udp, address, bound)?;
+            for socket in sockets {
+                self.udp.push(udp::Worker::new(socket, self.tracker.clone())?);
+            }
+        }
+        Ok(())
+    }
+
+    fn bind_status(&mut self, addresses: &[SocketAddr]) -> Result<(), BindError> {
+        for &address in addresses {
+            let socket = listen(Transport::Status, address, addresses, |address, _| status::bind(address))?;
+            self.note(Transport::Status, address, socket.local_addr())?;
+            self.status.push(socket);
+        }
+        Ok(())
+    }
+
+    fn note(
+        &mut self,
+        transport: Transport,
+        address: SocketAddr,
+        bound: io::Result<SocketAddr>,
+    ) -> Result<(), BindError> {
+        let address = bound.map_err(|source| BindError::Listen { transport, address, source })?;
+        self.bound.push(Bound { transport, address });
+        if transport == Transport::Udp {
+            self.running.udp_ports.push(address.port());
+        }
+        Ok(())
+    }
+
+    /// Raises the limit of open files and names what the host lacks.
+    fn check_host(&self) -> Vec<Finding> {
+        let count = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+        let needs = Needs {
+            receive_buffer_bytes: if self.udp.is_empty() { 0 } else { count(UDP_RECEIVE_BUFFER_BYTES) },
+            sockets: u64::from(self.config.http_connections) + count(self.udp.len() + self.http.len()),
+            backlog: if self.http.is_empty() { 0 } else { HTTP_BACKLOG.into() },
+            memory_bytes: count(self.tracker.budget().total_bytes()),
+        };
+        self.running.host.check(needs, raise_open_files())
+    }
+
+    /// What the host lacks, the most harmful first.
+    pub fn findings(&self) -> &[Finding] {
+        &self.running.findings
+    }
+
+    /// What can be exchanged while it runs.
+    pub fn reloader(&self) -> Reloader {
+        Reloader { tracker: self.tracker.clone(), tls: self.tls.clone(), config: self.config.clone() }
+    }
+
+    /// Where it listens, in the order of the configuration: HTTP, HTTPS, UDP, the status page.
+    pub fn bound(&self) -> &[Bound] {
+        &self.bound
+    }
+
+    /// The state that its listeners share: counts for tests and reports.
+    pub fn tracker(&self) -> Arc<Tracker> {
+        self.tracker.clone()
+    }
+
+    /// What ends it.
+    pub fn shutdown(&self) -> Shutdown {
+        Shutdown(self.stop.clone())
+    }
+
+    /// Answers until [`Shutdown::trigger`]; returns when every listener has ended.
+    pub async fn run(self) {
+        let stop_threads = Arc::new(AtomicBool::new(false));
+        let threads: Vec<JoinHandle<()>> = self
+            .udp
+            .into_iter()
+            .map(|worker| {
+                let stop = stop_threads.clone();
+                thread::spawn(move || worker.run(&stop))
+            })
+            .collect();
+        let mut listeners = JoinSet::new();
+        for listener in self.http {
+            listeners.spawn(listener.run(self.stop.subscribe()));
+        }
+        let status = Arc::new(Status::new(self.running));
+        listeners.spawn(status.clone().remember(self.stop.subscribe()));
+        for socket in self.status {
+            listeners.spawn(status.clone().run(socket, self.stop.subscribe()));
+        }
+        let mut stop = self.stop.subscribe();
+        tokio::select! {
+            _ = stop.wait_for(|&stop| stop) => {}
+            () = rounds::go(&self.tracker) => {}
+        }
+        stop_threads.store(true, Ordering::Relaxed);
+        while listeners.join_next().await.is_some() {}
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                let _ = thread.join();
+            }
+        });
+        let _ = joined.await;
+        rounds::log_counts(&self.tracker);
+    }
+}
+
+impl Shutdown {
+    /// Ends the server; calling it again does nothing.
+    pub fn trigger(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+fn workers(config: &Config) -> usize {
+    match usize::from(config.udp_workers) {
+        0 => thread::available_parallelism().map_or(1, NonZero::get).min(UDP_WORKERS_MAX),
+        workers => workers,
+    }
+}
