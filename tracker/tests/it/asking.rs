@@ -44,13 +44,17 @@ pub(crate) fn secure(stream: TcpStream, trusted: &CertificateDer<'static>) -> St
     StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), stream)
 }
 
-/// Announces [`HASH`] with this port and returns what comes back, or `None` when the connection is closed unanswered.
-pub(crate) fn announce(
-    mut stream: impl Read + Write,
-    port: u16,
-    headers: &str,
-) -> Option<Result<AnnounceReply, HttpReplyError>> {
-    let target = format!("/announce?info_hash={HASH}&peer_id=bbbbbbbbbbbbbbbbbbbb&port={port}&left=1");
+/// What comes back; `None` when the connection is closed unanswered.
+type Answer = Option<Result<AnnounceReply, HttpReplyError>>;
+
+/// Announces [`HASH`] with this port.
+pub(crate) fn announce(stream: impl Read + Write, port: u16, headers: &str) -> Answer {
+    announce_as(stream, &format!("port={port}&left=1"), headers)
+}
+
+/// Announces [`HASH`] with these parameters.
+pub(crate) fn announce_as(mut stream: impl Read + Write, parameters: &str, headers: &str) -> Answer {
+    let target = format!("/announce?info_hash={HASH}&peer_id=bbbbbbbbbbbbbbbbbbbb&{parameters}");
     let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
     // A tracker that refuses the connection may close it before the request is there.
     let _ = stream.write_all(request.as_bytes()).and_then(|()| stream.flush());

@@ -11,6 +11,7 @@ mod http;
 mod https;
 mod limits;
 mod operators;
+mod options;
 mod program;
 mod proxies;
 mod reverse_proxies;
