@@ -87,11 +87,11 @@ macro_rules! settings {
 
 settings! {
     /// Listen for HTTP on this address and port (announce at /announce, scrape at /scrape).
-    /// [::] takes IPv4 and IPv6 on every address of the machine; port 0 takes a free one; an empty list means none.
+    /// `[::]` takes IPv4 and IPv6 on every address of the machine; port 0 takes a free one; an empty list means none.
     http: Vec<SocketAddr> = vec![everywhere()], List("ADDR"), OnStart;
 
     /// Listen for HTTPS on this address and port.
-    /// TLS 1.3 and 1.2, with resumption of sessions; needs a certificate and its key. Usual is [::]:443.
+    /// TLS 1.3 and 1.2, with resumption of sessions; needs a certificate and its key. Usual is `[::]:443`.
     https: Vec<SocketAddr> = vec![], List("ADDR"), OnStart;
 
     /// Listen for UDP on this address and port.
@@ -156,7 +156,7 @@ settings! {
     udp_workers: u16 = 0, Number("COUNT"), OnStart;
 
     /// Most open HTTP and HTTPS connections, of which one address may have an eighth.
-    /// Further ones are closed at once. Each takes 4 KiB of a quarter of the memory, 24 KiB after a request, 40 KiB more
+    /// Further ones are closed at once. Each takes 4 KiB of a quarter of the memory, 28 KiB after a request, 40 KiB more
     /// with TLS.
     http_connections: u32 = 10_000, Number("COUNT"), OnStart;
 

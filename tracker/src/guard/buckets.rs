@@ -19,7 +19,7 @@ pub struct Rate {
 
 /// A bucket of tokens per prefix.
 ///
-/// The table has sets of [`WAYS`] buckets; a keyed hash chooses the set, so that nobody can aim at one. Where a set has
+/// The table has sets of `WAYS` buckets; a keyed hash chooses the set, so that nobody can aim at one. Where a set has
 /// no free bucket, the fullest is given up: it tells least, for a prefix without a bucket counts as one whose bucket is
 /// full. Who wants a fresh one has to push others out that are emptier than his own.
 #[derive(Debug)]

@@ -36,6 +36,14 @@ impl Range {
         PERIOD * u32::try_from(snapshots).expect("720")
     }
 
+    /// The smallest part of it that is shown: 15 minutes, 6 hours, 6 days, so that thirds are round.
+    fn first_window(self) -> usize {
+        match self {
+            Self::Hour | Self::Day => POINTS / 4,
+            Self::Month => POINTS / 5,
+        }
+    }
+
     /// Its name in addresses.
     pub fn name(self) -> &'static str {
         match self {
@@ -111,7 +119,7 @@ impl History {
     /// How many points a plot should have room for: all, or a part of the range that is easily read while less has been seen.
     pub fn window(&self, range: Range) -> usize {
         let seen = self.rings[range as usize].points.len();
-        [POINTS / 6, POINTS / 3, POINTS / 2].into_iter().find(|&part| part >= seen).unwrap_or(POINTS)
+        [range.first_window(), POINTS / 2].into_iter().find(|&part| part >= seen).unwrap_or(POINTS)
     }
 
     /// The mean of a series over the last minute; 0 before there is any.
@@ -244,9 +252,9 @@ mod tests {
 
     #[test]
     fn a_young_tracker_shows_a_part_of_the_range() {
-        let windows = [3, 60, 61, 180, 181, 360].map(|points| filled(points).window(Range::Hour));
-        assert_eq!(windows, [60, 60, 120, 180, 360, 360]);
-        assert_eq!(filled(360).window(Range::Month), 60);
+        let windows = [3, 90, 91, 180, 181, 360].map(|points| filled(points).window(Range::Hour));
+        assert_eq!(windows, [90, 90, 180, 180, 360, 360]);
+        assert_eq!(filled(360).window(Range::Month), 72);
     }
 
     #[test]

@@ -293,7 +293,7 @@ mod tests {
             "<b>213<i>MiB</i></b>",
             "style=\"width:41.6%\"",
             "every hash is served but 17 on the deny list",
-            ">10\u{a0}min ago</u>",
+            ">\u{2212}15\u{a0}min</u>",
             "up for 5\u{a0}min",
             "Answers per second</h2>",
             "UDP announce <b>1000</b>",

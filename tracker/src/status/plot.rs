@@ -190,7 +190,7 @@ impl Plot<'_> {
         let span = self.span();
         for third in [0_u8, 1, 2] {
             let (left, text) = (f64::from(third) * 100.0 / 3.0, ago(span / 3 * u32::from(3 - third)));
-            let _ = write!(out, "<u class=\"x\" style=\"left:{left:.1}%\">{text} ago</u>");
+            let _ = write!(out, "<u class=\"x\" style=\"left:{left:.1}%\">\u{2212}{text}</u>");
         }
         out.push_str("<u class=\"x last\" style=\"left:100%\">now</u>");
         for quarter in [0_u8, 2, 4] {
@@ -316,7 +316,7 @@ mod tests {
             "class=\"dash\" style=\"--color:var(--c1)\" d=\"M358 80.0L359 100.0\"",
             "d=\"M0 0.0H359\"",
             "a&lt;b <b>2</b>",
-            ">20\u{a0}min ago</u>",
+            ">\u{2212}20\u{a0}min</u>",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
@@ -326,7 +326,7 @@ mod tests {
     fn a_plot_without_points_says_so() {
         let layers = vec![Layer { label: "a", color: 0, stacked: true, points: vec![] }];
         let plot =
-            Plot { title: "Peers", unit: Unit::Count, layers, bound: None, step: Duration::from_secs(10), window: 60 };
+            Plot { title: "Peers", unit: Unit::Count, layers, bound: None, step: Duration::from_secs(10), window: 90 };
         assert!(plot.render().contains("the first points come"));
     }
 }
