@@ -13,7 +13,7 @@ Examples:
   peerfeed run
   peerfeed --listen 0.0.0.0:4040 run
   peerfeed --listen none run                  no one dials you; you still fetch, post and serve over your own connections
-  peerfeed run --no-announce                  trackers do not learn that you serve
+  peerfeed run --no-announce                  neither trackers nor peers learn where you listen
 
 Ctrl-C or SIGTERM ends it within five seconds. Commands work meanwhile, from another terminal.";
 
@@ -21,7 +21,7 @@ Ctrl-C or SIGTERM ends it within five seconds. Commands work meanwhile, from ano
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Run {
-    /// Do not tell trackers what is served here
+    /// Tell neither trackers nor peers where this listens: only who knows the address finds it
     #[arg(long)]
     no_announce: bool,
     /// End when standard input ends, too: for a program that supervises this one

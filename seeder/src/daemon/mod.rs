@@ -5,6 +5,8 @@ mod signals;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
 use crate::api::limits::{LOCK_PATIENCE, LOCK_RETRY};
 use crate::api::{Client, Failure, SOCKET, Server};
 use crate::node::{NodeOptions, StartError};
@@ -15,6 +17,9 @@ use signals::Signals;
 
 /// Longest time from the first signal to the end of the process: what service managers grant without being told.
 pub const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
+
+/// File descriptors that are asked for: more than there may be connections.
+const DESCRIPTORS: u64 = 16_384;
 
 /// A daemon whose sockets are open.
 pub struct Daemon {
@@ -28,6 +33,7 @@ impl Daemon {
     pub async fn start(options: NodeOptions) -> Result<Self, Failure> {
         let signals =
             Signals::listen().map_err(|error| Failure::failed(format!("cannot wait for signals: {error}")))?;
+        raise_descriptors();
         let socket = options.data_dir.join(SOCKET);
         let give_up = Instant::now() + LOCK_PATIENCE;
         let service = loop {
@@ -83,5 +89,14 @@ impl Daemon {
             // What was acknowledged is synced already; only the trackers were not told.
             Err(_) => Err(Failure::failed("stopped, but not everything ended in time")),
         }
+    }
+}
+
+/// Each connection is a file descriptor: takes as many as the system grants without being asked by root.
+fn raise_descriptors() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most.min(DESCRIPTORS), most));
+    if let Err(error) = raised {
+        tracing::debug!(%error, "the limit of file descriptors stays as it is");
     }
 }

@@ -13,12 +13,11 @@ use super::clock::Clock;
 use crate::swarm::{Command, Gate, Refusal};
 
 /// Shared by everybody who comes in.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Admission {
     shared: Arc<Mutex<Shared>>,
 }
 
-#[derive(Default)]
 struct Shared {
     gate: Gate,
     hints: Arc<HintTable>,
@@ -27,6 +26,17 @@ struct Shared {
 }
 
 impl Admission {
+    /// Lets so many in at a time.
+    pub fn new(connections_max: usize) -> Self {
+        let shared = Shared {
+            gate: Gate::new(connections_max),
+            hints: Arc::default(),
+            seen: SeenEphemerals::default(),
+            witness: None,
+        };
+        Self { shared: Arc::new(Mutex::new(shared)) }
+    }
+
     /// The feeds that may be asked for from now on.
     pub fn serve(&self, feeds: impl IntoIterator<Item = FeedId>) {
         let mut hints = HintTable::new();
@@ -94,7 +104,7 @@ impl Guest {
     /// Its handshake is done: where it came from, and the way to command it. Once.
     pub fn establish(&mut self) -> Option<(SocketAddr, mpsc::UnboundedSender<Command>)> {
         let commands = self.commands.take()?;
-        self.admission.lock().gate.established();
+        self.admission.lock().gate.established(self.address);
         Some((self.address, commands))
     }
 

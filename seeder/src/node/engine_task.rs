@@ -38,6 +38,7 @@ pub(super) struct Shared {
     pub store: Store,
     pub clock: Clock,
     pub secrets: Arc<Secrets>,
+    /// The port that others may learn: trackers, and the peers that tell each other.
     pub listen_port: Option<u16>,
 }
 
@@ -88,6 +89,7 @@ impl EngineTask {
         asked: mpsc::UnboundedReceiver<Ask>,
         entries: broadcast::Sender<NewEntry>,
         listen: Vec<SocketAddr>,
+        admission: Admission,
     ) -> Self {
         let (writes, jobs) = mpsc::unbounded_channel();
         let (done, written) = mpsc::unbounded_channel();
@@ -101,7 +103,7 @@ impl EngineTask {
             engine,
             shared,
             listen,
-            admission: Admission::default(),
+            admission,
             trackers: TrackerClient::new(),
             asked,
             connections: HashMap::new(),

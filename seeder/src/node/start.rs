@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use nix::sys::resource::{Resource, getrlimit};
 use peerfeed_protocol::peer::Options as ConnectionOptions;
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc};
@@ -13,8 +14,9 @@ use super::engine_task::{EngineTask, Shared};
 use super::handle::Node;
 use super::secrets::Secrets;
 use super::{Listen, NodeOptions, StartError};
-use crate::net::{self, Clock};
+use crate::net::{self, Admission, Clock};
 use crate::store::{self, Store};
+use crate::swarm::limits::{CONNECTIONS, DESCRIPTORS_RESERVED};
 use crate::swarm::{Engine, Options};
 
 /// The port on which seeders listen unless they are told otherwise.
@@ -41,8 +43,10 @@ pub(super) async fn with_store(options: NodeOptions, store: Store) -> Result<Nod
     getrandom::fill(&mut seed).map_err(StartError::Randomness)?;
     let listeners = bind(&options.listen)?;
     let listen: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    let connections_max = connections_max();
     let engine = Engine::new(
         Options {
+            connections_max,
             serve: options.serve,
             announce: options.announce,
             trackers: options.trackers.clone(),
@@ -57,12 +61,20 @@ pub(super) async fn with_store(options: NodeOptions, store: Store) -> Result<Nod
         store: store.clone(),
         clock: Clock::start(),
         secrets: Arc::clone(&secrets),
-        listen_port: listen.first().map(SocketAddr::port),
+        listen_port: listen.first().map(SocketAddr::port).filter(|_| options.announce),
     };
-    let mut task = EngineTask::new(engine, shared, asked, entries.clone(), listen.clone());
+    let mut task =
+        EngineTask::new(engine, shared, asked, entries.clone(), listen.clone(), Admission::new(connections_max));
     task.load_all().await.map_err(StartError::Read)?;
     tokio::spawn(task.run(listeners));
     Ok(Node::new(store, listen, secrets.witness().key(), asks, entries))
+}
+
+/// As many connections as the system gives file descriptors for, up to a limit of our own.
+fn connections_max() -> usize {
+    let descriptors = getrlimit(Resource::RLIMIT_NOFILE).map_or(1_024, |(now, _)| now);
+    let left = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(DESCRIPTORS_RESERVED);
+    left.clamp(1, CONNECTIONS)
 }
 
 fn load_secrets(folder: &Path) -> Result<Secrets, StartError> {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use peerfeed_protocol::ids::{BlobRoot, FeedId, LogId};
 use peerfeed_protocol::merkle::{Hash, RangeProof};
 use peerfeed_protocol::peer::message::{
-    BlobHeld, ChunksWanted, EntriesWanted, HeadNews, Interest, PushedEntry, RejectCode, State, Stored,
+    BlobHeld, ChunksWanted, EntriesWanted, HeadNews, Interest, PeerExchange, PushedEntry, RejectCode, State, Stored,
 };
 use peerfeed_protocol::peer::{ChannelId, EntriesAnswer, RequestId};
 
@@ -53,6 +53,8 @@ pub enum Command {
     State(ChannelId, State),
     /// Send a part of the newest entries that the peer wants at once, of a log of this size.
     Newest(ChannelId, LogId, u64, EntriesAnswer),
+    /// Name peers of the feed that came or left.
+    Peers(ChannelId, PeerExchange),
     /// Push a head, and its entry if it is small.
     PushHead(ChannelId, HeadNews, Option<PushedEntry>),
     /// Answer a request for entries, or a part of it.

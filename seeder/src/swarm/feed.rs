@@ -11,7 +11,7 @@ use peerfeed_protocol::peer::message::{Interest, Newest, Stored};
 
 use super::blob::Blob;
 use super::log::Log;
-use super::progress::AttemptKind;
+use super::spot::Spot;
 use crate::store::{Roles, SeederHint};
 
 /// Entries asked for along with the first handshake by who has nothing of a feed: a screen full of posts.
@@ -97,7 +97,7 @@ pub(super) struct Feed {
     queued: HashSet<BlobRef>,
     next_rank: i64,
     /// Addresses where it may be found, as far as this feed is concerned.
-    pub spots: HashMap<String, Spot>,
+    pub spots: BTreeMap<String, Spot>,
     /// What seeders said that they have synced.
     pub stored: HashMap<WitnessKey, HashMap<LogId, Stored>>,
     /// Where those who are in no manifest and no link were met.
@@ -112,23 +112,6 @@ pub(super) struct Feed {
     pub blob_users: usize,
     /// Since when it is looked for; none while it is not.
     pub sought_since: Option<Moment>,
-}
-
-/// An address at which a feed may be found.
-#[derive(Clone, Debug)]
-pub(super) struct Spot {
-    /// Who named it.
-    pub kind: AttemptKind,
-    /// The seeder that is expected there.
-    pub witness: Option<WitnessKey>,
-    /// Whether it was tried since the feed is looked for.
-    pub tried: bool,
-    /// Whether it answered with a state since then.
-    pub answered: bool,
-    /// Why it does not serve the feed.
-    pub error: Option<String>,
-    /// Until when it is not asked for this feed again, as it said that it has it not.
-    pub refused_until: Option<Moment>,
 }
 
 impl Feed {
@@ -146,7 +129,7 @@ impl Feed {
             queue: BTreeMap::new(),
             queued: HashSet::new(),
             next_rank: 0,
-            spots: HashMap::new(),
+            spots: BTreeMap::new(),
             stored: HashMap::new(),
             met: HashMap::new(),
             newest: None,
@@ -305,21 +288,5 @@ impl Feed {
         let entries = words.values().map(|stored| stored.entries).sum();
         let has_all = |log: &Log| words.get(&log.id()).is_some_and(|stored| stored.with_blobs >= log.size());
         (entries, !self.logs.is_empty() && self.logs.values().all(has_all))
-    }
-
-    /// Notes an address. One that is known already keeps its better kind.
-    pub(super) fn note_spot(&mut self, address: &str, kind: AttemptKind, witness: Option<WitnessKey>) {
-        let spot = self.spots.entry(address.to_owned()).or_insert(Spot {
-            kind,
-            witness,
-            tried: false,
-            answered: false,
-            error: None,
-            refused_until: None,
-        });
-        if kind == AttemptKind::Seeder {
-            spot.kind = kind;
-        }
-        spot.witness = witness.or(spot.witness);
     }
 }

@@ -29,17 +29,33 @@ pub const STEAL_AFTER: Duration = Duration::from_secs(2);
 /// Bodies handed to the store and not yet synced, bytes; beyond it nothing more is asked for.
 pub const UNWRITTEN_BYTES: u64 = 64 << 20;
 
-/// Connections in all of a node.
-pub const CONNECTIONS: usize = 1_000;
+/// Connections in all of a node, as far as the system gives file descriptors for them: an idle one costs about 10 KiB.
+pub const CONNECTIONS: usize = 12_000;
 
-/// Connections accepted from one prefix (an IPv4 address, an IPv6 /56): a household, not a flood.
+/// File descriptors that are left for store, listeners, trackers and commands.
+pub const DESCRIPTORS_RESERVED: usize = 96;
+
+/// Connections accepted from one prefix (an IPv4 address, an IPv6 /56): a household, not a flood. This machine itself
+/// may take all.
 pub const CONNECTIONS_PER_PREFIX: usize = 32;
-
-/// Connections of one prefix when it is this machine itself: everything that tests and demos start.
-pub const CONNECTIONS_LOOPBACK: usize = 512;
 
 /// Connections whose handshake is not done.
 pub const HALF_OPEN: usize = 128;
+
+/// Connections of one prefix whose handshake is not done: nobody needs longer for a few than the others for one.
+pub const HALF_OPEN_PER_PREFIX: usize = 8;
+
+/// Percent of all connections from which on some give way, so that newcomers get in.
+pub const TURNOVER_FROM_PERCENT: usize = 90;
+
+/// Percent of the connections that give way at a time.
+pub const TURNOVER_PERCENT: usize = 4;
+
+/// How often some give way.
+pub const TURNOVER_EVERY: Duration = Duration::from_secs(300);
+
+/// How long who was turned away for want of room stays away.
+pub const TURNED_AWAY_FOR: Duration = Duration::from_secs(600);
 
 /// First messages per prefix and minute that are compared with the feeds held: each costs up to 3,072 MACs.
 pub const HINT_TRIES_PER_MINUTE: u32 = 120;
@@ -50,11 +66,27 @@ pub const DIALS: usize = 32;
 /// How long a dial may take until TCP is connected.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Connections that a node seeks for one feed; more are accepted, none is dialled.
+/// How long one address of a name is tried alone before the next one is tried beside it (RFC 8305).
+pub const DIAL_ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// Connections that a node seeks for a feed of which something is lacking; more are accepted, none is dialled.
 pub const PEERS_SOUGHT: usize = 20;
 
-/// Addresses remembered per feed; the worst give way.
+/// Connections that a node seeks for a feed that is complete and has no seeder connected: in a random graph of this
+/// degree a new post reaches everybody, whoever leaves.
+pub const PEERS_SOUGHT_COMPLETE: usize = 8;
+
+/// The same with a seeder connected: somebody who tells when that one lags behind.
+pub const PEERS_SOUGHT_SEEDED: usize = 2;
+
+/// Addresses remembered per feed; the worst of those that others named give way.
 pub const ADDRESSES_PER_FEED: usize = 200;
+
+/// Addresses remembered per feed that one source named: no source fills the list alone.
+pub const ADDRESSES_PER_SOURCE: usize = 50;
+
+/// Addresses remembered per feed and prefix that others named: who has many ports is still one.
+pub const ADDRESSES_PER_PREFIX: usize = 4;
 
 /// First wait before an address is dialled again.
 pub const REDIAL_FIRST: Duration = Duration::from_secs(2);
@@ -112,6 +144,16 @@ pub const SERVE_JOBS: usize = 4;
 
 /// Requests of one peer that wait to be served; the protocol lets no more be open.
 pub const SERVE_QUEUE: usize = 256;
+
+/// Least time between two messages to a peer about who else is connected: BEP 11 has one a minute, and less than 50
+/// seconds are ignored. spec: PEER-48
+pub const EXCHANGE_EVERY: Duration = Duration::from_secs(60);
+
+/// How long those who come and leave are gathered before others are told of them.
+pub const EXCHANGE_GATHER: Duration = Duration::from_secs(2);
+
+/// Peers of a feed, drawn at random, among whom those are picked that a peer is told of.
+pub const EXCHANGE_SAMPLE: usize = 200;
 
 /// Least time between two states told to a peer about what is held here.
 pub const TELL_EVERY: Duration = Duration::from_millis(500);

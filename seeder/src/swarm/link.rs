@@ -78,6 +78,7 @@ impl Link {
             Command::Stored(channel, stored) => connection.send_stored(channel, stored),
             Command::State(channel, state) => connection.send_state(channel, state),
             Command::Newest(channel, log, size, answer) => connection.send_newest(channel, log, size, answer),
+            Command::Peers(channel, peers) => connection.send_peers(channel, peers),
             Command::PushHead(channel, news, entry) => connection.push_head(channel, news, entry),
             Command::AnswerEntries(channel, request, answer) => {
                 let done = connection.answer_entries(channel, request, answer);

@@ -1,17 +1,24 @@
 //! A log as far as the engine follows it.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use peerfeed_protocol::feed::Head;
 use peerfeed_protocol::ids::LogId;
+use peerfeed_protocol::merkle::Hash;
 
 use super::ranges::Ranges;
 use super::{ConnectionId, Ticket};
+
+/// Heads of which the trees are remembered when newer ones come: what was proven against one may still be on its way.
+const EARLIER_TREES: usize = 8;
 
 /// The head that was accepted, and what is held, on its way to the store, or asked for.
 #[derive(Debug)]
 pub(super) struct Log {
     head: Head,
+    /// Trees of the heads that were accepted before, the latest last.
+    earlier: VecDeque<(u64, Hash)>,
     /// Size of the newest head that is synced to disk.
     pub stored_size: u64,
     /// Entries synced to disk.
@@ -42,6 +49,7 @@ impl Log {
     pub(super) fn new(head: Head) -> Self {
         Self {
             head,
+            earlier: VecDeque::new(),
             stored_size: 0,
             held: Ranges::new(),
             writing: Ranges::new(),
@@ -69,8 +77,17 @@ impl Log {
     /// Follows a newer head; an older one changes nothing.
     pub(super) fn advance(&mut self, head: Head) {
         if head.size() > self.head.size() {
+            if self.earlier.len() == EARLIER_TREES {
+                self.earlier.pop_front();
+            }
+            self.earlier.push_back((self.head.size(), *self.head.root()));
             self.head = head;
         }
+    }
+
+    /// Whether a head of this tree was accepted: what is proven against another one is proven against nothing.
+    pub(super) fn vouches_for(&self, size: u64, root: &Hash) -> bool {
+        (self.head.size(), self.head.root()) == (size, root) || self.earlier.contains(&(size, *root))
     }
 
     /// The newest so many entries, or all.

@@ -1,6 +1,6 @@
 //! A connected peer as the engine sees it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::ops::Range;
 
@@ -45,6 +45,8 @@ pub(super) struct Peer {
     pub received_bytes: u64,
     /// Bytes served of entries and chunks.
     pub served_bytes: u64,
+    /// Of these, what was counted at the last turnover.
+    counted_bytes: u64,
     /// It is being closed: nothing more is sent or asked.
     pub closing: bool,
 }
@@ -76,6 +78,10 @@ pub(super) struct Share {
     pub told_all: bool,
     /// Something is held that it was not told.
     pub untold: bool,
+    /// Peers of the feed that it was told of and that were connected then.
+    pub told_peers: BTreeSet<SocketAddr>,
+    /// When it was told of them last.
+    pub exchanged: Option<Moment>,
     /// When the channel was closed and opened again because a proof did not connect.
     pub reopened: Option<Moment>,
 }
@@ -135,8 +141,15 @@ impl Peer {
             outstanding_bytes: 0,
             received_bytes: 0,
             served_bytes: 0,
+            counted_bytes: 0,
             closing: false,
         }
+    }
+
+    /// Bytes received and served since this was asked last.
+    pub(super) fn take_moved(&mut self) -> u64 {
+        let all = self.received_bytes + self.served_bytes;
+        all - std::mem::replace(&mut self.counted_bytes, all)
     }
 
     /// Whether it was dialled here, or came in.
@@ -155,6 +168,13 @@ impl Peer {
             let port = self.hello.as_ref()?.listen_port?;
             Some(SocketAddr::new(self.address?.ip().to_canonical(), port).to_string())
         })
+    }
+
+    /// The socket address at which others can dial it: as dialled here, or where it says that it listens.
+    pub(super) fn listens_at(&self) -> Option<SocketAddr> {
+        let address = self.address?;
+        let port = if self.dialled_here() { address.port() } else { self.hello.as_ref()?.listen_port? };
+        Some(SocketAddr::new(address.ip().to_canonical(), port))
     }
 
     /// The feed of a channel, and what is in common.
@@ -181,6 +201,8 @@ impl Share {
             records: (interest.manifest, interest.roster),
             told_all: false,
             untold: false,
+            told_peers: BTreeSet::new(),
+            exchanged: None,
             reopened: None,
         }
     }

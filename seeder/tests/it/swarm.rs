@@ -5,7 +5,7 @@ use std::time::Duration;
 use peerfeed::store::{FeedRow, Reading, Roles};
 use peerfeed::swarm::{Progress, SyncFailure};
 
-use crate::world::{Lie, World, hint};
+use crate::world::{Lie, Tracker, World, address, hint};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -226,7 +226,11 @@ fn a_live_post_travels_at_one_delay_per_hop() {
     let author = world.author(ana);
     let feed = author.feed();
     world.post(ana, &author, "before", 0);
-    world.seed(seeder, feed, &[ana]);
+    // The two cannot reach each other.
+    world.machines[ana].hidden = true;
+    world.machines[bob].hidden = true;
+    world.hold(ana, feed, Roles { own: true, ..Roles::default() }, vec![hint(seeder)]);
+    world.seed(seeder, feed, &[]);
     world.follow(bob, feed, &[seeder]);
     world.until("Bob is up to date", 20 * SECOND, |world| world.holds_all_of(bob, ana, feed));
     world.pass(5 * SECOND);
@@ -322,4 +326,86 @@ fn a_cold_fetch_brings_the_first_post_in_three_round_trips_and_fifty_in_four() {
     };
     assert!(seen(newest) <= 3.0, "the first post after {} round trips", seen(newest));
     assert!(seen(newest - 49) <= 4.0, "50 posts after {} round trips", seen(newest - 49));
+}
+
+#[test]
+fn a_swarm_outlives_its_only_tracker_and_half_of_its_peers() {
+    const FOLLOWERS: usize = 24;
+    let mut world = World::new(20 * MS, 40);
+    world.tracker = Some(Tracker::new(2, 40));
+    let ana = world.machine();
+    let author = world.author(ana);
+    let feed = author.feed();
+    world.post(ana, &author, "before", 0);
+    let followers: Vec<usize> = (0..FOLLOWERS)
+        .map(|_| {
+            let follower = world.machine();
+            world.follow(follower, feed, &[]);
+            world.pass(SECOND);
+            follower
+        })
+        .collect();
+    world.until("all have it", 60 * SECOND, |world| followers.iter().all(|at| world.entries(*at, feed) > 0));
+    world.tracker = None;
+    // Whom they know by now they know from each other.
+    world.pass(130 * SECOND);
+    for follower in followers.iter().step_by(2) {
+        world.kill(*follower);
+    }
+    world.pass(60 * SECOND);
+    world.post(ana, &author, "after", 0);
+    let alive: Vec<usize> = followers.iter().copied().filter(|at| !world.machines[*at].dead).collect();
+    assert_eq!(alive.len(), FOLLOWERS / 2);
+    world.until("all who are left have what is new", 60 * SECOND, |world| {
+        alive.iter().all(|at| world.holds_all_of(*at, ana, feed))
+    });
+}
+
+#[test]
+fn two_who_know_only_the_seeder_learn_of_each_other_from_it() {
+    let mut world = World::new(5 * MS, 41);
+    let [ana, bob, cem] = std::array::from_fn(|_| world.machine());
+    let author = world.author(ana);
+    let feed = author.feed();
+    world.post(ana, &author, "hello", 0);
+    world.follow(bob, feed, &[ana]);
+    world.follow(cem, feed, &[ana]);
+    // Both know only Ana, who has met both.
+    world.until("Bob and Cem are connected", 30 * SECOND, |world| {
+        let addresses = |at: usize| {
+            let peers = world.machines[at].engine.status(world.now).peers;
+            peers.into_iter().map(|peer| peer.address.ip()).collect::<Vec<_>>()
+        };
+        addresses(bob).contains(&address(cem).ip()) && addresses(cem).contains(&address(bob).ip())
+    });
+}
+
+#[test]
+fn when_there_are_as_many_as_there_may_be_some_give_way_to_newcomers() {
+    const PLACES: usize = 10;
+    let mut world = World::new(5 * MS, 42);
+    let ana = world.machine();
+    let author = world.author(ana);
+    let feed = author.feed();
+    world.post(ana, &author, "hello", 0);
+    world.connections_max = PLACES;
+    let seeder = world.machine();
+    world.connections_max = 1_000;
+    world.machines[ana].hidden = true;
+    world.hold(ana, feed, Roles { own: true, ..Roles::default() }, vec![hint(seeder)]);
+    world.seed(seeder, feed, &[]);
+    world.until("the seeder has it", 20 * SECOND, |world| world.holds_all_of(seeder, ana, feed));
+    let followers: Vec<usize> = (0..PLACES + 2)
+        .map(|_| {
+            let follower = world.machine();
+            world.machines[follower].hidden = true;
+            world.follow(follower, feed, &[seeder]);
+            follower
+        })
+        .collect();
+    world.pass(60 * SECOND);
+    let have = |world: &World| followers.iter().filter(|at| world.entries(**at, feed) > 0).count();
+    assert!(have(&world) < followers.len(), "not all find room");
+    assert_eq!(world.peers(seeder), PLACES);
+    world.until("everybody had a turn", 4 * 3_600 * SECOND, |world| have(world) == followers.len());
 }

@@ -1,6 +1,6 @@
 //! Many engines in one process and in simulated time: real stores and real connections, but no socket and no clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use bytes::Bytes;
 use peerfeed::author::{self, Audience, Author, Draft};
 use peerfeed::store::{FeedRow, Options as StoreOptions, Reading, Roles, SeederHint, Store};
 use peerfeed::swarm::{
-    self, Action, Announced, Command, ConnectionId, Ended, Engine, Input, Link, NodeStatus, Options, Outcome, Prepared,
-    Progress, Report, Snapshot, SyncGoal, TaskId,
+    self, Action, Announced, Chance, Command, ConnectionId, Ended, Engine, Input, Link, NodeStatus, Options, Outcome,
+    Prepared, Progress, Report, Snapshot, SyncGoal, TaskId,
 };
 use peerfeed_protocol::crypto::WitnessSecret;
-use peerfeed_protocol::ids::{FeedId, Incarnation};
+use peerfeed_protocol::ids::{FeedId, Incarnation, SwarmId};
 use peerfeed_protocol::peer::hint::HintTable;
 use peerfeed_protocol::peer::message::Interest;
 use peerfeed_protocol::peer::sim::{Link as Cable, Pipe};
@@ -30,6 +30,32 @@ pub(super) struct World {
     dials: Vec<Dial>,
     cable: Cable,
     seed: u64,
+    /// Connections that machines made from now on may have.
+    pub connections_max: usize,
+    /// A tracker that names so many others at a time, while there is one.
+    pub tracker: Option<Tracker>,
+}
+
+/// Who announced, by swarm.
+pub(super) struct Tracker {
+    named: usize,
+    swarms: BTreeMap<SwarmId, BTreeSet<SocketAddr>>,
+    chance: Chance,
+}
+
+impl Tracker {
+    pub(super) fn new(named: usize, seed: u8) -> Self {
+        Self { named, swarms: BTreeMap::new(), chance: Chance::new([seed; 32]) }
+    }
+
+    fn announce(&mut self, from: SocketAddr, swarm: SwarmId) -> Announced {
+        let known = self.swarms.entry(swarm).or_default();
+        let mut peers: Vec<SocketAddr> = known.iter().copied().filter(|peer| *peer != from).collect();
+        known.insert(from);
+        self.chance.shuffle(&mut peers);
+        peers.truncate(self.named);
+        Announced::Peers { interval: Duration::from_secs(1_800), peers }
+    }
 }
 
 /// In what a machine changes a bit before it sends it.
@@ -48,6 +74,8 @@ pub(super) struct Machine {
     pub reports: BTreeMap<TaskId, Report>,
     /// What it sends wrongly.
     pub lies: Option<Lie>,
+    /// It listens on nothing.
+    pub hidden: bool,
     /// Nothing reaches it and nothing leaves it.
     pub dead: bool,
     /// Bytes per second that each of its connections may send.
@@ -106,7 +134,16 @@ impl World {
     pub(super) fn new(one_way: Duration, seed: u64) -> Self {
         println!("seed {seed}");
         let cable = Cable { one_way, bytes_per_second: None, slow_start: true };
-        Self { now: Moment::START, machines: Vec::new(), wires: Vec::new(), dials: Vec::new(), cable, seed }
+        Self {
+            now: Moment::START,
+            machines: Vec::new(),
+            wires: Vec::new(),
+            dials: Vec::new(),
+            cable,
+            seed,
+            tracker: None,
+            connections_max: 1_000,
+        }
     }
 
     /// A machine that stays connected to the peers of its feeds.
@@ -116,8 +153,15 @@ impl World {
         let store = Store::open(folder.path(), &StoreOptions::default()).unwrap();
         let node = NodeSecret::from_bytes([low_byte(number + 1); 32]);
         let witness = Arc::new(WitnessSecret::from_seed(&[low_byte(number + 1); 32]));
-        let options =
-            Options { serve: true, announce: false, trackers: Vec::new(), node: node.key(), witness: witness.key() };
+        let trackers = self.tracker.iter().map(|_| "http://tracker.example/announce".parse().unwrap()).collect();
+        let options = Options {
+            serve: true,
+            announce: self.tracker.is_some(),
+            connections_max: self.connections_max,
+            trackers,
+            node: node.key(),
+            witness: witness.key(),
+        };
         let mut seed = [low_byte(number); 32];
         seed[..8].copy_from_slice(&self.seed.to_be_bytes());
         self.machines.push(Machine {
@@ -126,6 +170,7 @@ impl World {
             _folder: folder,
             reports: BTreeMap::new(),
             lies: None,
+            hidden: false,
             dead: false,
             upload: None,
             arrived: Vec::new(),
@@ -318,8 +363,11 @@ impl World {
                     }
                 }
                 Action::Announce(job) => {
-                    let error = "there is no tracker in this world".to_owned();
-                    machine.engine.handle_announced(now, job.feed, Announced::Failed { error, never_again: true });
+                    let answer = match &mut self.tracker {
+                        Some(tracker) => tracker.announce(address(number), job.swarm),
+                        None => Announced::Failed { error: "it does not answer".to_owned(), never_again: false },
+                    };
+                    machine.engine.handle_announced(now, job.feed, answer);
                 }
                 Action::Report { task, report } => {
                     machine.reports.insert(task, report);
@@ -362,7 +410,7 @@ impl World {
 
     fn connect(&mut self, dial: Dial) {
         let there = (0..self.machines.len()).find(|at| address(*at).to_string() == dial.address);
-        let Some(there) = there.filter(|at| !self.machines[*at].dead) else {
+        let Some(there) = there.filter(|at| !self.machines[*at].dead && !self.machines[*at].hidden) else {
             let input = Input::Ended(Ended::NotConnected("nothing listens there".to_owned()));
             self.machines[dial.from].engine.handle_input(self.now, dial.connection, input);
             return;
@@ -381,8 +429,10 @@ impl World {
         };
         // A reader shows another key to each seeder.
         let mut outgoing = options(dial.from, dial.prove);
-        outgoing.node_secret = NodeSecret::from_bytes([low_byte(100 + dial.from * 10 + there); 32]);
-        outgoing.listen_port = Some(7_000);
+        let mut secret = [200; 32];
+        (secret[1], secret[2]) = (low_byte(dial.from), low_byte(there));
+        outgoing.node_secret = NodeSecret::from_bytes(secret);
+        outgoing.listen_port = (!self.machines[dial.from].hidden).then_some(7_000);
         let mut incoming = options(there, true);
         incoming.listen_port = Some(7_000);
         let first = dial.opens[0].0;
@@ -438,6 +488,13 @@ impl World {
                 self.machines[machine].engine.handle_input(self.now, id, Input::Drained(buffered));
             }
             let wire = &mut self.wires[number];
+            // Last words are heard before the end.
+            if wire.ends[side].ended && wire.ends[side].link.buffered_bytes() == 0 && wire.pipes[side].next().is_none()
+            {
+                self.break_wire(number);
+                return true;
+            }
+            let wire = &mut self.wires[number];
             let bytes = wire.pipes[side].receive(self.now);
             busy |= !bytes.is_empty();
             for piece in bytes.chunks(READ_BYTES) {
@@ -476,7 +533,6 @@ impl World {
                     end.ended = true;
                     let id = end.id;
                     machine.engine.handle_input(self.now, id, Input::Ended(Ended::Closed(closed)));
-                    self.break_wire(number);
                 }
                 event => machine.engine.handle_input(self.now, end.id, Input::Event(event, ticket)),
             }

@@ -9,8 +9,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use peerfeed_protocol::announce::{AnnounceReply, AnnounceRequest, Scheme, TrackerUrl};
+use peerfeed_protocol::announce::{AnnounceReply, AnnounceRequest, PeerList, Scheme, TrackerUrl};
 use tokio::time::timeout;
+
+use crate::swarm::may_name;
 
 #[cfg(test)]
 mod tests;
@@ -85,7 +87,8 @@ impl TrackerClient {
                 Scheme::Udp | Scheme::Any => udp::announce(address, tracker, request).await,
             }
         };
-        timeout(ANSWER_TIMEOUT, asking).await.unwrap_or(Err(TrackerError::TimedOut))
+        let reply = timeout(ANSWER_TIMEOUT, asking).await.unwrap_or(Err(TrackerError::TimedOut))?;
+        Ok(believed(address, reply))
     }
 }
 
@@ -93,6 +96,20 @@ impl Default for TrackerClient {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// The answer without the peers that a tracker at this address cannot know, as those within our own house.
+fn believed(tracker: SocketAddr, mut reply: AnnounceReply) -> AnnounceReply {
+    let mut peers = PeerList::new();
+    for peer in reply.peers.iter().filter(|peer| may_name(tracker.ip(), *peer)) {
+        peers.push(peer);
+    }
+    if peers.len() < reply.peers.len() {
+        let ignored = reply.peers.len() - peers.len();
+        tracing::debug!(%tracker, ignored, "a tracker named addresses that it cannot know");
+    }
+    reply.peers = peers;
+    reply
 }
 
 /// What two families answered, as one: the peers of both, the rest from the one that answered first in this order.

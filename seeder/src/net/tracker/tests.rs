@@ -34,6 +34,18 @@ async fn tracker(answer: &'static [u8], flood: usize) -> TrackerUrl {
     format!("http://{address}/announce").parse().unwrap()
 }
 
+#[test]
+fn a_tracker_is_believed_only_what_it_can_know() {
+    let mut peers = PeerList::new();
+    let named = ["127.0.0.1:22", "192.168.1.1:80", "198.51.100.1:6881", "[2001:db8::1]:6881"];
+    for peer in named {
+        peers.push(peer.parse().unwrap());
+    }
+    let reply = AnnounceReply { peers, ..AnnounceReply::default() };
+    let left = |tracker: &str| believed(tracker.parse().unwrap(), reply.clone()).peers.len();
+    assert_eq!((left("203.0.113.1:6969"), left("192.168.1.9:6969"), left("127.0.0.1:6969")), (2, 3, 4));
+}
+
 async fn error_of(url: TrackerUrl) -> String {
     TrackerClient::new().announce(&url, &request()).await.expect_err("no peers").to_string()
 }

@@ -54,11 +54,7 @@ impl Engine {
             }
             Event::BlobsWanted { channel, roots } => self.handle_blobs_wanted(connection, channel, roots),
             Event::Cancelled { channel, request } => self.handle_cancelled(connection, channel, request),
-            Event::Peers { channel, peers } => {
-                if let Some(feed) = self.peers.get(&connection).and_then(|peer| peer.channels.get(&channel)).copied() {
-                    self.note_peers(feed, &peers.added);
-                }
-            }
+            Event::Peers { channel, peers } => self.handle_peers(connection, channel, &peers),
             _ => {}
         }
     }

@@ -1,20 +1,17 @@
-//! Whom to dial, who came, who left.
+//! Who came, who left, who is banned.
 
 use std::net::SocketAddr;
 
-use peerfeed_protocol::ids::{FeedId, NodeKey, WitnessKey};
+use peerfeed_protocol::ids::{FeedId, NodeKey};
 use peerfeed_protocol::peer::message::RejectCode;
 use peerfeed_protocol::peer::{Closed, Event, Fault, Moment, PeerHello};
 
-use super::{Action, Command, Engine};
+use super::{Command, Engine};
 use crate::swarm::ConnectionId;
 use crate::swarm::input::{Ended, Input};
-use crate::swarm::limits::{
-    ADDRESSES_PER_FEED, CONNECTIONS, DIALS, PEERS_SOUGHT, REDIAL_FIRST, REDIAL_GIVE_UP, STEADY,
-};
+use crate::swarm::limits::{STEADY, TURNED_AWAY_FOR};
 use crate::swarm::peer::Peer;
 use crate::swarm::place::Place;
-use crate::swarm::progress::AttemptKind;
 
 impl Engine {
     /// Something happened on a connection.
@@ -57,7 +54,7 @@ impl Engine {
     fn handle_incoming(&mut self, now: Moment, connection: ConnectionId, address: SocketAddr) {
         let peer = Peer::new(connection, None, Some(address));
         self.peers.insert(connection, peer);
-        if self.ending || self.bans.address(now, address) || self.peers.len() > CONNECTIONS {
+        if self.ending || self.bans.address(now, address) || self.peers.len() > self.options.connections_max {
             self.close(connection, RejectCode::Busy);
         }
     }
@@ -193,38 +190,20 @@ impl Engine {
             .collect();
         for address in held {
             self.leave_place(now, &address, steady, &reason);
+            if matches!(ended, Ended::Closed(Closed::ByPeer(RejectCode::Busy)))
+                && let Some(place) = self.places.get_mut(&address)
+            {
+                // It has no room now: whoever comes back at once takes it from those who never had any.
+                place.not_before = now.after(self.chance.jitter(TURNED_AWAY_FOR));
+            }
+        }
+        if !feeds.is_empty() {
+            self.exchange_soon(now);
         }
         // Everybody else may be asked for what this one was asked for.
         self.wake_askers();
         self.due.dials = true;
         self.due.tasks = true;
-    }
-
-    fn leave_place(&mut self, now: Moment, address: &str, steady: bool, reason: &str) {
-        let Some(place) = self.places.get_mut(address) else { return };
-        place.connection = None;
-        if steady {
-            place.backoff.reset();
-            place.not_before = now.after(self.chance.jitter(REDIAL_FIRST));
-        } else {
-            place.not_before = now.after(place.backoff.fail(&mut self.chance));
-        }
-        let failures = place.backoff.failures();
-        let mut named = false;
-        for feed in self.feeds.values_mut() {
-            let Some(spot) = feed.spots.get_mut(address) else { continue };
-            if !spot.answered && spot.error.is_none() {
-                spot.error = Some(reason.to_owned());
-            }
-            if spot.kind == AttemptKind::Peer && failures >= REDIAL_GIVE_UP {
-                feed.spots.remove(address);
-            } else {
-                named = true;
-            }
-        }
-        if !named {
-            self.places.remove(address);
-        }
     }
 
     /// Closes a connection; its end is reported later, but nothing more is said or heard.
@@ -260,93 +239,6 @@ impl Engine {
             self.bans.ban(now, peer.node, address);
         }
         self.close(connection, RejectCode::Malformed);
-    }
-
-    /// Somebody named peers of a feed.
-    pub(super) fn note_peers(&mut self, id: FeedId, peers: &[SocketAddr]) {
-        let Some(feed) = self.feeds.get_mut(&id) else { return };
-        for peer in peers {
-            if feed.spots.len() >= ADDRESSES_PER_FEED {
-                break;
-            }
-            feed.note_spot(&peer.to_string(), AttemptKind::Peer, None);
-        }
-        self.due.dials = true;
-    }
-
-    /// Dials what is due: seeders before others, each feed until it has enough peers.
-    pub(super) fn plan_dials(&mut self, now: Moment) {
-        let waiting = |peer: &&Peer| peer.established.is_none() && peer.dialled.is_some();
-        let mut dialling = self.peers.values().filter(waiting).count();
-        let ids: Vec<FeedId> = self.feeds.keys().copied().collect();
-        for id in ids {
-            if !self.is_active(&self.feeds[&id]) {
-                continue;
-            }
-            let has = |peer: &&Peer| peer.shares.contains_key(&id) || peer.opening.contains(&id);
-            let have = self.peers.values().filter(has).count();
-            for (address, witness) in self.due_places(now, id).into_iter().take(PEERS_SOUGHT.saturating_sub(have)) {
-                if dialling >= DIALS || self.peers.len() >= CONNECTIONS {
-                    return;
-                }
-                dialling += 1;
-                self.dial(id, address, witness);
-            }
-        }
-    }
-
-    /// Addresses of a feed that may be dialled now, seeders first; notes when the next one may be.
-    fn due_places(&mut self, now: Moment, id: FeedId) -> Vec<(String, Option<WitnessKey>)> {
-        let mut due = Vec::new();
-        let mut next: Option<Moment> = None;
-        for (address, spot) in &self.feeds[&id].spots {
-            let place = self.places.entry(address.clone()).or_insert_with(|| Place::new(now));
-            if place.itself || place.connection.is_some() {
-                continue;
-            }
-            let not_before = place.not_before.max(spot.refused_until.unwrap_or_default());
-            if not_before > now {
-                next = Some(next.map_or(not_before, |next| next.min(not_before)));
-            } else {
-                due.push((spot.kind != AttemptKind::Seeder, address.clone(), spot.witness));
-            }
-        }
-        if let Some(next) = next {
-            self.wake_by(next);
-        }
-        // In random order within a kind, so that not everybody dials the same ones.
-        self.chance.shuffle(&mut due);
-        due.sort_by_key(|(later, ..)| *later);
-        due.into_iter().map(|(_, address, witness)| (address, witness)).collect()
-    }
-
-    /// Dials an address for a feed, and for all other feeds that may be found there.
-    fn dial(&mut self, id: FeedId, address: String, witness: Option<WitnessKey>) {
-        let connection = self.next_connection();
-        let others = self
-            .feeds
-            .values()
-            .filter(|feed| feed.id != id && self.is_active(feed) && feed.spots.contains_key(&address));
-        let ids: Vec<FeedId> = std::iter::once(id).chain(others.map(|feed| feed.id)).collect();
-        let mut peer = Peer::new(connection, Some(address.clone()), None);
-        let mut opens = Vec::new();
-        for id in ids {
-            let feed = self.feeds.get_mut(&id).expect("it was just found there");
-            if let Some(spot) = feed.spots.get_mut(&address) {
-                spot.tried = true;
-                spot.error = None;
-            }
-            opens.push((id, feed.interest()));
-            peer.opening.insert(id);
-        }
-        if let Some(place) = self.places.get_mut(&address) {
-            place.connection = Some(connection);
-        }
-        self.peers.insert(connection, peer);
-        let own = self.options.witness;
-        let prove = opens.iter().any(|(id, _)| self.feeds[id].is_seeded_by(&own));
-        tracing::debug!(%connection, address, "dialling");
-        self.actions.push_back(Action::Dial { connection, address, witness, prove, opens });
     }
 }
 

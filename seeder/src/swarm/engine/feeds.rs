@@ -7,7 +7,6 @@ use peerfeed_protocol::peer::message::RejectCode;
 use super::{Action, Command, Engine};
 use crate::swarm::AnnounceJob;
 use crate::swarm::feed::{Feed, Snapshot};
-use crate::swarm::progress::AttemptKind;
 
 impl Engine {
     /// A feed is held, or what the store holds of it was changed by somebody else: a post, another role, a tracker.
@@ -94,7 +93,7 @@ impl Engine {
         let Some(feed) = self.feeds.get_mut(&id) else { return };
         for (address, witness, _) in feed.seeders() {
             if witness != Some(own) {
-                feed.note_spot(&address, AttemptKind::Seeder, witness);
+                feed.note_seeder(&address, witness);
             }
         }
         self.due.dials = true;

@@ -64,7 +64,7 @@ impl Engine {
                 asked.range.end = range.start.max(asked.range.start);
             }
         }
-        self.take_entries(now, connection, id, entries);
+        self.take_entries(connection, id, entries);
         if last && let Some(ticket) = ticket {
             if let Some(request) = self.end_request(connection, ticket)
                 && let Some(peer) = self.peers.get_mut(&connection)
@@ -84,19 +84,15 @@ impl Engine {
     }
 
     /// Hands entries to the store, if they are of a tree that was accepted and not here already.
-    pub(super) fn take_entries(&mut self, now: Moment, connection: ConnectionId, id: FeedId, entries: VerifiedEntries) {
+    pub(super) fn take_entries(&mut self, connection: ConnectionId, id: FeedId, entries: VerifiedEntries) {
         let Some(feed) = self.feeds.get_mut(&id) else { return };
         let Some(log) = feed.logs.get_mut(&entries.log()) else { return };
         if feed.stopped.is_some() {
             return;
         }
-        // They were proven against a tree; whether that is one that a device signed is known here.
-        let head = log.head();
-        if entries.size() == head.size() && entries.root() != *head.root() {
-            self.ban(now, connection);
-            return;
-        }
-        if entries.size() > head.size() {
+        // They were proven against a tree; whether that is one that a device signed is known here. The sender may not be
+        // blamed for another: a device may have signed two that do not fit together.
+        if !log.vouches_for(entries.size(), &entries.root()) {
             return;
         }
         let (name, range) = (entries.log(), entries.from()..entries.to());

@@ -66,6 +66,9 @@ impl Engine {
         if first && state.newest_follow {
             self.expect_newest(now, connection, id);
         }
+        if first {
+            self.exchange_soon(now);
+        }
         if unconnected {
             self.reopen(now, connection, id);
         }
@@ -164,7 +167,7 @@ impl Engine {
                     theirs.held.insert(pushed.news.from..head.size());
                 }
                 if let Some(entry) = pushed.entry {
-                    self.take_entries(now, connection, id, entry);
+                    self.take_entries(connection, id, entry);
                 }
                 self.ready.insert(connection);
                 self.due.tasks = true;

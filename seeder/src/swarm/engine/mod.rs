@@ -3,6 +3,8 @@
 mod asking;
 mod channels;
 mod connections;
+mod dialling;
+mod exchanging;
 mod feeds;
 mod fetching;
 mod knowledge;
@@ -11,6 +13,7 @@ mod serving;
 mod syncing;
 mod tasks;
 mod tracking;
+mod turnover;
 mod writing;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -41,6 +44,8 @@ pub struct Options {
     pub serve: bool,
     /// Whether trackers are told that it is there; only when it serves.
     pub announce: bool,
+    /// Connections in all, those that come in included.
+    pub connections_max: usize,
     /// Trackers to ask for every feed.
     pub trackers: Vec<TrackerUrl>,
     /// Its own node key as a responder: a dial that ends there was a dial of itself.
@@ -79,6 +84,10 @@ pub struct Engine {
     /// A peer has not been told of something that is held, or newest entries are expected.
     untold: bool,
     due: Due,
+    /// When peers are to be told of each other.
+    exchange_at: Option<Moment>,
+    /// When some connections are to give way.
+    turnover_at: Option<Moment>,
     next_tick: Option<Moment>,
     ending: bool,
 }
@@ -121,6 +130,8 @@ impl Engine {
             ready: BTreeSet::new(),
             untold: false,
             due: Due::default(),
+            exchange_at: None,
+            turnover_at: None,
             next_tick: None,
             ending: false,
         }
@@ -134,7 +145,8 @@ impl Engine {
     /// When to call [`Self::handle_timeout`] at the latest.
     pub fn poll_timeout(&self) -> Option<Moment> {
         let announcers = self.announcers.values().filter_map(Announcer::next_wakeup).min();
-        [self.next_tick, announcers].into_iter().flatten().min()
+        let own = [self.exchange_at, self.turnover_at].into_iter().flatten().filter(|_| !self.ending);
+        [self.next_tick, announcers].into_iter().flatten().chain(own).min()
     }
 
     /// Time has passed.
@@ -177,6 +189,8 @@ impl Engine {
                 self.plan_dials(now);
             }
             self.poll_announcers(now);
+            self.exchange(now);
+            self.turn_over(now);
             self.ask_ready(now);
             if std::mem::take(&mut self.due.tasks) {
                 self.check_tasks(now);

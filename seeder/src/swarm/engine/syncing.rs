@@ -7,10 +7,10 @@ use super::Engine;
 use crate::swarm::action::{Report, TaskId};
 use crate::swarm::announcer::Announcer;
 use crate::swarm::blob::Blob;
-use crate::swarm::feed::Spot;
 use crate::swarm::limits::{LOOK_AT_LEAST, PROGRESS_EVERY, SETTLE};
 use crate::swarm::peer::Peer;
 use crate::swarm::progress::{Attempt, AttemptKind, FeedOutcome, Progress, SyncFailure};
+use crate::swarm::spot::Spot;
 use crate::swarm::task::{Start, Sync, Task};
 
 /// Where a feed of a sync stands.
@@ -128,8 +128,13 @@ impl Engine {
     /// Whether an address of the feed is still to be tried, or a try is under way.
     fn is_seeking(&self, id: FeedId) -> bool {
         let Some(feed) = self.feeds.get(&id) else { return false };
+        // Who is not worth a dial now, since there are enough, is not waited for.
+        let (have, sought) = (self.connected_for(id), self.sought_for(id));
         let waits = |(address, spot): (&String, &Spot)| {
-            !spot.answered && spot.error.is_none() && self.places.get(address).is_none_or(|place| !place.itself)
+            let place = self.places.get(address);
+            let is_under_way = place.is_some_and(|place| place.connection.is_some());
+            let is_worth_it = is_under_way || spot.kind == AttemptKind::Seeder || have < sought;
+            is_worth_it && !spot.answered && spot.error.is_none() && place.is_none_or(|place| !place.itself)
         };
         feed.spots.iter().any(waits)
     }

@@ -10,7 +10,7 @@ use peerfeed_protocol::peer::Moment;
 use super::{Action, Engine};
 use crate::swarm::action::{NotStored, ProbeFailure, Report, TaskId};
 use crate::swarm::announcer::Announcer;
-use crate::swarm::progress::{AttemptKind, Progress, SyncFailure, SyncGoal};
+use crate::swarm::progress::{Progress, SyncFailure, SyncGoal};
 use crate::swarm::task::{Start, Sync, Task};
 
 impl Engine {
@@ -71,7 +71,7 @@ impl Engine {
             self.report(task, Report::Probed(Err(failure)));
             return;
         };
-        known.note_spot(address, AttemptKind::Seeder, None);
+        known.note_seeder(address, None);
         self.tasks.insert(task, Task::Probe { feed, address: address.to_owned(), until: now.after(timeout) });
         self.begin_task(now, &[feed]);
     }

@@ -9,6 +9,7 @@ use crate::swarm::AnnounceJob;
 use crate::swarm::announcer::{self, Announce, Announcer, Purpose};
 use crate::swarm::input::Announced;
 use crate::swarm::limits::{ANNOUNCES, SEEDERS_FIRST};
+use crate::swarm::spot::Source;
 
 impl Engine {
     /// Brings a feed's list of trackers up to date.
@@ -69,7 +70,7 @@ impl Engine {
         tracing::debug!(feed = ?id, ?announced, "tracker");
         let outcome = match announced {
             Announced::Peers { interval, peers } => {
-                self.note_peers(id, &peers);
+                self.note_peers(id, Source::Tracker, &peers);
                 announcer::Outcome::Answered { interval, peers: u32::try_from(peers.len()).unwrap_or(u32::MAX) }
             }
             Announced::Failed { error, never_again } => announcer::Outcome::Failed { error, never_again },

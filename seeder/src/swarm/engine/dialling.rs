@@ -1,0 +1,153 @@
+//! Whom to dial, and when again.
+
+use std::net::SocketAddr;
+
+use peerfeed_protocol::ids::{FeedId, WitnessKey};
+use peerfeed_protocol::peer::Moment;
+
+use super::{Action, Engine};
+use crate::swarm::limits::{
+    DIALS, PEERS_SOUGHT, PEERS_SOUGHT_COMPLETE, PEERS_SOUGHT_SEEDED, REDIAL_FIRST, REDIAL_GIVE_UP,
+};
+use crate::swarm::peer::Peer;
+use crate::swarm::place::Place;
+use crate::swarm::progress::AttemptKind;
+use crate::swarm::spot::Source;
+
+impl Engine {
+    /// Somebody named peers of a feed.
+    pub(super) fn note_peers(&mut self, id: FeedId, source: Source, peers: &[SocketAddr]) {
+        let Some(feed) = self.feeds.get_mut(&id) else { return };
+        let places = &self.places;
+        for peer in peers {
+            feed.hear_of(*peer, source, |at| places.get(at).is_some_and(|place| place.connection.is_some()));
+        }
+        self.due.dials = true;
+    }
+
+    /// Dials what is due: seeders before others, each feed until it has enough peers.
+    pub(super) fn plan_dials(&mut self, now: Moment) {
+        let waiting = |peer: &&Peer| peer.established.is_none() && peer.dialled.is_some();
+        let mut dialling = self.peers.values().filter(waiting).count();
+        let ids: Vec<FeedId> = self.feeds.keys().copied().collect();
+        for id in ids {
+            if !self.is_active(&self.feeds[&id]) {
+                continue;
+            }
+            let (mut have, sought) = (self.connected_for(id), self.sought_for(id));
+            for (kind, address, witness) in self.due_places(now, id) {
+                if dialling >= DIALS || self.peers.len() >= self.options.connections_max {
+                    return;
+                }
+                let enough = if kind == AttemptKind::Seeder { PEERS_SOUGHT } else { sought };
+                if have < enough {
+                    have += 1;
+                    dialling += 1;
+                    self.dial(id, address, witness);
+                }
+            }
+        }
+    }
+
+    /// Peers with whom a feed is open or being opened.
+    pub(super) fn connected_for(&self, id: FeedId) -> usize {
+        self.peers.values().filter(|peer| peer.shares.contains_key(&id) || peer.opening.contains(&id)).count()
+    }
+
+    /// How many peers of a feed are sought, seeders not counted: many for who lacks something, few for who only waits
+    /// for what is new.
+    pub(super) fn sought_for(&self, id: FeedId) -> usize {
+        let Some(feed) = self.feeds.get(&id) else { return 0 };
+        if feed.logs.is_empty() || !feed.is_complete() {
+            return PEERS_SOUGHT;
+        }
+        let is_seeder = |peer: &Peer| {
+            let spot = peer.reachable_at().and_then(|at| feed.spots.get(&at));
+            spot.is_some_and(|spot| spot.kind == AttemptKind::Seeder)
+        };
+        let seeded = self.peers.values().any(|peer| peer.shares.contains_key(&id) && is_seeder(peer));
+        if seeded { PEERS_SOUGHT_SEEDED } else { PEERS_SOUGHT_COMPLETE }
+    }
+
+    /// Addresses of a feed that may be dialled now, seeders first; notes when the next one may be.
+    fn due_places(&mut self, now: Moment, id: FeedId) -> Vec<(AttemptKind, String, Option<WitnessKey>)> {
+        let mut due = Vec::new();
+        let mut next: Option<Moment> = None;
+        for (address, spot) in &self.feeds[&id].spots {
+            let place = self.places.entry(address.clone()).or_insert_with(|| Place::new(now));
+            if place.itself || place.connection.is_some() {
+                continue;
+            }
+            let not_before = place.not_before.max(spot.refused_until.unwrap_or_default());
+            if not_before > now {
+                next = Some(next.map_or(not_before, |next| next.min(not_before)));
+            } else {
+                due.push((spot.kind, address.clone(), spot.witness));
+            }
+        }
+        if let Some(next) = next {
+            self.wake_by(next);
+        }
+        // In random order within a kind, so that not everybody dials the same ones.
+        self.chance.shuffle(&mut due);
+        due.sort_by_key(|(kind, ..)| *kind != AttemptKind::Seeder);
+        due
+    }
+
+    /// Dials an address for a feed, and for all other feeds that may be found there.
+    fn dial(&mut self, id: FeedId, address: String, witness: Option<WitnessKey>) {
+        let connection = self.next_connection();
+        let others = self
+            .feeds
+            .values()
+            .filter(|feed| feed.id != id && self.is_active(feed) && feed.spots.contains_key(&address));
+        let ids: Vec<FeedId> = std::iter::once(id).chain(others.map(|feed| feed.id)).collect();
+        let mut peer = Peer::new(connection, Some(address.clone()), None);
+        let mut opens = Vec::new();
+        for id in ids {
+            let feed = self.feeds.get_mut(&id).expect("it was just found there");
+            if let Some(spot) = feed.spots.get_mut(&address) {
+                spot.tried = true;
+                spot.error = None;
+            }
+            opens.push((id, feed.interest()));
+            peer.opening.insert(id);
+        }
+        if let Some(place) = self.places.get_mut(&address) {
+            place.connection = Some(connection);
+        }
+        self.peers.insert(connection, peer);
+        let own = self.options.witness;
+        let prove = opens.iter().any(|(id, _)| self.feeds[id].is_seeded_by(&own));
+        tracing::debug!(%connection, address, "dialling");
+        self.actions.push_back(Action::Dial { connection, address, witness, prove, opens });
+    }
+
+    /// An address is connected no more: when it may be dialled again, and whether it is worth it.
+    pub(super) fn leave_place(&mut self, now: Moment, address: &str, steady: bool, reason: &str) {
+        let Some(place) = self.places.get_mut(address) else { return };
+        place.connection = None;
+        if steady {
+            place.backoff.reset();
+            place.not_before = now.after(self.chance.jitter(REDIAL_FIRST));
+        } else {
+            place.not_before = now.after(place.backoff.fail(&mut self.chance));
+        }
+        let failures = place.backoff.failures();
+        let mut named = false;
+        for feed in self.feeds.values_mut() {
+            let Some(spot) = feed.spots.get_mut(address) else { continue };
+            if !spot.answered && spot.error.is_none() {
+                spot.error = Some(reason.to_owned());
+            }
+            if spot.kind == AttemptKind::Peer && failures >= REDIAL_GIVE_UP {
+                feed.spots.remove(address);
+            } else {
+                named = true;
+            }
+        }
+        if !named {
+            self.places.remove(address);
+        }
+    }
+}
