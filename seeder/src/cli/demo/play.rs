@@ -137,7 +137,7 @@ impl Play<'_> {
         let link = text_of(&stage.command(&self.ann, &["invite", "--with-key"]).await?, "link", "link")?;
         stage.command(&self.bob, &["init", "--name", "Bob"]).await?;
         stage.command(&self.bob, &["add", &link, "--name", "Ann"]).await?;
-        stage.show(&self.bob, &["fetch", "Ann"]).await?;
+        stage.show_moving(&self.bob, &["fetch", "Ann"]).await?;
         stage.show(&self.bob, &["read"]).await?;
         let read = stage.command(&self.bob, &["read"]).await?;
         for text in [FIRST, SECOND, PICTURE_TEXT, FILM_TEXT] {
@@ -155,7 +155,7 @@ impl Play<'_> {
         let (reader, _) = stage.daemon(&self.bob, "127.0.0.1:0").await?;
         stage.command(&self.cleo, &["init", "--name", "Cleo"]).await?;
         stage.command(&self.cleo, &["add", link, "--name", "Ann"]).await?;
-        stage.show(&self.cleo, &["fetch", "Ann", "--files"]).await?;
+        stage.show_moving(&self.cleo, &["fetch", "Ann", "--files"]).await?;
         self.gets_both_files(&self.cleo, "cleo-files").await?;
         Ok((reader, seeder_output))
     }

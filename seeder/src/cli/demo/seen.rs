@@ -30,7 +30,7 @@ pub(super) fn what_was_seen(stage: &Stage, story: &Story) -> Result<(), Failure>
     let swarm = swarm_id(&story.feed)?;
     stage.tell(&format!("tracker  a 20-byte hash, {swarm}, and the addresses that asked for it"));
     stage.tell(&format!(
-        "seeder   the feed id, sizes, times and {} of ciphertext; no text, name, file name or key is in it",
+        "seeder   the feed id, sizes, times and ciphertext; no text, name, file name or key in {} on its disk",
         size(searched)
     ));
     stage.tell("ann      everything: it is her feed");

@@ -1,5 +1,6 @@
 //! Where the demo plays: a folder that goes away, the executable, and what is told.
 
+use std::io::IsTerminal as _;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -125,12 +126,23 @@ impl Stage {
             .collect()
     }
 
-    /// Runs a party's command as a person would, its output on this terminal.
+    /// Runs a party's command as a person would, and tells what it says.
     pub(super) async fn show(&self, party: &Party, words: &[&str]) -> Result<(), Failure> {
-        let spoken = format!("{}$ peerfeed {}", party.name, words.join(" "));
+        self.show_with(party, words, Stdio::piped()).await
+    }
+
+    /// The same with a command that takes its time: on a terminal its progress moves.
+    pub(super) async fn show_moving(&self, party: &Party, words: &[&str]) -> Result<(), Failure> {
+        let errors = if std::io::stderr().is_terminal() { Stdio::inherit() } else { Stdio::piped() };
+        self.show_with(party, words, errors).await
+    }
+
+    async fn show_with(&self, party: &Party, words: &[&str], errors: Stdio) -> Result<(), Failure> {
+        let typed: Vec<_> = words.iter().map(|word| as_typed(word)).collect();
+        let spoken = format!("{}$ peerfeed {}", party.name, typed.join(" "));
         self.tell(&self.terminal.paint(Paint::Dim, spoken));
-        // Standard error is this terminal's, so that progress moves; results are moved in to where the story is told.
-        let (status, output, _) = self.run(&party.args(words), Stdio::inherit()).await?;
+        let (status, output, errors) = self.run(&party.args(words), errors).await?;
+        self.tell(errors.trim_end());
         self.tell(output.trim_end());
         if status { Ok(()) } else { Err(Failure::failed(format!("{}: `peerfeed {}` failed", party.name, words[0]))) }
     }
@@ -162,6 +174,11 @@ impl Drop for Stage {
     fn drop(&mut self) {
         std::fs::remove_dir_all(&self.folder).ok();
     }
+}
+
+/// An argument as a person would type it; the story has none with quotes.
+fn as_typed(word: &str) -> String {
+    if word.contains(' ') { format!("\"{word}\"") } else { word.to_owned() }
 }
 
 /// The JSON of a line, if it is an event of this name.
