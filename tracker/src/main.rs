@@ -1,8 +1,18 @@
 //! The tracker program.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    peerfeed_tracker::cli::main_with_args(std::env::args_os()).await
+use peerfeed_tracker::{cli, privileges};
+
+fn main() -> ExitCode {
+    // Before there are threads, so that each takes it over.
+    privileges::gain_no_more();
+    match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(cli::main_with_args(std::env::args_os())),
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "peerfeed-tracker: cannot start: {error}");
+            ExitCode::from(2)
+        }
+    }
 }

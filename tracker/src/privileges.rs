@@ -56,6 +56,12 @@ pub enum PrivilegeError {
     NotGone,
 }
 
+/// Whatever this thread, and those that it starts, may run later gets no more privileges than it has itself.
+pub fn gain_no_more() {
+    // Kernels have it since 2012; one without is no reason not to serve.
+    let _ = prctl::set_no_new_privs();
+}
+
 impl Account {
     /// Looks `user` and `group` up; without a group it is the user's own one.
     pub fn find(user: &str, group: Option<&str>) -> Result<Self, PrivilegeError> {
@@ -91,7 +97,6 @@ impl Account {
         setresgid(self.gid, self.gid, self.gid).map_err(refused("setresgid"))?;
         setresuid(self.uid, self.uid, self.uid).map_err(refused("setresuid"))?;
         self.confirm()?;
-        prctl::set_no_new_privs().map_err(refused("no_new_privs"))?;
         // A process that was root must not leave its memory in a file.
         prctl::set_dumpable(false).map_err(refused("dumpable"))?;
         Ok(Dropped::To(self.name.clone()))

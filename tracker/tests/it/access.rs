@@ -1,9 +1,14 @@
 //! Lists of hashes, and changed settings, taken up while requests go on.
 
 use std::fs;
+use std::io::Write as _;
+use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use peerfeed_protocol::announce::udp::{Announce, Family, Reply, Request, Scrape};
+use peerfeed_protocol::announce::{AnnounceRequest, InfoHash, PeerId};
 
 use super::asking::{HASH, announce, connect};
 use super::program::{Program, command};
@@ -35,6 +40,35 @@ fn a_hash_is_denied_and_served_again_as_its_list_changes() {
     program.signal(Signal::SIGHUP);
     program.wait_for_log("line 1 of");
     assert!(refusal(&program).is_some(), "a broken list leaves the old one in force");
+}
+
+#[test]
+fn a_denied_hash_is_refused_over_udp_and_a_scrape_tells_nothing_of_it() {
+    let mut list = tempfile::NamedTempFile::new().unwrap();
+    writeln!(list, "{}", "01".repeat(20)).unwrap();
+    let mut command = command();
+    command.arg("--deny-list").arg(list.path());
+    let program = Program::start_as(command, &[("udp", "127.0.0.1:0")]);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(program.address(0)).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let ask = |request: Request<'_>| {
+        socket.send(&request.encode()).unwrap();
+        let mut reply = [0; 2048];
+        let length = socket.recv(&mut reply).unwrap();
+        Reply::decode(&reply[..length], Family::V4).unwrap()
+    };
+    let Reply::Connect { connection_id, .. } = ask(Request::Connect { transaction_id: 1 }) else { panic!() };
+    let announce = |hash: u8| {
+        let request = AnnounceRequest::new(InfoHash([hash; 20]), PeerId([2; 20]), 1001);
+        ask(Request::Announce(Announce { connection_id, transaction_id: 2, request, options: b"" }))
+    };
+    let refused = announce(1);
+    assert!(matches!(&refused, Reply::Error { reason, .. } if reason.contains("does not serve")), "{refused:?}");
+    assert!(matches!(announce(3), Reply::Announce { .. }));
+    let scrape = Scrape { connection_id, transaction_id: 3, info_hashes: &[[1; 20], [3; 20]] };
+    let Reply::Scrape { reply, .. } = ask(Request::Scrape(scrape)) else { panic!() };
+    assert_eq!(reply.entries.iter().map(|entry| entry.incomplete).collect::<Vec<_>>(), [0, 1]);
 }
 
 #[test]

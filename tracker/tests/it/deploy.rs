@@ -6,6 +6,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use peerfeed_tracker::config::{Config, PORT};
+use peerfeed_tracker::host::check::CONNTRACK_FLOWS;
+use peerfeed_tracker::limit;
+
 use super::operators::status_of;
 use super::program::{PROGRAM, Program, command};
 
@@ -49,7 +53,7 @@ fn the_example_configuration_is_valid_also_with_everything_that_it_proposes() {
         all.push('\n');
         all
     });
-    let config: peerfeed_tracker::config::Config = toml::from_str(&proposed).unwrap();
+    let config: Config = toml::from_str(&proposed).unwrap();
     assert!(config.tls_key.0.is_some() && config.deny_list.0.is_some() && !config.trusted_proxies.is_empty());
 }
 
@@ -148,6 +152,32 @@ fn the_kernel_of_this_machine_knows_every_line_of_the_sysctl_advice() {
     }
 }
 
+/// What a fact says in one place and the program in another.
+#[test]
+fn advice_and_defaults_are_those_of_the_program() {
+    let config = Config::default();
+    let sysctl = text("90-peerfeed-tracker.conf");
+    let advised = |name: &str| -> u64 {
+        let line = sysctl.lines().find_map(|line| line.trim_start_matches('-').strip_prefix(name));
+        line.unwrap().trim_start_matches(" = ").parse().unwrap()
+    };
+    assert_eq!(advised("net.core.rmem_max"), u64::try_from(limit::UDP_RECEIVE_BUFFER_BYTES).unwrap());
+    assert_eq!(advised("net.core.somaxconn"), u64::from(limit::HTTP_BACKLOG));
+    assert_eq!(advised("net.netfilter.nf_conntrack_max"), CONNTRACK_FLOWS);
+    let unit = text("peerfeed-tracker.service");
+    let files: u64 = unit.split("LimitNOFILE=").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
+    assert!(files > 2 * u64::from(config.http_connections));
+    let guide = text("README.md");
+    for fact in [
+        format!("| HTTP and UDP | port {PORT} of all addresses"),
+        format!("| `{}` |", config.status[0]),
+        format!("| {} min, a tenth more or less |", config.interval.0.as_secs() / 60),
+        format!("| {} min after its last announce |", config.peer_lifetime.0.as_secs() / 60),
+    ] {
+        assert!(guide.contains(&fact), "{fact}");
+    }
+}
+
 #[test]
 fn the_scripts_are_sound() {
     let checked = run("bash", "bash", &["-n", deploy("build-deb").to_str().unwrap()], "").unwrap();
@@ -167,7 +197,7 @@ fn the_manual_page_has_every_setting_and_every_file_of_the_package_exists() {
     let page = command().arg("--man").output().unwrap();
     let page = shown(&page).replace("\\-", "-");
     assert!(page.contains(".TH peerfeed-tracker 1"), "{page}");
-    for setting in peerfeed_tracker::config::Config::SETTINGS {
+    for setting in Config::SETTINGS {
         assert!(page.contains(&format!("--{}", setting.flag())), "{}", setting.name);
     }
     let manifest: toml::Table = toml::from_str(&fs::read_to_string(deploy("../tracker/Cargo.toml")).unwrap()).unwrap();

@@ -139,6 +139,7 @@ fn root_is_given_up_once_the_ports_are_bound() {
         assert_eq!(ids("Uid:"), format!("\t{uid}\t{uid}\t{uid}\t{uid}"), "every thread");
         assert_eq!(ids("Gid:"), format!("\t{gid}\t{gid}\t{gid}\t{gid}"));
         assert_eq!(ids("CapEff:").trim().trim_start_matches('0'), "");
+        assert_eq!(ids("NoNewPrivs:").trim(), "1");
     }
     assert!(announce(connect(program.address(0)), 1001, "").unwrap().is_ok(), "a port below 1024 stays open");
 }
