@@ -1,172 +1,169 @@
-//! Stock BitTorrent clients: a real torrent travels from Transmission to aria2, which meet through this tracker alone.
+//! Other people's clients: a real file travels from one to another, which meet through this tracker alone.
 //!
-//! DHT, peer exchange and local discovery are off. aria2 does the dialling, because Transmission never dials
-//! 127.0.0.0/8. Where a program is missing, the test says so and passes, unless `PEERFEED_REQUIRE_PEERS=1`.
+//! DHT, peer exchange and local discovery are off, and the torrent is private. Tracker and clients run on machines of
+//! their own (network namespaces), because trackers and clients treat loopback addresses apart. Where something is
+//! missing for that, the test says so and passes, unless `PEERFEED_REQUIRE_PEERS=1`.
+
+mod client;
+mod network;
+mod torrent;
 
 use std::fs;
 use std::io::Write as _;
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use peerfeed_protocol::announce::ScrapeEntry;
-use peerfeed_protocol::announce::udp::{Family, Reply, Request, Scrape};
+use peerfeed_protocol::announce::InfoHash;
+use peerfeed_protocol::announce::http::{decode_scrape, scrape_target};
 
-use super::program::Program;
+use self::client::{Client, Job, Running};
+use self::network::{Machine, Network};
+use self::torrent::Payload;
+use super::program::{PROGRAM, Program};
 
-const PAYLOAD_BYTES: usize = 3 << 20;
+const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A client that is ended when dropped.
-struct Client(Child);
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// How a client reaches the tracker.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    Http,
+    Udp,
 }
 
-/// Whether all the programs are there.
-fn have(programs: &[&str]) -> bool {
-    let missing: Vec<_> =
-        programs.iter().filter(|program| Command::new(program).arg("--version").output().is_err()).collect();
-    if missing.is_empty() {
-        return true;
-    }
-    let text = format!("{missing:?} not installed (apt-get install aria2 transmission-daemon transmission-cli)");
-    assert!(std::env::var_os("PEERFEED_REQUIRE_PEERS").is_none_or(|value| value != "1"), "{text}");
-    // Not through the macro, whose output the test harness swallows.
-    let _ = writeln!(std::io::stderr(), "not tested: {text}");
-    false
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-fn torrent(payload: &Path, tracker: &str, to: &Path) {
-    // Private: announced to its tracker and nowhere else.
-    let made =
-        Command::new("transmission-create").arg("-p").arg("-o").arg(to).arg("-t").arg(tracker).arg(payload).output();
-    assert!(made.unwrap().status.success());
-}
-
-fn transmission(dir: &Path, watch: &Path, downloads: &Path, log: &Path) -> Client {
-    let settings = serde_json::json!({
-        "dht-enabled": false, "pex-enabled": false, "lpd-enabled": false, "utp-enabled": false,
-        "port-forwarding-enabled": false, "rpc-enabled": false, "bind-address-ipv4": "127.0.0.1",
-        "peer-port": free_port(), "peer-port-random-on-start": false, "start-added-torrents": true,
-        "watch-dir-enabled": true, "watch-dir": watch, "download-dir": downloads, "incomplete-dir-enabled": false,
-    });
-    fs::write(dir.join("settings.json"), settings.to_string()).unwrap();
-    let log = fs::File::create(log).unwrap();
-    let child = Command::new("transmission-daemon")
-        .arg("--foreground")
-        .arg("--config-dir")
-        .arg(dir)
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().unwrap())
-        .stderr(log)
-        .spawn();
-    Client(child.unwrap())
-}
-
-/// Fetches and then seeds for three seconds: when it ends at once, it says `stopped` without having said `completed`.
-fn aria2(torrent: &Path, out: &Path) -> String {
-    let done = Command::new("aria2c")
-        .args(["--no-conf", "--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false"])
-        .args(["--enable-peer-exchange=false", "--seed-time=0.05", "--summary-interval=0", "--stop=90"])
-        .arg(format!("--listen-port={}", free_port()))
-        .arg("--dir")
-        .arg(out)
-        .arg(torrent)
-        .output()
-        .unwrap();
-    String::from_utf8_lossy(&done.stdout).into_owned()
-}
-
-/// The counts of the only swarm, over UDP.
-fn scrape(program: &Program, info_hash: [u8; 20]) -> ScrapeEntry {
-    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.connect(program.address(1)).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    let ask = |request: Request<'_>| {
-        socket.send(&request.encode()).unwrap();
-        let mut reply = [0; 100];
-        let length = socket.recv(&mut reply).unwrap();
-        Reply::decode(&reply[..length], Family::V4).unwrap()
+/// The network, if everything is there for a test with these clients.
+fn network(clients: &[Client]) -> Option<Network> {
+    let missing: Vec<_> = clients
+        .iter()
+        .map(|client| client.needs())
+        .filter(|(program, _, question)| {
+            let answer = Command::new(program).args(*question).stdin(Stdio::null()).output();
+            !answer.is_ok_and(|output| output.status.success())
+        })
+        .map(|(_, package, _)| package)
+        .collect();
+    let problem = if missing.is_empty() {
+        match Network::make() {
+            Ok(network) => return Some(network),
+            Err(problem) => format!("no network of its own (needs root or passwordless sudo, iproute2): {problem}"),
+        }
+    } else {
+        format!("not installed: apt-get install {}", missing.join(" "))
     };
-    let Reply::Connect { connection_id, .. } = ask(Request::Connect { transaction_id: 1 }) else { panic!() };
-    let scrape = Scrape { connection_id, transaction_id: 2, info_hashes: &[info_hash] };
-    let Reply::Scrape { reply, .. } = ask(Request::Scrape(scrape)) else { panic!() };
-    reply.entries[0]
+    assert!(std::env::var_os("PEERFEED_REQUIRE_PEERS").is_none_or(|value| value != "1"), "{problem}");
+    // Not through the macro, whose output the test harness swallows.
+    let _ = writeln!(std::io::stderr(), "not tested: {problem}");
+    None
 }
 
-/// Waits until the counts are as wanted.
-fn wait_for(program: &Program, info_hash: [u8; 20], what: &str, wanted: impl Fn(&ScrapeEntry) -> bool) {
-    let start = Instant::now();
-    loop {
-        let counts = scrape(program, info_hash);
-        if wanted(&counts) {
-            return;
+/// The tracker on its machine, on the ports of every tracker.
+struct Tracker<'a> {
+    machine: &'a Machine,
+    _program: Program,
+}
+
+impl<'a> Tracker<'a> {
+    fn start(machine: &'a Machine) -> Self {
+        let mut command = machine.command(&[], PROGRAM);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let program = Program::start_as(command, &[("http", "[::]:6969"), ("udp", "[::]:6969")]);
+        Self { machine, _program: program }
+    }
+
+    /// How clients call it.
+    fn url(&self, scheme: Scheme, is_v6: bool) -> String {
+        let address = SocketAddr::new(self.machine.address(is_v6), 6969);
+        match scheme {
+            Scheme::Http => format!("http://{address}/announce"),
+            Scheme::Udp => format!("udp://{address}/announce"),
         }
-        assert!(start.elapsed() < Duration::from_secs(60), "never seen: {what}; last {counts:?}");
-        sleep(Duration::from_millis(100));
     }
-}
 
-/// The info hash that Transmission found: it names its copy of the torrent file by it.
-fn info_hash(config: &Path) -> [u8; 20] {
-    let start = Instant::now();
-    loop {
-        let mut names = fs::read_dir(config.join("torrents")).into_iter().flatten().flatten();
-        let stem = |name: &str| name.strip_suffix(".torrent").filter(|stem| stem.len() == 40).map(str::to_owned);
-        if let Some(hex) = names.find_map(|entry| stem(&entry.file_name().to_string_lossy())) {
-            return std::array::from_fn(|n| u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).unwrap());
+    /// Seeds, downloaders, and how often the file was completed.
+    fn counts(&self, info_hash: InfoHash) -> Option<(u32, u32, u32)> {
+        let url = self.url(Scheme::Http, false);
+        let target = scrape_target(&url.parse().unwrap(), &[info_hash]).unwrap();
+        // Asked from its own machine, by what every machine has.
+        let request = format!("GET {target} HTTP/1.0\\r\\n\\r\\n").replace('%', "%%");
+        let dialogue = format!("exec 3<>/dev/tcp/127.0.0.1/6969; printf '{request}' >&3; cat <&3");
+        let output = self.machine.command(&[], "bash").args(["-c", &dialogue]).output().unwrap();
+        let body = output.stdout.windows(4).position(|end| end == b"\r\n\r\n")? + 4;
+        let entry = decode_scrape(&output.stdout[body..], &[info_hash]).ok()?.entries[0];
+        Some((entry.complete, entry.incomplete, entry.downloaded))
+    }
+
+    /// Waits until the counts are these.
+    fn wait_for(&self, info_hash: InfoHash, counts: (u32, u32, u32), what: &str, clients: &[&Running]) {
+        let start = Instant::now();
+        loop {
+            let seen = self.counts(info_hash);
+            if seen == Some(counts) {
+                return;
+            }
+            if start.elapsed() > PATIENCE {
+                let logs: Vec<_> = clients.iter().map(|client| client.log()).collect();
+                panic!("{what}: the counts are {seen:?} and not {counts:?}\n{}", logs.join("\n\n"));
+            }
+            sleep(Duration::from_millis(100));
         }
-        assert!(start.elapsed() < Duration::from_secs(30), "Transmission did not take the torrent");
-        sleep(Duration::from_millis(50));
     }
 }
 
-/// Transmission announces to listener `seed`, aria2 to listener `fetch`.
-fn a_torrent_travels(seed: usize, fetch: usize) {
-    if !have(&["aria2c", "transmission-daemon", "transmission-create"]) {
-        return;
-    }
-    let program = Program::on_ipv4();
+/// A file goes from `seeder` to `fetcher`; after each step the tracker's counts are what they have to be.
+fn a_file_travels(seeder: Client, fetcher: Client, scheme: Scheme, is_v6: bool) {
+    let Some(network) = network(&[seeder, fetcher]) else { return };
     let dir = tempfile::tempdir().unwrap();
-    let path = |name: &str| dir.path().join(name);
-    for name in ["config", "watch", "downloads", "out"] {
-        fs::create_dir(path(name)).unwrap();
-    }
-    let payload = path("downloads").join("payload.bin");
-    let bytes: Vec<u8> = (0..PAYLOAD_BYTES).map(|n| (n * n / 251 % 256).to_le_bytes()[0]).collect();
-    fs::write(&payload, &bytes).unwrap();
-    let urls = [program.url(0).to_owned(), format!("{}/announce", program.url(1))];
-    torrent(&payload, &urls[fetch], &path("fetch.torrent"));
-    torrent(&payload, &urls[seed], &path("seed.torrent"));
-    fs::rename(path("seed.torrent"), path("watch").join("seed.torrent")).unwrap();
+    let folder = |name: &str| {
+        let path = dir.path().join(name);
+        fs::create_dir_all(&path).unwrap();
+        path
+    };
+    let tracker = Tracker::start(&network.tracker);
+    let payload = Payload::new();
+    let info_hash = InfoHash(payload.info_hash());
+    let torrent = dir.path().join("payload.torrent");
+    payload.write_torrent(&tracker.url(scheme, is_v6), &torrent);
+    let (source, sink) = (folder("source"), folder("sink"));
+    payload.write_into(&source);
+    let start = |client: Client, machine: usize, state: &str, files: &Path| {
+        let machine = &network.clients[machine];
+        let folder = folder(state);
+        let address = machine.address(is_v6);
+        client.start(&Job { machine, address, folder: &folder, torrent: &torrent, files, certificate: None })
+    };
 
-    let _seeder = transmission(&path("config"), &path("watch"), &path("downloads"), &path("transmission.log"));
-    let info_hash = info_hash(&path("config"));
-    wait_for(&program, info_hash, "a seed", |counts| counts.complete == 1);
-    let log = aria2(&path("fetch.torrent"), &path("out"));
-    let fetched = fs::read(path("out").join("payload.bin")).unwrap_or_default();
-    assert!(fetched == bytes, "the file did not arrive whole:\n{log}");
-    wait_for(&program, info_hash, "completed and stopped", |counts| {
-        (counts.complete, counts.downloaded, counts.incomplete) == (1, 1, 0)
-    });
+    // The fetcher comes first, so that its waiting can be seen, and is found by the seeder.
+    let fetching = start(fetcher, 0, "fetching", &sink);
+    tracker.wait_for(info_hash, (0, 1, 0), "one waits", &[&fetching]);
+    let seeding = start(seeder, 1, "seeding", &source);
+    tracker.wait_for(info_hash, (2, 0, 1), "`completed` was said", &[&fetching, &seeding]);
+    assert!(payload.is_in(&sink), "the file did not arrive whole");
+    fetcher.leave(&network.clients[0]);
+    tracker.wait_for(info_hash, (1, 0, 1), "the fetcher said `stopped`", &[&fetching, &seeding]);
+    seeder.leave(&network.clients[1]);
+    // A swarm without peers is forgotten, with how often it was completed.
+    tracker.wait_for(info_hash, (0, 0, 0), "the seeder said `stopped`", &[&fetching, &seeding]);
 }
 
 #[test]
 fn a_stock_clients_announce_is_answered_and_a_real_torrent_travels_over_http() {
-    a_torrent_travels(0, 0);
+    a_file_travels(Client::Libtorrent, Client::Rtorrent, Scheme::Http, false);
 }
 
 #[test]
-fn a_seed_that_announces_over_udp_is_found_over_http() {
-    a_torrent_travels(1, 0);
+fn a_file_travels_between_clients_that_announce_over_http_and_ipv6() {
+    a_file_travels(Client::Aria2, Client::Transmission, Scheme::Http, true);
+}
+
+#[test]
+fn a_file_travels_between_clients_that_announce_over_udp() {
+    a_file_travels(Client::Aria2, Client::Transmission, Scheme::Udp, false);
+    a_file_travels(Client::Rtorrent, Client::Libtorrent, Scheme::Udp, false);
+}
+
+#[test]
+fn a_file_travels_between_clients_that_announce_over_udp_and_ipv6() {
+    a_file_travels(Client::Libtorrent, Client::Rtorrent, Scheme::Udp, true);
 }
