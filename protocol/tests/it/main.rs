@@ -6,10 +6,16 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 // A panic is how a test says no, and a list of stories is long because it is a list.
 #![allow(clippy::unwrap_used, clippy::too_many_lines)]
+// The fuzzers' conversations are held by the puppet of `peer`.
+#![allow(clippy::duplicate_mod)]
 
 mod announce;
 mod bencode;
+mod corpus;
 mod feed;
+#[allow(unreachable_pub, missing_docs, reason = "a crate of its own, built here once more for its corpora")]
+#[path = "../../fuzz/src/lib.rs"]
+mod fuzz;
 mod identity;
 mod merkle;
 mod peer;
