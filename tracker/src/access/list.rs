@@ -57,7 +57,12 @@ impl HashList {
     pub fn read(path: &Path) -> Result<Self, ListError> {
         let read = |source| ListError::Read { path: path.to_owned(), source };
         let file = File::open(path).map_err(read)?;
-        Self::parse(BufReader::new(file), path, HASHES_MAX)
+        Self::read_from(BufReader::new(file), path)
+    }
+
+    /// Reads such a text, which is said to be the file at `path` where something is wrong with it.
+    pub fn read_from(text: impl BufRead, path: &Path) -> Result<Self, ListError> {
+        Self::parse(text, path, HASHES_MAX)
     }
 
     fn parse(mut text: impl BufRead, path: &Path, max: usize) -> Result<Self, ListError> {

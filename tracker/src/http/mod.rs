@@ -13,3 +13,4 @@ mod wire;
 
 pub use listener::{Front, Listener, bind};
 pub use places::{Bytes, NoPlace, Place, Places};
+pub use request::{Answer, answer};

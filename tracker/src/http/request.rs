@@ -14,7 +14,7 @@ use crate::tracker::{Carries, Tracker};
 
 /// An answer before it becomes a response.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub enum Answer {
     /// A bencoded body, failures included: clients read these, and no status.
     Bencoded(Vec<u8>),
     /// For a person with a browser.
@@ -26,7 +26,7 @@ pub(super) enum Answer {
 const GREETING: &str = "This is a BitTorrent tracker. Announce at /announce, scrape at /scrape.\n";
 
 /// Answers one request that came from `ip`. spec: ANN-1 to ANN-3
-pub(super) fn answer(tracker: &Tracker, path: &[u8], query: &[u8], ip: IpAddr, rng: &mut ChaCha8Rng) -> Answer {
+pub fn answer(tracker: &Tracker, path: &[u8], query: &[u8], ip: IpAddr, rng: &mut ChaCha8Rng) -> Answer {
     let last = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
     let (counter, answer) = match last {
         _ if last.starts_with(b"announce") => announce(tracker, query, ip, rng),

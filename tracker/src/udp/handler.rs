@@ -15,27 +15,21 @@ use crate::tracker::{Carries, Moment, Tracker};
 
 /// Answers datagrams, one at a time; owns what it needs for that, so that an answer allocates nothing.
 #[derive(Debug)]
-pub(super) struct Handler {
+pub struct Handler {
     rng: ChaCha8Rng,
     reply: AnnounceReply,
 }
 
 impl Handler {
-    pub(super) fn new(rng: ChaCha8Rng) -> Self {
+    /// A handler that chooses peers by this source of randomness.
+    pub fn new(rng: ChaCha8Rng) -> Self {
         Self { rng, reply: AnnounceReply::default() }
     }
 
     /// Appends the answer to `datagram` to `out`, or nothing where there must be none.
     ///
     /// Nothing longer than the datagram is answered before the sender has proven its address. spec: ANN-24, ANN-25
-    pub(super) fn handle(
-        &mut self,
-        tracker: &Tracker,
-        datagram: &[u8],
-        from: SocketAddr,
-        now: Moment,
-        out: &mut Vec<u8>,
-    ) {
+    pub fn handle(&mut self, tracker: &Tracker, datagram: &[u8], from: SocketAddr, now: Moment, out: &mut Vec<u8>) {
         let ip = from.ip().to_canonical();
         let counter = if from.port() == 0 {
             Counter::UdpPortZero

@@ -10,6 +10,7 @@ mod keys;
 mod socket;
 mod worker;
 
+pub use handler::Handler;
 pub use keys::ConnectionKeys;
 pub use socket::bind;
 pub use worker::Worker;

@@ -11,13 +11,14 @@ mod torrent;
 use std::fs;
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use peerfeed_protocol::announce::InfoHash;
 use peerfeed_protocol::announce::http::{decode_scrape, scrape_target};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
 
 use self::client::{Client, Job, Running};
 use self::network::{Machine, Network};
@@ -30,6 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scheme {
     Http,
+    Https,
     Udp,
 }
 
@@ -61,22 +63,32 @@ fn network(clients: &[Client]) -> Option<Network> {
 /// The tracker on its machine, on the ports of every tracker.
 struct Tracker<'a> {
     machine: &'a Machine,
+    certificate: PathBuf,
     _program: Program,
 }
 
 impl<'a> Tracker<'a> {
-    fn start(machine: &'a Machine) -> Self {
+    /// Starts it with a certificate of its own, which it puts into `folder`.
+    fn start(machine: &'a Machine, folder: &Path) -> Self {
+        let names = [false, true].map(|is_v6| machine.address(is_v6).to_string());
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
+        let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
+        fs::write(&certificate, cert.pem()).unwrap();
+        fs::write(&key, signing_key.serialize_pem()).unwrap();
         let mut command = machine.command(&[], PROGRAM);
+        command.arg("--tls-certificate").arg(&certificate).arg("--tls-key").arg(&key);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let program = Program::start_as(command, &[("http", "[::]:6969"), ("udp", "[::]:6969")]);
-        Self { machine, _program: program }
+        let listeners = [("http", "[::]:6969"), ("https", "[::]:443"), ("udp", "[::]:6969")];
+        Self { machine, certificate, _program: Program::start_as(command, &listeners) }
     }
 
     /// How clients call it.
     fn url(&self, scheme: Scheme, is_v6: bool) -> String {
-        let address = SocketAddr::new(self.machine.address(is_v6), 6969);
+        let port = if scheme == Scheme::Https { 443 } else { 6969 };
+        let address = SocketAddr::new(self.machine.address(is_v6), port);
         match scheme {
             Scheme::Http => format!("http://{address}/announce"),
+            Scheme::Https => format!("https://{address}/announce"),
             Scheme::Udp => format!("udp://{address}/announce"),
         }
     }
@@ -120,7 +132,7 @@ fn a_file_travels(seeder: Client, fetcher: Client, scheme: Scheme, is_v6: bool) 
         fs::create_dir_all(&path).unwrap();
         path
     };
-    let tracker = Tracker::start(&network.tracker);
+    let tracker = Tracker::start(&network.tracker, dir.path());
     let payload = Payload::new();
     let info_hash = InfoHash(payload.info_hash());
     let torrent = dir.path().join("payload.torrent");
@@ -131,7 +143,8 @@ fn a_file_travels(seeder: Client, fetcher: Client, scheme: Scheme, is_v6: bool) 
         let machine = &network.clients[machine];
         let folder = folder(state);
         let address = machine.address(is_v6);
-        client.start(&Job { machine, address, folder: &folder, torrent: &torrent, files, certificate: None })
+        let certificate = (scheme == Scheme::Https).then_some(&*tracker.certificate);
+        client.start(&Job { machine, address, folder: &folder, torrent: &torrent, files, certificate })
     };
 
     // The fetcher comes first, so that its waiting can be seen, and is found by the seeder.
@@ -166,4 +179,14 @@ fn a_file_travels_between_clients_that_announce_over_udp() {
 #[test]
 fn a_file_travels_between_clients_that_announce_over_udp_and_ipv6() {
     a_file_travels(Client::Libtorrent, Client::Rtorrent, Scheme::Udp, true);
+}
+
+#[test]
+fn a_file_travels_between_clients_that_announce_over_https() {
+    a_file_travels(Client::Transmission, Client::Aria2, Scheme::Https, false);
+}
+
+#[test]
+fn a_file_travels_between_clients_that_announce_over_https_and_ipv6() {
+    a_file_travels(Client::Rtorrent, Client::Libtorrent, Scheme::Https, true);
 }

@@ -6,7 +6,11 @@ mod access;
 mod asking;
 mod clients;
 mod command_line;
+mod corpus;
 mod deploy;
+#[allow(unreachable_pub, missing_docs, reason = "a crate of its own, built here once more for its corpora")]
+#[path = "../../fuzz/src/lib.rs"]
+mod fuzz;
 mod http;
 mod https;
 mod limits;

@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| peerfeed_tracker_fuzz::run("udp_datagram", bytes));
