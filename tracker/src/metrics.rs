@@ -47,6 +47,8 @@ counters! {
     UdpForgedId = "udp_forged_id",
     /// Datagrams from port 0, dropped.
     UdpPortZero = "udp_port_zero",
+    /// Attempts to receive datagrams that the kernel refused.
+    UdpReceiveFailed = "udp_receive_failed",
     /// Replies that the kernel did not take.
     UdpSendFailed = "udp_send_failed",
     /// HTTP connections accepted.

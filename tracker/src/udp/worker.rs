@@ -29,9 +29,9 @@ impl Worker {
     pub fn run(mut self, stop: &AtomicBool) {
         let mut batch = Batch::new();
         while !stop.load(Ordering::Relaxed) {
-            if let Err(error) = self.step(&mut batch) {
+            if self.step(&mut batch).is_err() {
                 // Nothing that a peer does leads here; the machine is out of memory or the socket is gone.
-                tracing::warn!(%error, "cannot receive datagrams");
+                self.tracker.metrics.count(Counter::UdpReceiveFailed);
                 std::thread::sleep(Duration::from_millis(100));
             }
         }

@@ -79,6 +79,10 @@ fn the_printed_configuration_is_the_one_in_force() {
     assert_eq!((code, stdout), (Some(0), documented(&Config::default())));
     let (_, stdout, _) = output(&["--print-config", "--udp", "127.0.0.1:7"]);
     assert!(stdout.contains("\nudp = [\"127.0.0.1:7\"]\n") && stdout.contains("\nhttp = []\n"), "{stdout}");
+    let (_, stdout, _) = output(&["--print-config", "--memory", "100MiB"]);
+    assert!(stdout.contains("\nmemory = \"100MiB\"\n"), "{stdout}");
+    let (code, _, stderr) = output(&["--memory", "100"]);
+    assert!(code == Some(2) && stderr.contains("MiB"), "{stderr}");
 }
 
 #[test]

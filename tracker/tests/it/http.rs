@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use peerfeed_protocol::announce::http::{announce_target, decode_announce, decode_scrape, scrape_target};
 use peerfeed_protocol::announce::{AnnounceReply, AnnounceRequest, Event, InfoHash, PeerId, TrackerUrl};
 
-use super::program::Program;
+use super::program::{Program, command};
 
 const HASH: InfoHash = InfoHash([0xab; 20]);
 
@@ -66,6 +66,39 @@ fn peers_of_both_families_find_each_other_over_http() {
     assert_eq!(peers, ["127.0.0.1:1001", "[::1]:1002"]);
     assert_eq!((reply.complete, reply.incomplete), (0, 3));
     assert!((1620..=1980).contains(&reply.interval.as_secs()));
+}
+
+#[test]
+fn a_reply_has_what_clients_look_for_also_in_an_empty_swarm() {
+    let mut command = command();
+    command.env("PEERFEED_TRACKER_TRACKER_ID", "t1").env("PEERFEED_TRACKER_WARNING_MESSAGE", "we move: see t.example");
+    let program = Program::start_as(command, &[("http", "127.0.0.1:0")]);
+    let target = "/announce?info_hash=aaaaaaaaaaaaaaaaaaaa&peer_id=bbbbbbbbbbbbbbbbbbbb&left=1&port=";
+    let text = String::from_utf8_lossy(&body(program.address(0), &format!("{target}258"))).into_owned();
+    let (before, interval) = text.split_once("8:interval").unwrap();
+    assert_eq!(before, "d8:completei0e11:external ip4:\u{7f}\0\0\u{1}10:incompletei1e");
+    let end = "12:min intervali900e5:peers0:10:tracker id2:t115:warning message22:we move: see t.examplee";
+    assert!(interval.ends_with(end), "{text}");
+    let text = body(program.address(0), &format!("{target}259&compact=0"));
+    assert!(
+        text.windows(40).any(|part| part == b"5:peersld2:ip9:127.0.0.14:porti258eee10:"),
+        "{}",
+        text.escape_ascii()
+    );
+    let text = body(program.address(0), &format!("{target}260&compact=1"));
+    assert!(text.windows(21).any(|part| part.starts_with(b"5:peers12:\x7f\0\0\x01\x01")), "{}", text.escape_ascii());
+}
+
+#[test]
+fn a_partial_seed_and_an_unknown_event_are_taken_and_port_0_only_looks() {
+    let program = Program::on_ipv4();
+    assert_eq!(announce(&program, 0, 1001, |request| request.event = Event::Paused).incomplete, 1);
+    let target =
+        "/announce?info_hash=%ab%AB%ab%ab%ab%ab%ab%ab%ab%ab%ab%ab%ab%ab%ab%ab%ab%ab%ab%ab&peer_id=bbbbbbbbbbbbbbbbbbbb";
+    let ask = |rest| decode_announce(&body(program.address(0), &format!("{target}&{rest}"))).unwrap();
+    assert_eq!(ask("port=1002&event=dancing&left=1").incomplete, 2);
+    let reply = ask("port=0&left=1");
+    assert_eq!((reply.peers.len(), reply.incomplete), (2, 2));
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod https;
 mod limits;
 mod operators;
 mod options;
+mod memory;
 mod program;
 mod proxies;
 mod reverse_proxies;

@@ -9,7 +9,7 @@ use peerfeed_protocol::announce::udp::{
 };
 use peerfeed_protocol::announce::{AnnounceReply, AnnounceRequest, InfoHash, PeerId};
 
-use super::program::Program;
+use super::program::{Program, command};
 
 const HASH: [u8; 20] = [0xab; 20];
 
@@ -93,6 +93,62 @@ fn both_transports_share_one_swarm_and_one_connection_id_serves_every_listener()
     let reply = other.ask(&scrape.encode(), Duration::from_secs(5)).expect("an answer");
     let Ok(Reply::Scrape { reply, .. }) = Reply::decode(&reply, Family::V4) else { panic!("{reply:?}") };
     assert_eq!(reply.entries[0].incomplete, 1);
+}
+
+#[test]
+fn trackers_with_one_key_file_accept_each_others_connection_ids_and_others_do_not() {
+    let key = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(key.path(), "00112233445566778899aabbccddeeff\n").unwrap();
+    let start = || {
+        let mut command = command();
+        command.env("PEERFEED_TRACKER_CONNECTION_KEY_FILE", key.path());
+        Program::start_as(command, &[("udp", "127.0.0.1:0")])
+    };
+    let (first, second, stranger) = (start(), start(), Program::start(&[("udp", "127.0.0.1:0")]));
+    let id = Client::new(first.address(0)).connect();
+    let scrape = Scrape { connection_id: id, transaction_id: 1, info_hashes: &[HASH] };
+    let scrape = Request::Scrape(scrape).encode();
+    assert!(Client::new(second.address(0)).ask(&scrape, Duration::from_secs(5)).is_some());
+    assert_eq!(Client::new(stranger.address(0)).ask(&scrape, Duration::from_millis(300)), None);
+    std::fs::write(key.path(), "0011").unwrap();
+    let refused = command().env("PEERFEED_TRACKER_CONNECTION_KEY_FILE", key.path()).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    let reason = String::from_utf8(refused.stderr).unwrap();
+    assert!(reason.contains("openssl rand -hex 16") && !reason.contains("0011"), "{reason}");
+}
+
+#[test]
+fn every_event_is_taken_and_counts_are_as_it_says() {
+    let program = Program::on_ipv4();
+    let client = Client::new(program.address(1));
+    let id = client.connect();
+    // Events: 0 none, 1 completed, 2 started, 3 stopped, 4 paused (BEP 21), and one that does not exist.
+    for (event, left, counts) in
+        [(2u32, 5u64, (0, 1)), (4, 5, (0, 1)), (77, 5, (0, 1)), (1, 0, (1, 0)), (0, 0, (1, 0)), (3, 0, (0, 0))]
+    {
+        let request = AnnounceRequest { left, ..AnnounceRequest::new(InfoHash(HASH), PeerId([1; 20]), 1001) };
+        let announce = Announce { connection_id: id, transaction_id: 3, request, options: b"" };
+        let mut datagram = Request::Announce(announce).encode();
+        datagram[80..84].copy_from_slice(&event.to_be_bytes());
+        let reply = client.ask(&datagram, Duration::from_secs(5)).expect("an answer");
+        assert_eq!(reply.len(), 20, "nothing behind the last entry");
+        let Ok(Reply::Announce { reply, .. }) = Reply::decode(&reply, Family::V4) else { panic!() };
+        assert_eq!((reply.complete, reply.incomplete), counts, "event {event}");
+    }
+}
+
+#[test]
+fn a_scrape_is_answered_in_order_with_duplicates_and_zeros() {
+    let program = Program::on_ipv4();
+    announce(program.address(1), 1001);
+    let client = Client::new(program.address(1));
+    let info_hashes: Vec<_> = (0..74u8).map(|n| if n % 2 == 0 { HASH } else { [n; 20] }).collect();
+    let scrape = Scrape { connection_id: client.connect(), transaction_id: 1, info_hashes: &info_hashes };
+    let reply = client.ask(&Request::Scrape(scrape).encode(), Duration::from_secs(5)).expect("an answer");
+    assert_eq!(reply.len(), 8 + 74 * 12);
+    let Ok(Reply::Scrape { reply, .. }) = Reply::decode(&reply, Family::V4) else { panic!() };
+    let incomplete: Vec<_> = reply.entries.iter().map(|entry| entry.incomplete).collect();
+    assert_eq!(incomplete, [1, 0].repeat(37));
 }
 
 #[test]

@@ -1,0 +1,136 @@
+use std::collections::HashSet;
+use std::hash::Hasher as _;
+
+use rand_chacha::ChaCha8Rng;
+use rand_core::SeedableRng as _;
+use siphasher::sip::SipHasher13;
+
+use super::*;
+use crate::swarm::record::Tick;
+
+type V4 = Peers<6, 2>;
+
+fn peer(n: u16, is_seed: bool) -> Peer<6> {
+    let [high, low] = n.to_be_bytes();
+    Peer::new([10, 0, high, low, 0, 1], is_seed, Tick::at(0))
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what the buckets ask for, whatever the family")]
+fn hash(address: &[u8; 6]) -> u64 {
+    let mut hasher = SipHasher13::new_with_key(&[3; 16]);
+    hasher.write(&address[..4]);
+    hasher.finish()
+}
+
+fn room(may_grow: bool, seconds: u64) -> Room {
+    Room { may_grow, site_peers_max: 8, now: Tick::at(seconds) }
+}
+
+fn swarm(count: u16, is_seed: impl Fn(u16) -> bool) -> V4 {
+    let mut peers = V4::one(peer(0, is_seed(0)));
+    for n in 1..count {
+        assert_eq!(peers.insert(peer(n, is_seed(n)), &room(true, 0), hash).before, Before::Absent);
+    }
+    peers
+}
+
+fn drawn(peers: &V4, want: usize, asker: Option<u16>, skip_seeds: bool) -> HashSet<[u8; 6]> {
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let asker = asker.map(|n| peer(n, false).address);
+    let draw = Draw { asker: asker.as_ref(), skip_seeds, now: Tick::at(0), lifetime_ticks: u16::MAX };
+    let mut given = HashSet::new();
+    peers.draw(want, &draw, &mut rng, &mut |address| assert!(given.insert(*address), "twice"));
+    given
+}
+
+#[test]
+fn a_small_swarm_takes_24_bytes_and_no_allocation() {
+    assert_eq!((size_of::<Peers<6, 2>>(), size_of::<Peers<18, 1>>()), (24, 24));
+    assert_eq!(swarm(2, |_| true).heap_bytes(), 0);
+    assert_eq!(swarm(3, |_| true).heap_bytes(), 32, "24 bytes, and what the allocator takes");
+}
+
+#[test]
+fn at_every_size_peers_are_counted_found_and_removed() {
+    for count in [1, 2, 3, 63, 64, 65, 66, 500] {
+        let mut peers = swarm(count, |n| n % 3 == 0);
+        assert_eq!((peers.len(), peers.seeds()), (usize::from(count), usize::from(count.div_ceil(3))), "{count}");
+        for n in 0..count {
+            let before = if n % 3 == 0 { Before::Seed } else { Before::Other };
+            assert_eq!(peers.insert(peer(n, n % 3 != 0), &room(false, 0), hash).before, before, "{n} of {count}");
+        }
+        assert_eq!(peers.seeds(), usize::from(count - count.div_ceil(3)), "all have changed sides");
+        for n in 0..count {
+            assert_ne!(peers.remove(&peer(n, true).address, hash), Before::Absent, "{n} of {count}");
+            assert_eq!(peers.remove(&peer(n, true).address, hash), Before::Absent, "{n} of {count}");
+        }
+        assert_eq!(peers.len(), 0);
+    }
+}
+
+#[test]
+fn a_swarm_that_may_not_grow_takes_nobody_new() {
+    for count in [1, 2, 40, 200] {
+        let mut peers = swarm(count, |_| false);
+        let refused = Insertion { before: Before::Absent, is_kept: false };
+        assert_eq!(peers.insert(peer(9999, false), &room(false, 0), hash), refused);
+        assert_eq!(peers.len(), usize::from(count));
+    }
+}
+
+#[test]
+fn a_site_has_a_few_peers_and_a_new_one_takes_the_place_of_its_stalest() {
+    for count in [1, 50, 300] {
+        let mut peers = swarm(count, |_| false);
+        let at_site = |port: u8, seconds| Peer::new([192, 0, 2, 1, 1, port], port.is_multiple_of(2), Tick::at(seconds));
+        for port in 0..100 {
+            let seconds = u64::from(port) * Tick::SECONDS;
+            assert!(peers.insert(at_site(port, seconds), &room(port < 8, seconds), hash).is_kept, "{port} of {count}");
+        }
+        assert_eq!(peers.len(), usize::from(count) + 8);
+        let ports: HashSet<_> = drawn(&peers, 1000, None, false)
+            .into_iter()
+            .filter_map(|address| (address[0] == 192).then_some(address[5]))
+            .collect();
+        assert_eq!(ports, (92..100).collect(), "of {count}");
+    }
+}
+
+#[test]
+fn the_asker_is_never_among_the_peers_given() {
+    for count in [1, 2, 3, 64, 200] {
+        let given = drawn(&swarm(count, |_| false), 1000, Some(0), false);
+        assert_eq!(given.len(), usize::from(count) - 1);
+        assert!(!given.contains(&peer(0, false).address));
+    }
+}
+
+#[test]
+fn seeds_are_not_given_to_seeds() {
+    for count in [2, 60, 300] {
+        let given = drawn(&swarm(count, |n| n % 2 == 0), 1000, None, true);
+        assert_eq!(given.len(), usize::from(count / 2));
+    }
+}
+
+#[test]
+fn a_downloader_of_a_large_swarm_is_given_both_seeds_and_others() {
+    for (count, one_in) in [(300, 2), (300, 50)] {
+        let given = drawn(&swarm(count, |n| n % one_in == 0), 50, None, false);
+        assert_eq!(given.len(), 50);
+        let seeds = given.iter().filter(|address| u16::from_be_bytes([address[2], address[3]]).is_multiple_of(one_in));
+        assert_eq!(seeds.count(), usize::from(50 / one_in));
+    }
+}
+
+#[test]
+fn a_shrunken_swarm_goes_back_to_the_small_forms() {
+    let mut peers = swarm(500, |n| n % 2 == 0);
+    peers.retain(|peer| peer.address[2] == 0 && peer.address[3] < 20, hash);
+    assert!(matches!(peers, Peers::Few(_)));
+    assert_eq!((peers.len(), peers.seeds()), (20, 10));
+    peers.retain(|peer| peer.address[3] < 2, hash);
+    assert!(matches!(peers, Peers::Inline { len: 2, .. }));
+    peers.retain(|_| false, hash);
+    assert_eq!(peers.len(), 0);
+}
