@@ -86,6 +86,18 @@ fn the_printed_configuration_is_the_one_in_force() {
 }
 
 #[test]
+fn a_connection_key_file_that_holds_no_key_is_named_and_its_content_is_not() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for text in ["", "0f0f0f0f", "+0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0", "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f"] {
+        std::fs::write(file.path(), text).unwrap();
+        let path = file.path().to_str().unwrap();
+        let (code, _, stderr) = output(&["--udp", "127.0.0.1:0", "--connection-key-file", path]);
+        assert!(code == Some(2) && stderr.contains(path) && stderr.contains("openssl rand -hex 16"), "{stderr}");
+        assert!(!stderr.contains("0f0f"), "{stderr}");
+    }
+}
+
+#[test]
 fn what_cannot_be_configured_ends_it_with_2_and_a_line_that_says_why() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "intervall = \"30min\"\n").unwrap();

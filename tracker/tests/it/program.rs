@@ -66,11 +66,6 @@ impl Program {
         rest.split('/').next().unwrap().parse().unwrap()
     }
 
-    /// Its number among the processes.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Sends a signal and returns how it ended, after how long, and all that it wrote to standard error.
     pub(crate) fn end(mut self, signal: Signal) -> (ExitStatus, Duration, String) {
         let start = Instant::now();

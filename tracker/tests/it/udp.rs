@@ -9,7 +9,7 @@ use peerfeed_protocol::announce::udp::{
 };
 use peerfeed_protocol::announce::{AnnounceReply, AnnounceRequest, InfoHash, PeerId};
 
-use super::program::{Program, command};
+use super::program::Program;
 
 const HASH: [u8; 20] = [0xab; 20];
 
@@ -93,28 +93,6 @@ fn both_transports_share_one_swarm_and_one_connection_id_serves_every_listener()
     let reply = other.ask(&scrape.encode(), Duration::from_secs(5)).expect("an answer");
     let Ok(Reply::Scrape { reply, .. }) = Reply::decode(&reply, Family::V4) else { panic!("{reply:?}") };
     assert_eq!(reply.entries[0].incomplete, 1);
-}
-
-#[test]
-fn trackers_with_one_key_file_accept_each_others_connection_ids_and_others_do_not() {
-    let key = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(key.path(), "00112233445566778899aabbccddeeff\n").unwrap();
-    let start = || {
-        let mut command = command();
-        command.env("PEERFEED_TRACKER_CONNECTION_KEY_FILE", key.path());
-        Program::start_as(command, &[("udp", "127.0.0.1:0")])
-    };
-    let (first, second, stranger) = (start(), start(), Program::start(&[("udp", "127.0.0.1:0")]));
-    let id = Client::new(first.address(0)).connect();
-    let scrape = Scrape { connection_id: id, transaction_id: 1, info_hashes: &[HASH] };
-    let scrape = Request::Scrape(scrape).encode();
-    assert!(Client::new(second.address(0)).ask(&scrape, Duration::from_secs(5)).is_some());
-    assert_eq!(Client::new(stranger.address(0)).ask(&scrape, Duration::from_millis(300)), None);
-    std::fs::write(key.path(), "0011").unwrap();
-    let refused = command().env("PEERFEED_TRACKER_CONNECTION_KEY_FILE", key.path()).output().unwrap();
-    assert_eq!(refused.status.code(), Some(2));
-    let reason = String::from_utf8(refused.stderr).unwrap();
-    assert!(reason.contains("openssl rand -hex 16") && !reason.contains("0011"), "{reason}");
 }
 
 #[test]
