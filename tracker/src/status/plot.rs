@@ -82,7 +82,11 @@ impl Unit {
         }
         let size = value.log10().floor();
         let power = 10_f64.powf(size);
-        let factors = [1.0, 2.0, 4.0, 5.0, 10.0];
+        // The middle is labelled too: half of a few things must be a whole number.
+        let factors: &[f64] = match self {
+            Self::Count if value <= 100.0 => &[1.0, 2.0, 4.0, 10.0],
+            _ => &[1.0, 1.2, 1.6, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0],
+        };
         let round = factors.iter().map(|factor| factor * power).find(|&round| round >= value).unwrap_or(value);
         if self == Self::Count { round.max(2.0) } else { round }
     }
@@ -289,9 +293,11 @@ mod tests {
     fn an_axis_ends_at_a_round_number_that_holds_everything() {
         for (unit, value, top) in [
             (Unit::Rate, 0.0, 1.0),
-            (Unit::Rate, 1123.0, 2000.0),
-            (Unit::Rate, 0.03, 0.04),
+            (Unit::Rate, 1123.0, 1200.0),
+            (Unit::Rate, 0.031, 0.04),
             (Unit::Count, 1.0, 2.0),
+            (Unit::Count, 5.0, 10.0),
+            (Unit::Count, 1_010_000.0, 1_200_000.0),
             (Unit::Bytes, 300.0 * 1_048_576.0, 512.0 * 1_048_576.0),
         ] {
             assert!((unit.round_up(value) / top - 1.0).abs() < 1e-9, "{value}");
