@@ -1,6 +1,7 @@
 //! The command line: one entry for the program and for whoever runs a tracker as a child process.
 
 mod arguments;
+mod notify;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -16,6 +17,7 @@ use crate::privileges::{Account, Dropped};
 use crate::server::{Reloader, Server, Transport};
 
 use arguments::{Arguments, Task};
+use notify::{READY, STOPPING, notify};
 
 /// Runs `peerfeed-tracker` with `args` (the program's name first) until SIGTERM or SIGINT.
 ///
@@ -112,11 +114,13 @@ async fn serve(arguments: &Arguments, config: &Config) -> anyhow::Result<()> {
     let shutdown = server.shutdown();
     let reloader = server.reloader();
     let running = tokio::spawn(server.run());
+    notify(READY);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
         () = reload(arguments, reloader, &mut hangup) => {}
     }
+    notify(STOPPING);
     shutdown.trigger();
     running.await.context("the tracker broke off")
 }

@@ -2,6 +2,8 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
@@ -120,6 +122,25 @@ fn what_the_machine_lacks_is_named_on_starting() {
     let program = Program::start_as(command, &[("http", "127.0.0.1:0"), ("status", "127.0.0.1:0")]);
     program.wait_for_log("Set a smaller memory budget");
     assert!(status_of(&program, 1, "/stats.json").contains("Set a smaller memory budget"));
+}
+
+#[test]
+fn the_service_manager_is_told_when_it_serves_and_when_it_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut command = command();
+    command.env("NOTIFY_SOCKET", &path);
+    let program = Program::start_as(command, &[("http", "127.0.0.1:0")]);
+    let mut text = [0; 100];
+    let mut heard = || {
+        let length = manager.recv(&mut text).unwrap();
+        String::from_utf8_lossy(&text[..length]).into_owned()
+    };
+    assert_eq!(heard(), "READY=1");
+    program.end(Signal::SIGTERM);
+    assert_eq!(heard(), "STOPPING=1");
 }
 
 #[test]
