@@ -141,6 +141,9 @@ pub const THROTTLED_INTERVAL: Duration = Duration::from_secs(2 * 3600);
 /// How often the tracker looks at its load and its memory.
 pub const LOOK_PERIOD: Duration = Duration::from_secs(1);
 
+/// A look that comes so much later than it should tells that connections wait for the processor.
+pub const LOOK_LATE: Duration = Duration::from_millis(100);
+
 /// How often refusals are logged: one line per cause.
 pub const COMPLAINT_PERIOD: Duration = Duration::from_secs(60);
 

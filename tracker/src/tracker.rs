@@ -144,9 +144,9 @@ impl Tracker {
     }
 
     /// Adapts the interval to the load and the swarms' memory to what the process takes, where that is known. To be called
-    /// once per [`LOOK_PERIOD`](crate::limit::LOOK_PERIOD).
-    pub fn look(&self, resident_bytes: Option<u64>) {
-        self.load.look();
+    /// once per [`LOOK_PERIOD`](crate::limit::LOOK_PERIOD), by a caller who tells whether it came too late.
+    pub fn look(&self, is_late: bool, resident_bytes: Option<u64>) {
+        self.load.look(is_late);
         // Who was told to come back later must still be there then.
         self.swarms.set_peer_lifetime(self.load.stretched_lifetime(self.answers.load().peer_lifetime));
         if let Some(resident_bytes) = resident_bytes {
@@ -328,6 +328,34 @@ mod tests {
         let intervals: Vec<_> = (0..1000).map(|_| world.announce(1, |_| ()).interval.as_secs()).collect();
         assert!(intervals.iter().all(|interval| (1620..=1980).contains(interval)));
         assert!(intervals.iter().min() < Some(&1650) && intervals.iter().max() > Some(&1950));
+    }
+
+    #[test]
+    fn under_load_clients_are_told_to_come_back_later_and_are_still_listed_then() {
+        let mut world = World::new();
+        for _ in 0..60 {
+            world.0.look(true, None);
+        }
+        let reply = world.announce(1, |_| ());
+        assert!(reply.interval > Duration::from_secs(6000), "{:?}", reply.interval);
+        assert_eq!(reply.min_interval, Some(Duration::from_secs(3600)));
+        assert_eq!(reply.warning, None, "nobody has done anything wrong");
+        let back = Moment { up: reply.interval, unix: Duration::ZERO };
+        let request = AnnounceRequest::new(InfoHash([1; 20]), PeerId([2; 20]), 6881);
+        let mut reply = AnnounceReply::default();
+        let ip = IpAddr::from([10, 0, 0, 2]);
+        world.0.announce(&request, ip, Carries::BothFamilies, back, &mut world.1, &mut reply);
+        assert_eq!(reply.peers.len(), 1);
+    }
+
+    #[test]
+    fn memory_is_taken_from_the_swarms_when_the_process_takes_too_much() {
+        let world = World::new();
+        let part = world.0.swarms.bytes_max();
+        world.0.look(false, Some(u64::MAX / 2));
+        assert_eq!(world.0.swarms.bytes_max(), part / 2);
+        world.0.look(false, Some(0));
+        assert!(world.0.swarms.bytes_max() > part / 2);
     }
 
     #[test]

@@ -46,12 +46,12 @@ impl Load {
         }
     }
 
-    /// Draws conclusions; to be called once per second, by one caller.
-    pub fn look(&self) {
+    /// Draws conclusions; to be called once per second, by one caller, who tells whether it came too late.
+    pub fn look(&self, is_late: bool) {
         let rounds = self.rounds.swap(0, Ordering::Relaxed);
         let busy = self.busy_rounds.swap(0, Ordering::Relaxed);
         let stretch = self.stretch.load(Ordering::Relaxed);
-        let stretch = if busy > rounds / 2 {
+        let stretch = if is_late || busy > rounds / 2 {
             (stretch + STEP).min(STRETCH_MAX)
         } else if busy <= rounds / 8 {
             stretch.saturating_sub(STEP).max(100)
@@ -93,10 +93,10 @@ mod tests {
             let before = load.stretched(INTERVAL);
             assert!(second < 20 || before > INTERVAL * 2, "{before:?}");
             (0..10).for_each(|n| load.note(n != 0));
-            load.look();
+            load.look(false);
         }
         assert_eq!(load.stretched(INTERVAL), INTERVAL * 4);
-        (0..60).for_each(|_| load.look());
+        (0..60).for_each(|_| load.look(false));
         assert_eq!(load.stretched(INTERVAL), INTERVAL);
     }
 
@@ -106,16 +106,23 @@ mod tests {
         let load = Load::new();
         for _ in 0..60 {
             load.note(true);
-            load.look();
+            load.look(false);
         }
         let told = load.stretched(INTERVAL);
         for _ in 0..told.as_secs() {
-            load.look();
+            load.look(false);
         }
         assert_eq!(load.stretched(INTERVAL), INTERVAL);
         assert!(load.stretched_lifetime(lifetime) >= told * 6 / 5, "{:?}", load.stretched_lifetime(lifetime));
-        (0..30_000).for_each(|_| load.look());
+        (0..30_000).for_each(|_| load.look(false));
         assert_eq!(load.stretched_lifetime(lifetime), lifetime);
+    }
+
+    #[test]
+    fn looks_that_come_late_are_load_as_well() {
+        let load = Load::new();
+        (0..10).for_each(|_| load.look(true));
+        assert!(load.stretched(INTERVAL) > INTERVAL * 3 / 2);
     }
 
     #[test]
@@ -123,7 +130,7 @@ mod tests {
         let load = Load::new();
         for _ in 0..100 {
             (0..10).for_each(|n| load.note(n < 5));
-            load.look();
+            load.look(false);
         }
         assert_eq!(load.stretched(INTERVAL), INTERVAL);
     }

@@ -27,12 +27,12 @@ const GREETING: &str = "This is a BitTorrent tracker. Announce at /announce, scr
 
 /// Answers one request that came from `ip`. spec: ANN-1 to ANN-3
 pub fn answer(tracker: &Tracker, path: &[u8], query: &[u8], ip: IpAddr, rng: &mut ChaCha8Rng) -> Answer {
-    let last = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-    let (counter, answer) = match last {
-        _ if last.starts_with(b"announce") => announce(tracker, query, ip, rng),
-        _ if last.starts_with(b"scrape") => scrape(tracker, query, ip),
-        b"" => (Counter::HttpOther, Answer::Page(GREETING)),
-        _ => (Counter::HttpOther, Answer::NotFound(GREETING)),
+    let asks = |segment: &&[u8]| segment.starts_with(b"announce") || segment.starts_with(b"scrape");
+    let (counter, answer) = match path.rsplit(|&byte| byte == b'/').find(asks) {
+        Some(segment) if segment.starts_with(b"announce") => announce(tracker, query, ip, rng),
+        Some(_) => scrape(tracker, query, ip),
+        None if path == b"/" => (Counter::HttpOther, Answer::Page(GREETING)),
+        None => (Counter::HttpOther, Answer::NotFound(GREETING)),
     };
     tracker.metrics.count(counter);
     answer
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn nonsense_is_refused_in_bencode() {
         let tracker = tracker();
-        for target in ["/announce", "/announce?info_hash=x", "/scrape", "/scrape?info_hash=x", "/x/announce.php?port=1"]
+        for target in ["/announce", "/announce?info_hash=x", "/scrape/", "/scrape?info_hash=x", "/announce/key?port=1"]
         {
             let refused = decode_announce(&body(ask(&tracker, target, "10.0.0.1")));
             assert!(matches!(refused, Err(HttpReplyError::Refused(_))), "{target}: {refused:?}");

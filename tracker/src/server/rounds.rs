@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time;
 
 use crate::host::Host;
-use crate::limit::{COMPLAINT_PERIOD, LOOK_PERIOD, REPORT_PERIOD, SWEEP_PERIOD};
+use crate::limit::{COMPLAINT_PERIOD, LOOK_LATE, LOOK_PERIOD, REPORT_PERIOD, SWEEP_PERIOD};
 use crate::metrics::Complaints;
 use crate::swarm::SwarmMap;
 use crate::tracker::Tracker;
@@ -47,8 +47,8 @@ async fn look(tracker: &Tracker) {
     let mut ticks = time::interval(LOOK_PERIOD);
     ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
-        tracker.look(host.resident_bytes());
+        let due = ticks.tick().await;
+        tracker.look(due.elapsed() > LOOK_LATE, host.resident_bytes());
     }
 }
 

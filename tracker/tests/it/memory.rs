@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use peerfeed_protocol::announce::http::decode_announce;
 use peerfeed_protocol::announce::udp::{Announce, Family, Reply, Request};
-use peerfeed_protocol::announce::{AnnounceRequest, InfoHash, PeerId};
+use peerfeed_protocol::announce::{AnnounceRequest, Event, InfoHash, PeerId};
 
 use super::program::{Program, command};
 
@@ -26,8 +26,8 @@ fn peak_mib(program: &Program) -> u64 {
     line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap().div_ceil(1024)
 }
 
-/// Announces one new swarm after another, a few at a time, so that none is lost.
-fn flood(to: SocketAddr, swarms: u64) {
+/// Sends announces, a few at a time, so that none is lost.
+fn flood(to: SocketAddr, count: u64, announce: impl Fn(u64) -> AnnounceRequest) {
     let socket = UdpSocket::bind(if to.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" }).unwrap();
     socket.connect(to).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -35,11 +35,9 @@ fn flood(to: SocketAddr, swarms: u64) {
     socket.send(&Request::Connect { transaction_id: 1 }.encode()).unwrap();
     let length = socket.recv(&mut reply).unwrap();
     let Ok(Reply::Connect { connection_id, .. }) = Reply::decode(&reply[..length], Family::V4) else { panic!() };
-    for first in (0..swarms).step_by(50) {
+    for first in (0..count).step_by(50) {
         for n in first..first + 50 {
-            let mut hash = [to.is_ipv4().into(); 20];
-            hash[..8].copy_from_slice(&n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
-            let request = AnnounceRequest::new(InfoHash(hash), PeerId([1; 20]), 6881);
+            let request = announce(n);
             let announce = Announce { connection_id, transaction_id: 2, request, options: b"" };
             socket.send(&Request::Announce(announce).encode()).unwrap();
         }
@@ -49,11 +47,22 @@ fn flood(to: SocketAddr, swarms: u64) {
     }
 }
 
+fn in_swarm(swarm: u64, port: u16) -> AnnounceRequest {
+    let mut hash = [0; 20];
+    hash[..8].copy_from_slice(&scattered(swarm).to_be_bytes());
+    AnnounceRequest::new(InfoHash(hash), PeerId([1; 20]), port)
+}
+
+/// Numbers that follow one another, far apart.
+fn scattered(n: u64) -> u64 {
+    n.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ n.wrapping_mul(0xd6e8_feb8_6659_fd93).rotate_left(32)
+}
+
 #[test]
 fn a_flood_of_made_up_swarms_stays_within_the_memory_and_everybody_is_answered() {
     let program = small();
     let [v4, v6] = [1, 2].map(|n| program.address(n));
-    let floods = [v4, v6].map(|to| std::thread::spawn(move || flood(to, 150_000)));
+    let floods = [v4, v6].map(|to| std::thread::spawn(move || flood(to, 150_000, |n| in_swarm(n, 6881))));
     for flood in floods {
         flood.join().unwrap();
     }
@@ -61,6 +70,30 @@ fn a_flood_of_made_up_swarms_stays_within_the_memory_and_everybody_is_answered()
     assert!(peak <= BUDGET_MIB, "{peak} MiB");
     let log = program.end(Signal::SIGTERM).2;
     assert!(log.contains("udp_announce=300000") && log.contains(" evicted="), "{log}");
+}
+
+#[test]
+fn peers_that_come_and_go_in_swarms_of_every_size_stay_within_the_memory() {
+    let program = small();
+    let [v4, v6] = [1, 2].map(|n| program.address(n));
+    let floods = [v4, v6].map(|to| {
+        let come_and_go = |n: u64| {
+            // Swarm k is announced to half as often as swarm k / 2; a quarter of the announces are goodbyes.
+            let random = scattered(n);
+            let swarm = (random >> 20) % (1 << (1 + random % 14));
+            let port = u16::try_from((random >> 44) % 60_000 + 1).unwrap();
+            let event = if random >> 61 < 2 { Event::Stopped } else { Event::None };
+            AnnounceRequest { event, ..in_swarm(swarm, port) }
+        };
+        std::thread::spawn(move || flood(to, 200_000, come_and_go))
+    });
+    for flood in floods {
+        flood.join().unwrap();
+    }
+    let peak = peak_mib(&program);
+    assert!(peak <= BUDGET_MIB, "{peak} MiB");
+    let log = program.end(Signal::SIGTERM).2;
+    assert!(log.contains("udp_announce=400000"), "{log}");
 }
 
 #[test]

@@ -126,6 +126,29 @@ async fn a_client_that_reads_a_byte_a_second_is_let_go() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_that_is_kept_busy_ends_after_ten_minutes_with_an_answer() {
+    let (server, address) = server(10);
+    let running = tokio::spawn(server.run());
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let start = Instant::now();
+    let mut last = String::new();
+    loop {
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: t\r\n\r\n").await.unwrap();
+        let mut reply = [0; 1024];
+        let length = stream.read(&mut reply).await.unwrap();
+        last = if length == 0 { break } else { String::from_utf8(reply[..length].to_vec()).unwrap() };
+        assert!(last.starts_with("HTTP/1.1 200"), "{last}");
+        if last.contains("connection: close") {
+            break;
+        }
+        time::sleep(Duration::from_secs(5)).await;
+    }
+    assert!(last.contains("connection: close"), "{last}");
+    assert!((600..=610).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    running.abort();
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_connection_goes_sooner_when_places_are_scarce() {
     let (server, address) = server(8);
     let tracker = server.tracker();
