@@ -208,6 +208,11 @@ impl Connection {
         self.outbox.bytes()
     }
 
+    /// Of [`Self::buffered_bytes`], those that nothing may keep waiting: the handshake and urgent messages.
+    pub fn urgent_bytes(&self) -> usize {
+        self.outbox.urgent_bytes()
+    }
+
     /// Which side this is.
     pub fn role(&self) -> Role {
         self.role

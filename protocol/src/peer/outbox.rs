@@ -20,7 +20,10 @@ pub(super) struct Outbox {
     urgent: BytesMut,
     /// What is left of each frame of the urgent bytes.
     urgent_frames: VecDeque<usize>,
-    bulk: VecDeque<BulkFrame>,
+    /// Frames of the bulk lane that go before chunks: somebody waits to read them.
+    texts: VecDeque<BulkFrame>,
+    /// Chunks, and the last words of channels, which must not pass them.
+    chunks: VecDeque<BulkFrame>,
     bulk_bytes: usize,
     /// Of the urgent bytes, those that the machine wrote by itself since the lane was last empty.
     reply_bytes: usize,
@@ -57,14 +60,18 @@ impl Outbox {
         self.urgent_frames.push_back(KEEP_ALIVE.len());
     }
 
-    /// A frame of the bulk lane, its rest in pieces.
+    /// A frame of the bulk lane, its rest in pieces. Those of one answer keep their order; text passes chunks. spec: PEER-23
     pub(super) fn push_bulk(&mut self, channel: Option<ChannelId>, kind: MessageType, rest: Vec<Bytes>) {
         let rest_bytes = rest.iter().map(Bytes::len).sum();
         let prefix = frame::prefix(kind, rest_bytes);
         self.bulk_bytes += prefix.len() + rest_bytes;
         let pieces =
             std::iter::once(Bytes::copy_from_slice(&prefix)).chain(rest).filter(|piece| !piece.is_empty()).collect();
-        self.bulk.push_back(BulkFrame { channel, begun: false, pieces });
+        let queue = match kind {
+            MessageType::Chunks | MessageType::Close => &mut self.chunks,
+            _ => &mut self.texts,
+        };
+        queue.push_back(BulkFrame { channel, begun: false, pieces });
     }
 
     /// Drops the bulk frames of a channel of which nothing was sent yet.
@@ -74,25 +81,33 @@ impl Outbox {
 
     /// Drops all bulk frames: of a frame that was begun the rest will never be sent.
     pub(super) fn abandon_bulk(&mut self) {
-        self.bulk.clear();
+        self.texts.clear();
+        self.chunks.clear();
         self.bulk_bytes = 0;
     }
 
     fn purge_if(&mut self, condition: impl Fn(&BulkFrame) -> bool) {
         let mut purged = 0;
-        self.bulk.retain(|frame| {
-            let keep = frame.begun || !condition(frame);
-            if !keep {
-                purged += frame.pieces.iter().map(Bytes::len).sum::<usize>();
-            }
-            keep
-        });
+        for queue in [&mut self.texts, &mut self.chunks] {
+            queue.retain(|frame| {
+                let keep = frame.begun || !condition(frame);
+                if !keep {
+                    purged += frame.pieces.iter().map(Bytes::len).sum::<usize>();
+                }
+                keep
+            });
+        }
         self.bulk_bytes -= purged;
     }
 
     /// Bytes that wait, encryption not counted.
     pub(super) fn bytes(&self) -> usize {
         self.plain.len() + self.urgent.len() + self.bulk_bytes
+    }
+
+    /// Bytes that wait and that nothing may keep waiting, encryption not counted.
+    pub(super) fn urgent_bytes(&self) -> usize {
+        self.plain.len() + self.urgent.len()
     }
 
     /// Bytes of replies that the peer has caused and not taken.
@@ -158,7 +173,10 @@ impl Outbox {
 
     /// A record never carries parts of two bulk frames, so that a receiver's buffer ends where the frame ends.
     fn fill_bulk(&mut self, room: &mut [u8]) -> usize {
-        let Some(frame) = self.bulk.front_mut() else { return 0 };
+        // What was begun is ended first: a lane's frames do not mix.
+        let begun = self.chunks.front().is_some_and(|frame| frame.begun);
+        let queue = if begun || self.texts.is_empty() { &mut self.chunks } else { &mut self.texts };
+        let Some(frame) = queue.front_mut() else { return 0 };
         frame.begun = true;
         let mut filled = 0;
         while filled < room.len()
@@ -172,9 +190,49 @@ impl Outbox {
             }
         }
         if frame.pieces.is_empty() {
-            self.bulk.pop_front();
+            queue.pop_front();
         }
         self.bulk_bytes -= filled;
         filled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outbox(kinds: &[(MessageType, u16)]) -> Outbox {
+        let mut outbox = Outbox::default();
+        for (kind, channel) in kinds {
+            outbox.push_bulk(Some(ChannelId(*channel)), *kind, vec![Bytes::from(vec![0; 1_000])]);
+        }
+        outbox
+    }
+
+    /// The types of the frames in the order in which they leave.
+    fn order(mut outbox: Outbox) -> Vec<u8> {
+        let mut order = Vec::new();
+        let mut room = [0; 1_005];
+        while outbox.fill_bulk(&mut room) > 0 {
+            order.push(room[4]);
+        }
+        assert!(outbox.is_empty());
+        order
+    }
+
+    #[test]
+    fn text_passes_films_and_a_last_word_does_not() {
+        let (chunks, entries, close) = (MessageType::Chunks, MessageType::Entries, MessageType::Close);
+        let outbox = outbox(&[(chunks, 1), (chunks, 1), (close, 1), (entries, 3), (entries, 3)]);
+        assert_eq!(order(outbox), [entries, entries, chunks, chunks, close].map(|kind| kind as u8));
+    }
+
+    #[test]
+    fn what_was_begun_is_ended_first() {
+        let mut outbox = outbox(&[(MessageType::Chunks, 1)]);
+        outbox.fill_bulk(&mut [0; 100]);
+        outbox.push_bulk(Some(ChannelId(3)), MessageType::Entries, vec![Bytes::from_static(b"text")]);
+        assert_eq!(outbox.fill_bulk(&mut [0; 2_000]), 905, "the rest of the film alone");
+        assert_eq!(outbox.fill_bulk(&mut [0; 2_000]), 9);
     }
 }

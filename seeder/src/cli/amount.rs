@@ -33,6 +33,16 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     number.checked_mul(unit).ok_or_else(|| "that is more than any disk holds".to_owned())
 }
 
+/// Reads a rate in bytes per second such as `500KiB` or `2MB/s`.
+pub(super) fn rate(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    match size(text.strip_suffix("/s").unwrap_or(text)) {
+        Ok(0) => Err("nothing at all would pass".to_owned()),
+        Ok(rate) => Ok(rate),
+        Err(_) => Err("write a rate in bytes per second as 500KiB or 2MB/s".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,6 +55,13 @@ mod tests {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert!(duration("-5s").is_err());
         assert!(duration("soon").is_err());
+    }
+
+    #[test]
+    fn rates_are_read_as_written() {
+        assert_eq!(rate("500KiB"), Ok(500 << 10));
+        assert_eq!(rate("2MB/s"), Ok(2_000_000));
+        assert!(rate("0").is_err() && rate("fast").is_err());
     }
 
     #[test]

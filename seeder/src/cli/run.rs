@@ -14,6 +14,7 @@ Examples:
   peerfeed --listen 0.0.0.0:4040 run
   peerfeed --listen none run                  no one dials you; you still fetch, post and serve over your own connections
   peerfeed run --no-announce                  neither trackers nor peers learn where you listen
+  peerfeed run --up 1MB --down 5MiB           leave some of the line to others
 
 Ctrl-C or SIGTERM ends it within five seconds. Commands work meanwhile, from another terminal.";
 
@@ -24,6 +25,12 @@ pub(super) struct Run {
     /// Tell neither trackers nor peers where this listens: only who knows the address finds it
     #[arg(long)]
     no_announce: bool,
+    /// Send no more than this per second, all connections together: 500KiB, 2MB
+    #[arg(long, value_name = "RATE", value_parser = super::amount::rate)]
+    up: Option<u64>,
+    /// Receive no more than this per second, all connections together
+    #[arg(long, value_name = "RATE", value_parser = super::amount::rate)]
+    down: Option<u64>,
     /// End when standard input ends, too: for a program that supervises this one
     #[arg(long, hide = true)]
     until_eof: bool,
@@ -39,6 +46,8 @@ impl Run {
                 Some(addresses) => Listen::On(addresses),
             },
             announce: !self.no_announce,
+            up: self.up,
+            down: self.down,
             trackers: trackers.clone(),
             ..NodeOptions::daemon(context.data()?)
         };

@@ -2,19 +2,20 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use peerfeed_protocol::peer::Event;
-use tokio::io::Interest;
+use peerfeed_protocol::peer::{Event, Moment};
+use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::admission::Guest;
 use super::clock::Clock;
+use super::throttle::{PIECE_BYTES, Throttle};
 use crate::swarm::{Command, ConnectionId, Ended, Input, Link};
 
-/// Bytes read from and written to the socket at once: what is written has left the machine's reach, and an urgent
-/// message has to wait behind it.
-const PIECE_BYTES: usize = 64 << 10;
+/// What a record adds to a message: room for that is left where only urgent messages are to be sent.
+const RECORD_OVERHEAD_BYTES: usize = 64;
 
 /// A connection tells that it has drained each time it has sent so much.
 const DRAINED_STEP_BYTES: usize = 1 << 20;
@@ -43,6 +44,17 @@ pub struct Driver {
     pub commands: mpsc::UnboundedReceiver<Command>,
     /// What it takes to let it in, for one that came in.
     pub guest: Option<Guest>,
+    /// How much may pass.
+    pub rates: Rates,
+}
+
+/// What all connections together may send and receive.
+#[derive(Clone, Default)]
+pub struct Rates {
+    /// Out of this machine.
+    pub up: Arc<Throttle>,
+    /// Into it.
+    pub down: Arc<Throttle>,
 }
 
 /// The engine's task is gone: nothing is left to do.
@@ -70,20 +82,26 @@ impl Driver {
         let mut input = vec![0; PIECE_BYTES];
         let mut output = Output::default();
         let mut told_bytes = 0;
+        let mut send_at = None;
+        let mut read_at = Moment::START;
         loop {
             if let Some(ended) = self.pass_events_on(link).await? {
                 return Ok(ended);
             }
-            output.refill(link, self.clock);
+            self.refill(&mut output, link, &mut send_at);
             let buffered = link.buffered_bytes();
             if buffered / DRAINED_STEP_BYTES < told_bytes / DRAINED_STEP_BYTES || buffered == 0 && told_bytes > 0 {
                 self.report(Input::Drained(buffered)).await?;
             }
             told_bytes = buffered;
-            let interest = if output.is_empty() { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
+            let readable = (self.clock.now() >= read_at).then_some(Interest::READABLE);
+            let writable = (!output.is_empty()).then_some(Interest::WRITABLE);
+            let interest =
+                readable.map_or(writable, |readable| Some(writable.map_or(readable, |both| both | readable)));
+            let turn = [send_at.filter(|_| output.is_empty()), readable.map_or(Some(read_at), |_| None)];
             let timeout = link.connection().poll_timeout();
             tokio::select! {
-                ready = stream.ready(interest) => {
+                ready = ready(stream, interest) => {
                     let outcome = ready.and_then(|ready| {
                         if ready.is_writable() {
                             output.write(stream)?;
@@ -95,6 +113,7 @@ impl Driver {
                         Ok(Some(0)) => return Ok(Ended::Broken("it closed the connection".to_owned())),
                         // The machine tells the violation again, as an event.
                         Ok(Some(bytes)) => {
+                            read_at = self.rates.down.reserve(self.clock.now(), bytes);
                             let _ = link.connection().handle_bytes(self.clock.now(), &input[..bytes]);
                         }
                         Err(error) => return Ok(Ended::Broken(error.to_string())),
@@ -108,6 +127,7 @@ impl Driver {
                         link.apply(self.clock.now(), command);
                     }
                 }
+                () = sleep_until(self.clock, turn.into_iter().flatten().min()) => {}
                 () = sleep_until(self.clock, timeout) => link.connection().handle_timeout(self.clock.now()),
             }
         }
@@ -139,6 +159,23 @@ impl Driver {
         Ok(None)
     }
 
+    /// Encrypts the next piece once the one before is gone and it is its turn. What is urgent does not wait for a turn.
+    fn refill(&self, output: &mut Output, link: &mut Link, send_at: &mut Option<Moment>) {
+        if !output.is_empty() || link.buffered_bytes() == 0 {
+            return;
+        }
+        let (now, up) = (self.clock.now(), &self.rates.up);
+        let urgent = link.connection().urgent_bytes();
+        let turn = *send_at.get_or_insert_with(|| up.reserve(now, up.piece_bytes()));
+        if turn <= now {
+            *send_at = None;
+            output.refill(link, self.clock, up.piece_bytes());
+        } else if urgent > 0 && up.may_overtake(now) {
+            output.refill(link, self.clock, (urgent + RECORD_OVERHEAD_BYTES).min(PIECE_BYTES));
+            up.reserve(now, output.bytes.len());
+        }
+    }
+
     async fn report(&self, input: Input) -> Result<(), Gone> {
         self.reports.send(Report::Input(self.id, input)).await.map_err(|_| Gone)
     }
@@ -157,11 +194,11 @@ impl Output {
     }
 
     /// Encrypts the next piece once the one before is gone.
-    fn refill(&mut self, link: &mut Link, clock: Clock) {
+    fn refill(&mut self, link: &mut Link, clock: Clock, bytes_max: usize) {
         if self.is_empty() {
             self.bytes.clear();
             self.sent = 0;
-            link.connection().poll_transmit(clock.now(), &mut self.bytes, PIECE_BYTES);
+            link.connection().poll_transmit(clock.now(), &mut self.bytes, bytes_max);
         }
     }
 
@@ -187,7 +224,7 @@ fn read(stream: &TcpStream, input: &mut [u8]) -> io::Result<Option<usize>> {
 async fn flush(stream: &TcpStream, link: &mut Link, clock: Clock) -> io::Result<()> {
     let mut output = Output::default();
     loop {
-        output.refill(link, clock);
+        output.refill(link, clock, PIECE_BYTES);
         if output.is_empty() {
             return Ok(());
         }
@@ -196,7 +233,15 @@ async fn flush(stream: &TcpStream, link: &mut Link, clock: Clock) -> io::Result<
     }
 }
 
-async fn sleep_until(clock: Clock, moment: Option<peerfeed_protocol::peer::Moment>) {
+/// Waits until one of these is possible; for ever when nothing is wanted.
+async fn ready(stream: &TcpStream, interest: Option<Interest>) -> io::Result<Ready> {
+    match interest {
+        Some(interest) => stream.ready(interest).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(clock: Clock, moment: Option<Moment>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(clock.instant(moment)).await,
         None => std::future::pending().await,

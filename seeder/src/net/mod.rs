@@ -5,10 +5,12 @@ mod clock;
 mod connection;
 mod dial;
 mod listen;
+mod throttle;
 pub mod tracker;
 
 pub use admission::{Admission, Guest};
 pub use clock::Clock;
-pub use connection::{Driver, Report};
+pub use connection::{Driver, Rates, Report};
 pub use dial::{DialError, dial};
 pub use listen::{accept, bind, bind_everywhere};
+pub use throttle::Throttle;

@@ -57,8 +57,14 @@ pub(super) async fn accept(
         options.witness = admission.witness();
         let link = Link::new(Connection::responder(options, seed, shared.clock.now()));
         let id = ConnectionId(numbers.fetch_add(2, Ordering::Relaxed));
-        let driver =
-            Driver { id, clock: shared.clock, reports: reports.clone(), commands: commanded, guest: Some(guest) };
+        let driver = Driver {
+            id,
+            clock: shared.clock,
+            reports: reports.clone(),
+            commands: commanded,
+            guest: Some(guest),
+            rates: shared.rates.clone(),
+        };
         tokio::spawn(driver.run(stream, link));
     })
     .await;

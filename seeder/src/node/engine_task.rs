@@ -20,7 +20,7 @@ use super::secrets::Secrets;
 use super::waiter::Waiters;
 use super::{NewEntry, announces, connecting, indexer, writes};
 use crate::net::tracker::TrackerClient;
-use crate::net::{Admission, Clock, Driver, Report};
+use crate::net::{Admission, Clock, Driver, Rates, Report};
 use crate::store::{StorageError, Store};
 use crate::swarm::{
     self, Action, Announced, Command, ConnectionId, Engine, Input, JobId, Outcome, Read, Said, SyncGoal, Write,
@@ -40,6 +40,7 @@ pub(super) struct Shared {
     pub secrets: Arc<Secrets>,
     /// The port that others may learn: trackers, and the peers that tell each other.
     pub listen_port: Option<u16>,
+    pub rates: Rates,
 }
 
 /// What was read for peers, ready to be handed on.
@@ -357,7 +358,8 @@ impl EngineTask {
     }
 
     fn driver(&self, id: ConnectionId, commands: mpsc::UnboundedReceiver<Command>) -> Driver {
-        Driver { id, clock: self.shared.clock, reports: self.reports.sender.clone(), commands, guest: None }
+        let reports = self.reports.sender.clone();
+        Driver { id, clock: self.shared.clock, reports, commands, guest: None, rates: self.shared.rates.clone() }
     }
 }
 

@@ -31,6 +31,10 @@ pub struct NodeOptions {
     pub announce: bool,
     /// Trackers to ask for every feed, beside those that manifests and links name.
     pub trackers: Vec<TrackerUrl>,
+    /// Bytes per second that all connections together may send; none for no limit.
+    pub up: Option<u64>,
+    /// Bytes per second that all connections together may receive; none for no limit.
+    pub down: Option<u64>,
     /// Memory for the store's cache, bytes.
     pub cache_bytes: usize,
     /// What is going on, for who finds the folder locked: the command's name.
@@ -46,6 +50,8 @@ impl NodeOptions {
             serve: true,
             announce: true,
             trackers: Vec::new(),
+            up: None,
+            down: None,
             cache_bytes: 64 << 20,
             purpose: "run".to_owned(),
         }

@@ -14,7 +14,7 @@ use super::engine_task::{EngineTask, Shared};
 use super::handle::Node;
 use super::secrets::Secrets;
 use super::{Listen, NodeOptions, StartError};
-use crate::net::{self, Admission, Clock};
+use crate::net::{self, Admission, Clock, Rates, Throttle};
 use crate::store::{self, Store};
 use crate::swarm::limits::{CONNECTIONS, DESCRIPTORS_RESERVED};
 use crate::swarm::{Engine, Options};
@@ -62,6 +62,7 @@ pub(super) async fn with_store(options: NodeOptions, store: Store) -> Result<Nod
         clock: Clock::start(),
         secrets: Arc::clone(&secrets),
         listen_port: listen.first().map(SocketAddr::port).filter(|_| options.announce),
+        rates: Rates { up: Arc::new(Throttle::new(options.up)), down: Arc::new(Throttle::new(options.down)) },
     };
     let mut task =
         EngineTask::new(engine, shared, asked, entries.clone(), listen.clone(), Admission::new(connections_max));

@@ -9,7 +9,9 @@ use peerfeed_protocol::ids::{FeedId, LogId, SwarmId, WitnessKey};
 use peerfeed_protocol::peer::Moment;
 use peerfeed_protocol::peer::message::{Interest, Newest, Stored};
 
+use super::backoff::Backoff;
 use super::blob::Blob;
+use super::limits::{STORE_RETRY_FIRST, STORE_RETRY_LONGEST};
 use super::log::Log;
 use super::spot::Spot;
 use crate::store::{Roles, SeederHint};
@@ -106,6 +108,12 @@ pub(super) struct Feed {
     pub newest: Option<u64>,
     /// Why nothing more is stored.
     pub stopped: Option<String>,
+    /// Whether the newest records are still to be stored.
+    pub records_unstored: bool,
+    /// When storing is tried again by itself.
+    pub retry_at: Option<Moment>,
+    /// How often it failed in a row.
+    pub store_retry: Backoff,
     /// Callers that wait for something of this feed.
     pub users: usize,
     /// Callers that wait for all of its blobs.
@@ -134,6 +142,9 @@ impl Feed {
             met: HashMap::new(),
             newest: None,
             stopped: None,
+            records_unstored: false,
+            retry_at: None,
+            store_retry: Backoff::new(STORE_RETRY_FIRST, STORE_RETRY_LONGEST),
             users: 0,
             blob_users: 0,
             sought_since: None,

@@ -79,8 +79,13 @@ pub enum Outcome {
         /// blobs, from the first on.
         complete: Vec<(LogId, u64)>,
     },
-    /// It is not, and nothing changed; one line for a person.
-    Failed(String),
+    /// It is not, and nothing changed.
+    Failed {
+        /// One line for a person.
+        reason: String,
+        /// Whether it may go better by itself later, as when a disk was full; a quota has to be raised.
+        may_pass: bool,
+    },
 }
 
 /// Something to be read from the store and sent to a peer.

@@ -29,6 +29,12 @@ pub const STEAL_AFTER: Duration = Duration::from_secs(2);
 /// Bodies handed to the store and not yet synced, bytes; beyond it nothing more is asked for.
 pub const UNWRITTEN_BYTES: u64 = 64 << 20;
 
+/// First wait after something could not be stored, as on a full disk; each failure costs the traffic of one window.
+pub const STORE_RETRY_FIRST: Duration = Duration::from_secs(60);
+
+/// Longest wait until storing is tried again.
+pub const STORE_RETRY_LONGEST: Duration = Duration::from_secs(3_600);
+
 /// Connections in all of a node, as far as the system gives file descriptors for them: an idle one costs about 10 KiB.
 pub const CONNECTIONS: usize = 12_000;
 
@@ -136,11 +142,38 @@ pub const SEEDERS_FIRST: Duration = Duration::from_millis(1_500);
 /// How long a sync waits for others once one peer has given all it has.
 pub const SETTLE: Duration = Duration::from_millis(700);
 
-/// Bytes served to a peer at once: what waits in its connection to be sent.
+/// Bytes that wait in a peer's connection to be sent at most: a fast one never runs dry.
 pub const SERVE_BUFFER_BYTES: usize = 4 << 20;
+
+/// The same for a slow one: with less than this, another group of chunks is read for it.
+pub const SERVE_BUFFER_LEAST_BYTES: usize = 1 << 20;
+
+/// How much of what a peer takes may wait in its connection, as time.
+pub const SERVE_AHEAD: Duration = Duration::from_millis(500);
+
+/// Bytes by which small answers may exceed a peer's buffer that is full of bulk.
+pub const SERVE_URGENT_EXTRA_BYTES: usize = 1 << 20;
+
+/// Bytes of answers being read or waiting in connections, all peers together.
+pub const SERVE_BYTES: usize = 256 << 20;
+
+/// After so long without taking anything a peer gives way, when others wait for the memory that it holds.
+pub const SERVE_STALLED: Duration = Duration::from_secs(5);
+
+/// Bytes of one turn in serving: a group of chunks.
+pub const SERVE_QUANTUM_BYTES: i64 = 1 << 20;
+
+/// Bytes of small answers beyond its share that a peer may have before they wait as bulk does.
+pub const SERVE_DEBT_BYTES: i64 = 4 << 20;
+
+/// Bytes of entries in one answer, whatever is asked for; the rest is asked for again.
+pub const SERVE_ENTRY_BYTES: u32 = 1 << 20;
 
 /// Answers being read from the store at once.
 pub const SERVE_JOBS: usize = 4;
+
+/// The same for small answers while as many others are read as may be.
+pub const SERVE_JOBS_URGENT: usize = 4;
 
 /// Requests of one peer that wait to be served; the protocol lets no more be open.
 pub const SERVE_QUEUE: usize = 256;

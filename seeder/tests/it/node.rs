@@ -27,6 +27,35 @@ fn file(party: &Party, bytes: usize) -> std::path::PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_sends_and_receives_no_faster_than_it_was_told() {
+    const RATE: u64 = 400_000;
+    let ana = Party::command(&[]).await;
+    let author = ana.init().await;
+    let feed = author.feed();
+    let film = file(&ana, 1_000_000);
+    ana.publish(&author, Draft { text: "a film".into(), files: vec![film], ..Draft::default() }).await;
+    let seeder = Party::daemon_with(&[], |options| NodeOptions { up: Some(RATE), ..options }).await;
+    ana.list(&author, &seeder).await;
+    seeder.seed(feed, vec![], &[]).await;
+    ana.node.wait_stored(feed, PATIENCE).await.unwrap();
+    ana.node.shutdown().await;
+    // However slow this machine is, nothing may come sooner than this.
+    let least = Duration::from_secs(2);
+    let bob = Party::daemon(&[]).await;
+    bob.follow(feed, vec![seeder.hint()], &[]).await;
+    let began = Instant::now();
+    done(bob.sync(feed, true).await);
+    assert!(bob.holds_blobs(feed) && began.elapsed() > least, "{:?} up", began.elapsed());
+    seeder.node.shutdown().await;
+
+    let cem = Party::daemon_with(&[], |options| NodeOptions { down: Some(RATE), ..options }).await;
+    cem.follow(feed, vec![bob.hint()], &[]).await;
+    let began = Instant::now();
+    done(cem.sync(feed, true).await);
+    assert!(cem.holds_blobs(feed) && began.elapsed() > least, "{:?} down", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_post_travels_from_author_to_seeder_to_reader_to_reader() {
     let seeder = Party::daemon(&[]).await;
     let ana = Party::command(&[]).await;

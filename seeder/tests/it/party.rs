@@ -24,13 +24,18 @@ pub(super) struct Party {
 impl Party {
     /// A daemon that listens on the loopback and asks these trackers.
     pub(super) async fn daemon(trackers: &[String]) -> Self {
+        Self::daemon_with(trackers, |options| options).await
+    }
+
+    /// The same with other options.
+    pub(super) async fn daemon_with(trackers: &[String], change: impl FnOnce(NodeOptions) -> NodeOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options = NodeOptions {
             listen: Listen::On(vec!["127.0.0.1:0".parse().unwrap()]),
             trackers: parse(trackers),
             ..NodeOptions::daemon(folder.path().to_owned())
         };
-        Self { node: Node::start(options).await.unwrap(), folder }
+        Self { node: Node::start(change(options)).await.unwrap(), folder }
     }
 
     /// As a command: it listens on nothing.

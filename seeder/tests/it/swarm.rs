@@ -409,3 +409,84 @@ fn when_there_are_as_many_as_there_may_be_some_give_way_to_newcomers() {
     assert_eq!(world.peers(seeder), PLACES);
     world.until("everybody had a turn", 4 * 3_600 * SECOND, |world| have(world) == followers.len());
 }
+
+#[test]
+fn a_feed_that_stopped_on_a_full_disk_goes_on_by_itself_when_there_is_room() {
+    let mut world = World::new(5 * MS, 43);
+    let [ana, bob] = std::array::from_fn(|_| world.machine());
+    let author = world.author(ana);
+    let feed = author.feed();
+    world.post(ana, &author, "film", 6_000_000);
+    world.seed(bob, feed, &[ana]);
+    world.until("Bob has the post", 20 * SECOND, |world| world.entries(bob, feed) == world.entries(ana, feed));
+    world.machines[bob].disk_full = true;
+    let stopped = |world: &World| world.machines[bob].engine.status(world.now).feeds[0].stopped.is_some();
+    world.until("Bob's disk is full", 20 * SECOND, stopped);
+    world.pass(30 * 60 * SECOND);
+    let wasted: u64 = world.machines[bob].engine.status(world.now).peers.iter().map(|peer| peer.received_bytes).sum();
+    assert!(wasted < 60_000_000, "{wasted} bytes were fetched to be thrown away");
+    assert!(!world.holds_all_of(bob, ana, feed));
+    world.machines[bob].disk_full = false;
+    world.until("Bob holds all", 3_600 * SECOND, |world| world.holds_all_of(bob, ana, feed));
+}
+
+#[test]
+fn posts_come_at_once_though_a_film_comes_over_the_same_connection() {
+    const RATE: u64 = 1_000_000;
+    let mut world = World::new(20 * MS, 44);
+    let [ana, ben, seeder, bob] = std::array::from_fn(|_| world.machine());
+    let films = world.author(ana);
+    world.post(ana, &films, "film", 16_000_000);
+    let posts = world.author(ben);
+    for number in 0..200 {
+        world.post(ben, &posts, &format!("post {number}"), 0);
+    }
+    for (machine, author) in [(ana, &films), (ben, &posts)] {
+        world.seed(seeder, author.feed(), &[machine]);
+    }
+    world.until("the seeder holds both", 60 * SECOND, |world| {
+        world.holds_all_of(seeder, ana, films.feed()) && world.holds_all_of(seeder, ben, posts.feed())
+    });
+    world.kill(ana);
+    world.kill(ben);
+    world.machines[seeder].upload = Some(RATE);
+    world.follow(bob, films.feed(), &[seeder]);
+    let task = world.sync(bob, films.feed(), 60 * SECOND);
+    world.pass(4 * SECOND);
+    assert!(world.ended(bob, task).is_none(), "the film is still coming");
+    world.follow(bob, posts.feed(), &[seeder]);
+    let took = world.until("Bob has the posts", 60 * SECOND, |world| world.holds_all_of(bob, ben, posts.feed()));
+    assert_eq!(world.peers(bob), 1);
+    // The group of chunks that was begun, and the posts themselves; what else was buffered for Bob took four seconds.
+    assert!(took < 2 * SECOND, "{took:?}");
+}
+
+#[test]
+fn two_who_download_have_the_same_share_though_one_asks_for_more_feeds() {
+    let mut world = World::new(20 * MS, 45);
+    let [ana, ben, seeder, bob, cem] = std::array::from_fn(|_| world.machine());
+    let authors = [(ana, world.author(ana)), (ben, world.author(ben))];
+    for (machine, author) in &authors {
+        world.post(*machine, author, "film", 6_000_000);
+        world.seed(seeder, author.feed(), &[*machine]);
+    }
+    world.until("the seeder holds both", 60 * SECOND, |world| {
+        authors.iter().all(|(machine, author)| world.holds_all_of(seeder, *machine, author.feed()))
+    });
+    world.kill(ana);
+    world.kill(ben);
+    world.machines[seeder].upload = Some(500_000);
+    for (_, author) in &authors {
+        world.seed(bob, author.feed(), &[seeder]);
+        world.machines[bob].hidden = true;
+        world.machines[cem].hidden = true;
+    }
+    world.seed(cem, authors[0].1.feed(), &[seeder]);
+    world.pass(8 * SECOND);
+    let received = |at: usize| {
+        let peers = world.machines[at].engine.status(world.now).peers;
+        peers.iter().map(|peer| peer.received_bytes).sum::<u64>()
+    };
+    let (many, one) = (received(bob), received(cem));
+    assert!(many.abs_diff(one) <= 2_100_000, "{many} and {one}");
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use peerfeed::author::{self, Audience, Author, Draft};
-use peerfeed::store::{FeedRow, Options as StoreOptions, Reading, Roles, SeederHint, Store};
+use peerfeed::store::{FeedRow, Options as StoreOptions, Reading, Roles, SeederHint, Store, WriteError};
 use peerfeed::swarm::{
     self, Action, Announced, Chance, Command, ConnectionId, Ended, Engine, Input, Link, NodeStatus, Options, Outcome,
     Prepared, Progress, Report, Snapshot, SyncGoal, TaskId,
@@ -74,6 +74,8 @@ pub(super) struct Machine {
     pub reports: BTreeMap<TaskId, Report>,
     /// What it sends wrongly.
     pub lies: Option<Lie>,
+    /// Nothing more fits on its disk.
+    pub disk_full: bool,
     /// It listens on nothing.
     pub hidden: bool,
     /// Nothing reaches it and nothing leaves it.
@@ -170,6 +172,7 @@ impl World {
             _folder: folder,
             reports: BTreeMap::new(),
             lies: None,
+            disk_full: false,
             hidden: false,
             dead: false,
             upload: None,
@@ -348,8 +351,15 @@ impl World {
                 Action::Tell { connection, command } => self.command(number, connection, command),
                 Action::Write { job, write } => {
                     let prepared = Prepared::new(write, Incarnation::new([9; 8]));
-                    let outcome = machine.store.write_blocking(move |txn| prepared.run(txn, 1_000));
-                    let outcome = outcome.unwrap_or_else(|error| Outcome::Failed(error.to_string()));
+                    let outcome = if machine.disk_full {
+                        Outcome::Failed { reason: "the disk is full".to_owned(), may_pass: true }
+                    } else {
+                        let outcome = machine.store.write_blocking(move |txn| prepared.run(txn, 1_000));
+                        outcome.unwrap_or_else(|error| Outcome::Failed {
+                            reason: error.to_string(),
+                            may_pass: !matches!(error, WriteError::Full(_)),
+                        })
+                    };
                     machine.engine.handle_written(now, job, outcome);
                 }
                 Action::Read(read) => {

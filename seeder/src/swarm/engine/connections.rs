@@ -26,7 +26,7 @@ impl Engine {
                     self.close(connection, RejectCode::Closed);
                 }
             }
-            Input::Drained(bytes) => self.uploads.drained(connection, bytes),
+            Input::Drained(bytes) => self.uploads.drained(now, connection, bytes),
             Input::Ended(ended) => self.handle_ended(now, connection, &ended),
             Input::Event(event, ticket) => self.handle_event(now, connection, event, ticket),
         }

@@ -23,7 +23,7 @@ impl Engine {
         let feed = self.feeds.get_mut(&id).expect("it was just put there");
         let before: Vec<_> = feed.logs.values().map(|log| (log.id(), log.size())).collect();
         let manifest = feed.records.as_ref().map(|records| records.manifest().digest());
-        feed.stopped = None;
+        (feed.stopped, feed.retry_at) = (None, None);
         let new = feed.update(snapshot);
         let new_manifest = feed.records.as_ref().map(|records| records.manifest().digest()) != manifest;
         let grown: Vec<_> = feed

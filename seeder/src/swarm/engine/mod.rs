@@ -156,6 +156,7 @@ impl Engine {
         }
         self.due.dials = true;
         self.due.tasks = true;
+        self.retry_stopped(now);
         self.wake_askers();
         self.tell_held(now);
         self.settle(now);
@@ -196,7 +197,7 @@ impl Engine {
                 self.check_tasks(now);
             }
         }
-        self.serve();
+        self.serve(now);
         if !self.tasks.is_empty() || self.outstanding_bytes > 0 {
             self.wake_by(now.after(TICK));
         } else if self.untold {

@@ -7,7 +7,7 @@ use peerfeed_protocol::peer::{ChannelId, Moment, RequestId};
 use super::{Action, Command, Engine};
 use crate::swarm::ConnectionId;
 use crate::swarm::job::{Read, Recipient};
-use crate::swarm::limits::BLOBS_AWAITED;
+use crate::swarm::limits::{BLOBS_AWAITED, SERVE_ENTRY_BYTES, SERVE_STALLED};
 use crate::swarm::uploads::Weight;
 
 impl Engine {
@@ -16,14 +16,15 @@ impl Engine {
         connection: ConnectionId,
         channel: ChannelId,
         request: RequestId,
-        wanted: EntriesWanted,
+        mut wanted: EntriesWanted,
     ) {
         let to = Recipient { connection, channel };
         let Some(feed) = self.peers.get(&connection).and_then(|peer| peer.channels.get(&channel)).copied() else {
             self.tell(connection, Command::Reject(channel, request, RejectCode::UnknownFeed));
             return;
         };
-        self.enqueue(to, request, Weight::Urgent, Read::Entries { to, request, feed, wanted });
+        wanted.bytes_max = wanted.bytes_max.min(SERVE_ENTRY_BYTES);
+        self.enqueue(to, feed, Weight::Urgent, Read::Entries { to, request, feed, wanted });
     }
 
     pub(super) fn handle_chunks_wanted(
@@ -38,7 +39,7 @@ impl Engine {
             self.tell(connection, Command::Reject(channel, request, RejectCode::UnknownFeed));
             return;
         };
-        self.enqueue(to, request, Weight::Bulk, Read::Chunks { to, request, feed, wanted });
+        self.enqueue(to, feed, Weight::Bulk, Read::Chunks { to, request, feed, wanted });
     }
 
     pub(super) fn handle_blobs_wanted(&mut self, connection: ConnectionId, channel: ChannelId, roots: Vec<BlobRoot>) {
@@ -78,23 +79,34 @@ impl Engine {
 
     /// An answer was handed to its connection, or a rejection in its place.
     pub fn handle_served(&mut self, now: Moment, connection: ConnectionId, answer_bytes: usize, sent_bytes: usize) {
-        self.uploads.served(connection, answer_bytes);
+        self.uploads.served(now, connection, answer_bytes, sent_bytes);
         if let Some(peer) = self.peers.get_mut(&connection) {
             peer.served_bytes += sent_bytes as u64;
         }
         self.settle(now);
     }
 
-    fn enqueue(&mut self, to: Recipient, request: RequestId, weight: Weight, read: Read) {
-        if self.uploads.push(to.connection, weight, read).is_err() {
+    fn enqueue(&mut self, to: Recipient, feed: FeedId, weight: Weight, read: Read) {
+        let bytes = read.answer_bytes();
+        if let Err(read) = self.uploads.push(to.connection, feed, weight, bytes, read)
+            && let Some(request) = read.request()
+        {
             self.tell(to.connection, Command::Reject(to.channel, request, RejectCode::OverLimit));
         }
     }
 
     /// Has the next answers read.
-    pub(super) fn serve(&mut self) {
-        while let Some((_, read)) = self.uploads.next(Read::answer_bytes) {
+    pub(super) fn serve(&mut self, now: Moment) {
+        while let Some((_, read)) = self.uploads.next() {
             self.actions.push_back(Action::Read(read));
+        }
+        // Nobody is banned for being slow; but whoever takes nothing does not keep the others waiting.
+        if let Some(connection) = self.uploads.in_the_way(now) {
+            tracing::debug!(%connection, "it takes nothing of what it asked for, and others wait");
+            self.close(connection, RejectCode::Busy);
+        }
+        if self.uploads.is_full() {
+            self.wake_by(now.after(SERVE_STALLED));
         }
     }
 }

@@ -71,7 +71,7 @@ impl Engine {
         self.unwritten_bytes -= pending.bytes;
         match outcome {
             Outcome::Done { complete } => self.written(pending, &complete),
-            Outcome::Failed(reason) => self.not_written(pending, reason),
+            Outcome::Failed { reason, may_pass } => self.not_written(now, pending, reason, may_pass),
         }
         self.wake_askers();
         self.due.tasks = true;
@@ -81,6 +81,7 @@ impl Engine {
     fn written(&mut self, pending: Pending, complete: &[(LogId, u64)]) {
         let id = pending.feed;
         let Some(feed) = self.feeds.get_mut(&id) else { return };
+        feed.store_retry.reset();
         for (log, complete) in complete {
             if let Some(log) = feed.logs.get_mut(log) {
                 log.complete = log.complete.max(*complete);
@@ -121,8 +122,8 @@ impl Engine {
         }
     }
 
-    /// The disk is full, or a quota is used up: nothing more is asked for until the feed is loaded again.
-    fn not_written(&mut self, pending: Pending, reason: String) {
+    /// The disk is full, or a quota is used up: nothing more is asked for until the feed is loaded again, or for a while.
+    fn not_written(&mut self, now: Moment, pending: Pending, reason: String, may_pass: bool) {
         tracing::warn!(feed = ?pending.feed, reason, "not stored");
         let Some(feed) = self.feeds.get_mut(&pending.feed) else { return };
         match pending.what {
@@ -137,9 +138,42 @@ impl Engine {
                 }
             }
             What::Note => return,
-            What::Records | What::Head(..) => {}
+            What::Records => feed.records_unstored = true,
+            What::Head(..) => {}
         }
-        feed.stopped = Some(reason);
+        // What was under way when the first failed tells nothing new.
+        if feed.stopped.replace(reason).is_none() && may_pass {
+            let retry_at = now.after(feed.store_retry.fail(&mut self.chance));
+            feed.retry_at = Some(retry_at);
+            self.wake_by(retry_at);
+        }
+    }
+
+    /// Tries again to store what could not be stored, where its time has come.
+    pub(super) fn retry_stopped(&mut self, now: Moment) {
+        let mut next: Option<Moment> = None;
+        let mut again = Vec::new();
+        for feed in self.feeds.values_mut() {
+            match feed.retry_at {
+                Some(at) if at <= now => {
+                    (feed.stopped, feed.retry_at) = (None, None);
+                    // Entries can be stored only under records and heads that are.
+                    if std::mem::take(&mut feed.records_unstored) {
+                        again.extend(feed.records.clone().map(|records| Write::Records(Box::new(records))));
+                    }
+                    let unstored = feed.logs.values().filter(|log| log.stored_size < log.size());
+                    again.extend(unstored.map(|log| Write::Head(log.head().clone())));
+                }
+                Some(at) => next = Some(next.map_or(at, |next| next.min(at))),
+                None => {}
+            }
+        }
+        for write in again {
+            self.write(write);
+        }
+        if let Some(next) = next {
+            self.wake_by(next);
+        }
     }
 
     /// Pushes a log's head to everybody who knows an older one, once all entries that they lack are on the disk here.
