@@ -85,13 +85,16 @@ impl GrantKey {
         epoch: &EpochId,
         kind: GrantKind,
     ) -> Result<Self, AgreementError> {
-        let shared = own.agree(other)?;
+        Ok(Self::derive(&*own.agree(other)?, feed, epoch, kind))
+    }
+
+    fn derive(shared: &[u8; 32], feed: &FeedId, epoch: &EpochId, kind: GrantKind) -> Self {
         let parts: [&[u8]; 3] = [feed.as_bytes(), epoch.as_bytes(), &[kind.byte()]];
-        let secret = derive::<40>(&shared[..], "grant", &parts);
+        let secret = derive::<40>(shared, "grant", &parts);
         let mut grant = Self { kind, tag: [0; GRANT_TAG_BYTES], key: zeroize::Zeroizing::new([0; 32]) };
         grant.tag.copy_from_slice(&secret[..GRANT_TAG_BYTES]);
         grant.key.copy_from_slice(&secret[GRANT_TAG_BYTES..]);
-        Ok(grant)
+        grant
     }
 
     /// By which the row is found and asked for.
@@ -153,6 +156,11 @@ impl GrantRows {
     /// tells anything. Fails for two rows of one tag and for more than 1,024: the caller's fault. spec: EPOCH-8
     pub fn padded(rows: Vec<GrantRow>, entropy: &mut Entropy) -> Result<Self, GrantRowsError> {
         let count = rows.len().max(1).next_power_of_two();
+        Self::padded_to(count, rows, entropy)
+    }
+
+    /// As [`Self::padded`], to this many rows, a power of two.
+    pub(super) fn padded_to(count: usize, rows: Vec<GrantRow>, entropy: &mut Entropy) -> Result<Self, GrantRowsError> {
         if count > GRANT_ROWS_MAX {
             return Err(GrantRowsError::Count(rows.len()));
         }
@@ -190,6 +198,16 @@ impl GrantRows {
     /// The rows, sorted by tag.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = GrantRow> {
         self.0.as_chunks().0.iter().map(|row| GrantRow(*row))
+    }
+
+    /// What the rows give to the device with the key `own`, if the device with the key `author` granted it anything: the
+    /// row under either kind's tag, as long as it opens. spec: EPOCH-15
+    pub fn granted_to(&self, own: &BoxKey, author: &BoxPublic, feed: &FeedId, epoch: &EpochId) -> Option<Granted> {
+        let shared = own.agree(author).ok()?;
+        [GrantKind::Secret, GrantKind::ReadKey].into_iter().find_map(|kind| {
+            let key = GrantKey::derive(&shared, feed, epoch, kind);
+            key.open(&self.find(key.tag())?).ok()
+        })
     }
 
     /// The row with this tag, if there is one.

@@ -10,6 +10,7 @@ mod clock;
 mod control;
 mod epoch;
 mod grant;
+mod granting;
 mod head;
 mod keyring;
 mod leaf;
@@ -30,6 +31,7 @@ pub use epoch::{EarlierSecretError, EntryKey, EpochSecret, ReadKey, SEALED_SECRE
 pub use grant::{
     GRANT_ROW_BYTES, GRANT_TAG_BYTES, GrantKey, GrantKind, GrantRow, GrantRows, GrantRowsError, Granted, OpenGrantError,
 };
+pub use granting::{Recipient, grant_to};
 pub use head::{Head, HeadError, UnverifiedHead};
 pub use keyring::{Keyring, KnownEpoch, ReadError};
 pub use leaf::{BlobRef, Class, LeafContent, LeafError, LeafHeader, OtherBody, Retention};

@@ -25,6 +25,8 @@ pub enum Reply {
     Link(Link),
     /// A feed as it is now, after a change or in a list.
     Feed(Feed),
+    /// A friend, or who was one.
+    Friend(Friend),
     /// A seeder that this feed names.
     Seeder(Seeder),
     /// A tracker that this feed names.
@@ -168,6 +170,26 @@ pub struct Feed {
     pub trackers: Vec<Tracker>,
     /// Peers connected for it.
     pub peers: u32,
+}
+
+/// Somebody who may read what is for friends.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Friend {
+    /// `feed1…`.
+    pub feed: String,
+    /// Own name for it, if any.
+    pub name: Option<String>,
+    /// Six words to compare by voice.
+    pub fingerprint: String,
+    /// Since when, RFC 3339, UTC.
+    pub since: String,
+    /// Whether only what was written since then can be read.
+    pub from_now: bool,
+    /// Whether the key was granted: not before their feed was fetched.
+    pub granted: bool,
+    /// What was done: `added`, `known`, `removed`, or absent in a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<String>,
 }
 
 /// A seeder of a feed.

@@ -65,6 +65,20 @@ pub enum Request {
         /// Own name for it.
         name: Option<String>,
     },
+    /// Let somebody read what is for friends.
+    Accept {
+        /// Name or feed id.
+        name: String,
+        /// Only what is written from now on.
+        from_now: bool,
+    },
+    /// The friends.
+    Friends {},
+    /// Let somebody read nothing more.
+    Remove {
+        /// Name or feed id.
+        name: String,
+    },
     /// Stop following a feed.
     Unfollow {
         /// Name or feed id.
@@ -162,6 +176,9 @@ impl Request {
             Self::Post { .. } => "post",
             Self::Invite { .. } => "invite",
             Self::Add { .. } => "add",
+            Self::Accept { .. } => "accept",
+            Self::Friends {} => "friends",
+            Self::Remove { .. } => "remove",
             Self::Unfollow { .. } => "unfollow",
             Self::Seeders {} | Self::SeedersAdd { .. } | Self::SeedersRemove { .. } => "seeders",
             Self::Trackers {} | Self::TrackersAdd { .. } | Self::TrackersRemove { .. } => "trackers",

@@ -5,23 +5,20 @@ use std::sync::Arc;
 use bytes::Bytes;
 use peerfeed_protocol::bencode::Dict;
 use peerfeed_protocol::crypto::Entropy;
-use peerfeed_protocol::feed::{
-    self, Body, Clock, Content, Control, EpochSecret, EpochStart, GrantRows, Granted, LeafHeader, LogWriter, Post,
-    Profile, ReadKey, Stamp, random_epoch_id,
-};
+use peerfeed_protocol::feed::{self, Body, Clock, Content, Control, LeafHeader, LogWriter, Post, Profile, Stamp};
 use peerfeed_protocol::ids::{EntryPlace, Incarnation, LogId};
 use peerfeed_protocol::merkle::Frontier;
 
-use super::keys::Keys;
 use super::{Audience, Author, AuthorError, now_ms, system_entropy};
+use crate::keys::Keys;
 use crate::reader;
 use crate::store::{NewEntries, NewEntry, OwnLog, Reading, WriteError, WriteTxn};
 
 /// Something to append.
 #[derive(Clone)]
 pub(super) enum Item {
-    /// The beginning of the first epoch for friends, unless there is one.
-    BeginFriends,
+    /// The beginning of an epoch for friends, unless there is one in which something may be sealed.
+    FriendsEpoch,
     /// Sealed content.
     Sealed(Content, Audience),
 }
@@ -34,18 +31,30 @@ impl Item {
     pub(super) fn profile(profile: Profile, audience: Audience) -> Self {
         Self::Sealed(Content::Profile(profile), audience)
     }
-
-    fn is_for_friends(&self) -> bool {
-        matches!(self, Self::BeginFriends | Self::Sealed(_, Audience::Friends))
-    }
 }
 
 impl Author {
-    /// Appends all items and returns the place of the last when they are synced to disk.
+    /// Appends all items, and before them the grants that are owed; the place of the last entry when they are synced to
+    /// disk.
     pub(super) fn append(&self, items: Vec<Item>) -> Result<Option<EntryPlace>, AuthorError> {
+        self.write(move |page| {
+            page.pay_owed()?;
+            items.iter().try_for_each(|item| page.item(item))
+        })
+    }
+
+    /// Has `work` append entries with one head over them; the place of the last entry when they are synced to disk.
+    pub(super) fn write(
+        &self,
+        work: impl Fn(&mut Page<'_>) -> Result<(), WriteError> + Send + 'static,
+    ) -> Result<Option<EntryPlace>, AuthorError> {
         let mut entropy = system_entropy()?;
         let (keys, now) = (Arc::clone(&self.keys), now_ms());
-        let place = self.store.write_blocking(move |txn| append(txn, &keys, &mut entropy, now, &items))?;
+        let place = self.store.write_blocking(move |txn| {
+            let mut page = Page::open(txn, &keys, &mut entropy, now)?;
+            work(&mut page)?;
+            page.close()
+        })?;
         self.index()?;
         Ok(place)
     }
@@ -56,40 +65,70 @@ impl Author {
     }
 }
 
-/// Appends all items with one head over them. Gives the place of the last, if any came to be.
-pub(super) fn append(
-    txn: &mut WriteTxn,
-    keys: &Keys,
-    entropy: &mut Entropy,
+/// Entries that are being appended to the device's log, in one job of the store.
+pub(super) struct Page<'t> {
+    pub(super) txn: &'t mut WriteTxn,
+    pub(super) keys: &'t Keys,
+    pub(super) entropy: &'t mut Entropy,
     now_ms: u64,
-    items: &[Item],
-) -> Result<Option<EntryPlace>, WriteError> {
-    let (mut own, mut log) = open_log(txn, keys, entropy)?;
-    let mut clock = Clock::new();
-    if let Ok(last) = Stamp::from_number(i64::try_from(own.clock).unwrap_or(i64::MAX)) {
-        clock.observe(last, now_ms);
-    }
-    let first = log.size();
-    let mut new = Vec::new();
-    for item in items {
-        if item.is_for_friends() && own.friends_epoch.is_none() {
-            new.push(begin_friends(txn, keys, &mut own, &mut log, now_ms, entropy)?);
+    own: OwnLog,
+    log: LogWriter,
+    first: u64,
+    clock: Clock,
+    new: Vec<feed::NewEntry>,
+}
+
+impl<'t> Page<'t> {
+    /// Opens the device's log at its end.
+    pub(super) fn open(
+        txn: &'t mut WriteTxn,
+        keys: &'t Keys,
+        entropy: &'t mut Entropy,
+        now_ms: u64,
+    ) -> Result<Self, WriteError> {
+        let (own, log) = open_log(txn, keys, entropy)?;
+        let mut clock = Clock::new();
+        if let Ok(last) = Stamp::from_number(i64::try_from(own.clock).unwrap_or(i64::MAX)) {
+            clock.observe(last, now_ms);
         }
-        if let Item::Sealed(content, audience) = item {
-            let epoch = read_key(txn, keys, &own, *audience)?;
-            let stamp = clock.tick(now_ms);
-            own.clock = stamp.number().unsigned_abs();
-            let body = Body { stamp, critical: false, content: content.clone(), unknown: Dict::new() };
-            new.push(log.append(&body, &epoch, now_ms / 1_000, entropy).map_err(refused)?);
+        let first = log.size();
+        Ok(Self { txn, keys, entropy, now_ms, own, log, first, clock, new: Vec::new() })
+    }
+
+    /// Appends an item.
+    pub(super) fn item(&mut self, item: &Item) -> Result<(), WriteError> {
+        let feed = self.keys.feed;
+        match item {
+            Item::FriendsEpoch => self.epoch_of(Audience::Friends).map(drop),
+            Item::Sealed(content, audience) => {
+                let secret = self.epoch_of(*audience)?;
+                let stamp = self.clock.tick(self.now_ms);
+                self.own.clock = stamp.number().unsigned_abs();
+                let body = Body { stamp, critical: false, content: content.clone(), unknown: Dict::new() };
+                let key = secret.read_key(&feed);
+                let entry = self.log.append(&body, &key, self.now_ms / 1_000, self.entropy).map_err(refused)?;
+                self.new.push(entry);
+                Ok(())
+            }
         }
     }
-    let place = new.last().map(|entry| entry.place);
-    if let Some(head) = log.head(&keys.device).filter(|_| !new.is_empty()) {
-        txn.put_head(&head)?;
-        txn.put_entries(keys.feed, own.log, &to_store(first, new), now_ms)?;
+
+    /// Appends a control record.
+    pub(super) fn control(&mut self, control: &Control) -> Result<(), WriteError> {
+        self.new.push(self.log.append_control(control, self.now_ms / 1_000).map_err(refused)?);
+        Ok(())
     }
-    txn.put_own_log(keys.feed, &own)?;
-    Ok(place)
+
+    /// Signs and stores all that was appended. Gives the place of the last entry, if any came to be.
+    pub(super) fn close(self) -> Result<Option<EntryPlace>, WriteError> {
+        let place = self.new.last().map(|entry| entry.place);
+        if let Some(head) = self.log.head(&self.keys.device).filter(|_| !self.new.is_empty()) {
+            self.txn.put_head(&head)?;
+            self.txn.put_entries(self.keys.feed, self.own.log, &to_store(self.first, self.new), self.now_ms)?;
+        }
+        self.txn.put_own_log(self.keys.feed, &self.own)?;
+        Ok(place)
+    }
 }
 
 /// The device's log at its end. A new one is begun when there is none, when the last was found forked, or when not enough
@@ -102,9 +141,8 @@ fn open_log(txn: &WriteTxn, keys: &Keys, entropy: &mut Entropy) -> Result<(OwnLo
         return Ok((own, writer));
     }
     let log = LogId { device: keys.device.id(), incarnation: Incarnation::new(entropy.bytes()) };
-    let (clock, friends_epoch) = own.map_or((0, None), |own| (own.clock, own.friends_epoch));
     let writer = LogWriter::new(keys.feed, log, Frontier::new(), 0);
-    Ok((OwnLog { log, clock, friends_epoch }, writer))
+    Ok((OwnLog { log, clock: own.map_or(0, |own| own.clock) }, writer))
 }
 
 fn at_end(txn: &WriteTxn, keys: &Keys, log: LogId) -> Result<Option<LogWriter>, WriteError> {
@@ -119,33 +157,6 @@ fn at_end(txn: &WriteTxn, keys: &Keys, log: LogId) -> Result<Option<LogWriter>, 
     Ok(Some(LogWriter::new(keys.feed, log, frontier, last.time())))
 }
 
-/// The control entry that begins the first epoch for friends. Its secret is kept by the same job.
-fn begin_friends(
-    txn: &mut WriteTxn,
-    keys: &Keys,
-    own: &mut OwnLog,
-    log: &mut LogWriter,
-    now_ms: u64,
-    entropy: &mut Entropy,
-) -> Result<feed::NewEntry, WriteError> {
-    let (epoch, secret) = (random_epoch_id(entropy), EpochSecret::random(entropy));
-    let grants = GrantRows::padded(Vec::new(), entropy).map_err(refused)?;
-    let start = EpochStart { epoch, earlier: Vec::new(), grants, unknown: Dict::new() };
-    txn.put_epoch(keys.feed, epoch, &Granted::Secret(secret))?;
-    own.friends_epoch = Some(epoch);
-    log.append_control(&Control::Epoch(start), now_ms / 1_000).map_err(refused)
-}
-
-fn read_key(txn: &WriteTxn, keys: &Keys, own: &OwnLog, audience: Audience) -> Result<ReadKey, WriteError> {
-    let epoch = match audience {
-        Audience::Public => return Ok(EpochSecret::public(&keys.feed).read_key(&keys.feed)),
-        Audience::Friends => own.friends_epoch,
-    };
-    let keyring = txn.keyring(keys.feed)?;
-    let known = epoch.and_then(|epoch| keyring.epoch(&epoch).cloned());
-    known.map(|known| known.read.clone()).ok_or_else(|| refused(AuthorError::FriendsEpoch))
-}
-
 fn to_store(first: u64, new: Vec<feed::NewEntry>) -> NewEntries {
     let mut nodes = Vec::new();
     let entries = new.into_iter().map(|entry| {
@@ -156,6 +167,6 @@ fn to_store(first: u64, new: Vec<feed::NewEntry>) -> NewEntries {
     NewEntries { first, entries, nodes }
 }
 
-fn refused(error: impl std::error::Error + Send + Sync + 'static) -> WriteError {
+pub(super) fn refused(error: impl std::error::Error + Send + Sync + 'static) -> WriteError {
     WriteError::Refused(Box::new(error))
 }

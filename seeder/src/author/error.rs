@@ -10,6 +10,7 @@ use peerfeed_protocol::limits::{
 };
 use thiserror::Error;
 
+use crate::keys::KeyError;
 use crate::store::{StorageError, WriteError};
 
 /// Why an identity was not made, or an entry or record not written. Nothing was changed.
@@ -69,32 +70,21 @@ pub enum AuthorError {
     /// The entry would break a limit.
     #[error("the entry cannot be written")]
     Body(#[from] BodyError),
+    /// A friend of oneself.
+    #[error("that is your own feed")]
+    Oneself,
     /// The identity's key is not on this machine.
     #[error("identity.key is not in this data folder: do this where the identity is")]
     NoIdentity,
-    /// A key file is not there, or not what it should be.
-    #[error("{path} is not a key file of this program: restore it from a backup")]
-    KeyFile {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A key file cannot be read or written.
-    #[error("{path} cannot be used")]
-    KeyFileIo {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        #[source]
-        source: io::Error,
-    },
-    /// The keys are there, and the store does not know their feed.
-    #[error(
-        "the store in this data folder does not have the feed of its identity: restore store.redb, or use a new folder"
-    )]
-    StoreLost,
+    /// The keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The store does not know the feed of the keys.
+    #[error("the store in this data folder does not have the records of its feed: restore store.redb")]
+    RecordsLost,
     /// The store lacks the secret of the epoch that it writes in.
-    #[error("the secret of the friends' epoch is not in the store")]
-    FriendsEpoch,
+    #[error("the secret of the audience's epoch is not in the store")]
+    EpochLost,
     /// The system gives no randomness.
     #[error("the system gives no randomness")]
     Randomness(#[source] getrandom::Error),

@@ -1,8 +1,5 @@
 //! Making an identity.
 
-use std::fs;
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use peerfeed_protocol::crypto::{BoxKey, DeviceKey, Phrase};
@@ -10,9 +7,9 @@ use peerfeed_protocol::feed::{Device, ManifestContent, Profile, Records, RosterC
 use peerfeed_protocol::ids::FeedId;
 use peerfeed_protocol::limits::{NAME_BYTES_MAX, TRACKERS_MAX};
 
-use super::append::{self, Item};
-use super::keys::{Keys, device_path, identity_path};
+use super::append::{Item, Page};
 use super::{Audience, Author, AuthorError, now_ms, system_entropy};
+use crate::keys::{self, Keys};
 use crate::store::{FeedRow, Reading, Roles, Store, WriteError};
 
 /// An identity that was just made.
@@ -45,7 +42,7 @@ pub fn init(store: &Store, name: Option<&str>, trackers: &[String]) -> Result<Ne
         identity: Some(phrase.identity()),
     });
     let records = first_records(&phrase, &keys, trackers)?;
-    let mut items = vec![Item::BeginFriends];
+    let mut items = vec![Item::FriendsEpoch];
     items.extend(name.map(|name| Item::profile(Profile { name: name.to_owned() }, Audience::Friends)));
 
     // The store first: without keys its feed is worth nothing and goes at the next attempt. Keys are never overwritten.
@@ -53,8 +50,9 @@ pub fn init(store: &Store, name: Option<&str>, trackers: &[String]) -> Result<Ne
     store.write_blocking(move |txn| {
         txn.put_feed(writer.feed, &own_row(now))?;
         txn.put_records(&records)?;
-        append::append(txn, &writer, &mut entropy, now, &items)?;
-        Ok(())
+        let mut page = Page::open(txn, &writer, &mut entropy, now)?;
+        items.iter().try_for_each(|item| page.item(item))?;
+        page.close()
     })?;
     keys.save(store.folder())?;
     let author = Author { store: store.clone(), keys };
@@ -80,19 +78,19 @@ fn first_records(phrase: &Phrase, keys: &Keys, trackers: &[String]) -> Result<Re
 /// Clears away an attempt that ended before the identity's key was written. Nobody saw its words.
 fn forget_unfinished(store: &Store) -> Result<(), AuthorError> {
     let folder = store.folder();
-    if exists(&identity_path(folder))? {
+    if keys::has_identity(folder)? {
         return Err(AuthorError::Exists);
     }
     let own: Vec<FeedId> =
         store.read()?.feeds()?.into_iter().filter(|(_, row)| row.roles.own).map(|(feed, _)| feed).collect();
-    if own.is_empty() && exists(&device_path(folder))? {
+    if own.is_empty() && keys::has_device(folder)? {
         // A device key without its feed is no attempt of this function, which writes the feed first.
         return Err(AuthorError::Exists);
     }
     if own.is_empty() {
         return Ok(());
     }
-    remove(&device_path(folder))?;
+    keys::forget_device(folder)?;
     store.write_blocking(move |txn| {
         for feed in &own {
             txn.remove_feed(*feed)?;
@@ -100,17 +98,4 @@ fn forget_unfinished(store: &Store) -> Result<(), AuthorError> {
         Ok::<_, WriteError>(())
     })?;
     Ok(())
-}
-
-fn exists(path: &Path) -> Result<bool, AuthorError> {
-    path.try_exists().map_err(|source| AuthorError::KeyFileIo { path: path.to_owned(), source })
-}
-
-fn remove(path: &Path) -> Result<(), AuthorError> {
-    match fs::remove_file(path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(AuthorError::KeyFileIo { path: path.to_owned(), source })
-        }
-        _ => Ok(()),
-    }
 }

@@ -8,28 +8,31 @@
 
 mod append;
 mod attach;
+mod audience;
+mod epochs;
 mod error;
+mod friends;
 mod init;
-mod key_file;
-mod keys;
 mod media_type;
 mod post;
 mod records;
 
 pub use attach::SealProgress;
+pub use audience::Audience;
 pub use error::AuthorError;
+pub use friends::{Accepted, Friend};
 pub use init::{NewIdentity, init};
-pub use post::{Audience, Draft};
+pub use post::Draft;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use peerfeed_protocol::crypto::{BoxKey, Entropy};
+use peerfeed_protocol::crypto::Entropy;
 use peerfeed_protocol::feed::EpochSecret;
 use peerfeed_protocol::ids::{DeviceId, EpochId, FeedId};
 
-use crate::store::{Reading, Store};
-use keys::Keys;
+use crate::keys::Keys;
+use crate::store::{AudienceName, Reading, Store};
 
 /// The device of this data folder, ready to write to its feed.
 #[derive(Clone)]
@@ -55,26 +58,14 @@ impl Author {
         self.keys.device.id()
     }
 
-    /// The key with which this device seals grants, and to which others seal theirs.
-    pub fn box_key(&self) -> &BoxKey {
-        &self.keys.box_key
-    }
-
-    /// The epoch in which posts for friends are written, with its secret: what a link with key carries. It is begun if
-    /// there is none yet.
+    /// The epoch in which the next post for friends is written, with its secret: what a link with key carries. It is begun
+    /// if need be.
     pub fn friends_epoch(&self) -> Result<(EpochId, EpochSecret), AuthorError> {
-        if let Some(epoch) = self.known_friends_epoch()? {
-            return Ok(epoch);
-        }
-        self.append(vec![append::Item::BeginFriends])?;
-        self.known_friends_epoch()?.ok_or(AuthorError::FriendsEpoch)
-    }
-
-    fn known_friends_epoch(&self) -> Result<Option<(EpochId, EpochSecret)>, AuthorError> {
+        self.append(vec![append::Item::FriendsEpoch])?;
         let txn = self.store.read()?;
-        let Some(epoch) = txn.own_log(self.feed())?.and_then(|own| own.friends_epoch) else { return Ok(None) };
-        let keyring = txn.keyring(self.feed())?;
-        Ok(keyring.epoch(&epoch).and_then(|known| known.secret.clone()).map(|secret| (epoch, secret)))
+        let epoch = txn.audience(&AudienceName::friends())?.epoch.ok_or(AuthorError::EpochLost)?;
+        let secret = txn.keyring(self.feed())?.epoch(&epoch).and_then(|known| known.secret.clone());
+        Ok((epoch, secret.ok_or(AuthorError::EpochLost)?))
     }
 }
 

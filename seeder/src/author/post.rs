@@ -8,17 +8,7 @@ use peerfeed_protocol::limits::{ATTACHMENTS_MAX, CHANNEL_BYTES_MAX, POST_TEXT_BY
 
 use super::append::Item;
 use super::attach::{SealProgress, SealedFiles};
-use super::{Author, AuthorError};
-
-/// Who may read an entry.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Audience {
-    /// Everyone who knows the feed id, seeders included.
-    Public,
-    /// Those who hold the friends' key.
-    #[default]
-    Friends,
-}
+use super::{Audience, Author, AuthorError};
 
 /// A post that is to be written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -12,7 +12,7 @@ impl Author {
     /// The manifest that is in force.
     pub fn manifest(&self) -> Result<Manifest, AuthorError> {
         let records = self.store.read()?.records(self.feed())?;
-        records.map(|records| records.manifest().clone()).ok_or(AuthorError::StoreLost)
+        records.map(|records| records.manifest().clone()).ok_or(AuthorError::RecordsLost)
     }
 
     /// Lists a seeder, or replaces the one at this address or with this key. Gives the manifest in force afterwards.
@@ -74,7 +74,7 @@ impl Author {
     ) -> Result<Manifest, AuthorError> {
         let keys = Arc::clone(&self.keys);
         self.store.write_blocking(move |txn| {
-            let Some(held) = txn.records(keys.feed)? else { return Ok(Err(AuthorError::StoreLost)) };
+            let Some(held) = txn.records(keys.feed)? else { return Ok(Err(AuthorError::RecordsLost)) };
             match next(&held, &keys, &change) {
                 Ok(records) => {
                     if records.manifest().number() > held.manifest().number() {
@@ -90,7 +90,7 @@ impl Author {
 
 fn next(
     held: &Records,
-    keys: &super::keys::Keys,
+    keys: &crate::keys::Keys,
     change: &impl Fn(&mut ManifestContent) -> Result<(), AuthorError>,
 ) -> Result<Records, AuthorError> {
     let identity = keys.identity.as_ref().ok_or(AuthorError::NoIdentity)?;

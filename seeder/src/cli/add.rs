@@ -36,10 +36,14 @@ impl Add {
             let Reply::Feed(feed) = reply else { return };
             let name = feed.name.as_deref().unwrap_or("this feed");
             let known = if feed.change.as_deref() == Some("known") { "already following" } else { "following" };
-            let key = if feed.readable { "" } else { " (its public entries: the link carries no key)" };
+            let key = if feed.readable { "" } else { " (its public entries, until its owner accepts you)" };
             terminal.line(format_args!("{known} {}{key}", terminal.paint(Paint::Strong, Safe::line(name))));
             terminal.line(format_args!("  {}", terminal.paint(Paint::Name, &feed.feed)));
             terminal.line("Next: `peerfeed fetch`, then `peerfeed read`.");
+            if !feed.readable {
+                terminal
+                    .line("To become friends, send back your own link (`peerfeed invite`): each accepts the other.");
+            }
         };
         context.call(Request::Add { link, name: self.name }, show).await
     }

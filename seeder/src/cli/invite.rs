@@ -7,10 +7,11 @@ use crate::api::{Failure, Reply, Request};
 
 const EXAMPLES: &str = "\
 Examples:
-  peerfeed invite                  for a seeder: who has it can hold your feed, not read it
-  peerfeed invite --with-key       for a friend: who has it can read what you post to friends
+  peerfeed invite                  who has it can follow or hold your feed, and reads what is public
+  peerfeed invite --with-key       who has it can read what you post to friends, until you remove somebody
 
-The link names your trackers and seeders. Send one with a key only over a way that you trust.";
+The link names your trackers and seeders. A friend needs no key in it: follow each other (`peerfeed add LINK`), then
+`peerfeed accept NAME`. Send a link with a key only over a way that you trust.";
 
 /// Print a link to your feed
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! The commands. Each file holds one: its flags and help, what it asks of the engine, how it shows the answer.
 
+mod accept;
 mod add;
 mod amount;
 mod completions;
@@ -7,6 +8,7 @@ mod context;
 #[cfg(feature = "demo")]
 mod demo;
 mod fetch;
+mod friends;
 mod get;
 mod global;
 mod id;
@@ -16,6 +18,7 @@ mod man;
 mod moment;
 mod post;
 mod read;
+mod remove;
 mod run;
 mod seed;
 mod seeders;
@@ -38,8 +41,9 @@ First minute:
   peerfeed demo                                   see the whole system on this machine
   peerfeed init --name Ann                        a new identity
   peerfeed post \"hello\" --attach rose.png         publish to friends
-  peerfeed invite --with-key                      a link for a friend
-  peerfeed add peerfeed:…                         follow a friend
+  peerfeed invite                                 a link to your feed, for friends and seeders
+  peerfeed add peerfeed:… --name Ben              follow somebody
+  peerfeed accept Ben                             let them read what is for friends
   peerfeed fetch && peerfeed read                 get what is new, read it
   peerfeed seed peerfeed:… && peerfeed run        hold a feed for somebody, without reading it
 
@@ -70,6 +74,9 @@ enum Command {
     Post(post::Post),
     Invite(invite::Invite),
     Add(add::Add),
+    Accept(accept::Accept),
+    Friends(friends::Friends),
+    Remove(remove::Remove),
     Unfollow(unfollow::Unfollow),
     Fetch(fetch::Fetch),
     Read(read::Read),
@@ -123,6 +130,9 @@ impl Command {
             Self::Post(command) => command.run(context).await,
             Self::Invite(command) => command.run(context).await,
             Self::Add(command) => command.run(context).await,
+            Self::Accept(command) => command.run(context).await,
+            Self::Friends(command) => command.run(context).await,
+            Self::Remove(command) => command.run(context).await,
             Self::Unfollow(command) => command.run(context).await,
             Self::Fetch(command) => command.run(context).await,
             Self::Read(command) => command.run(context).await,

@@ -71,13 +71,17 @@ impl Daemon {
     pub async fn run(self, end: impl Future<Output = ()>) -> Result<(), Failure> {
         let Self { service, server, mut signals } = self;
         let serving = tokio::spawn(server.run(Arc::clone(&service)));
+        let friends = Arc::clone(&service);
+        let granting = tokio::spawn(async move { friends.keep_granting().await });
         tokio::select! {
             () = signals.next() => {}
             () = end => {}
         }
         // Commands that wait for an answer see the connection end.
         serving.abort();
+        granting.abort();
         serving.await.ok();
+        granting.await.ok();
         let stop = async {
             tokio::select! {
                 () = service.shutdown() => Ok(()),

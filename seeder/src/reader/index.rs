@@ -6,6 +6,7 @@ use std::sync::Arc;
 use peerfeed_protocol::feed::{Body, Class, Content, Control, Granted, Keyring, LeafHeader, ReadError, Shown, Stamp};
 use peerfeed_protocol::ids::{EntryPlace, EpochId, FeedId};
 
+use super::granted::GrantSearch;
 use crate::store::{Indexed, ReadTxn, Reading, StorageError, Store, StoredEntry, WriteError, WriteTxn};
 
 /// Entries that are opened for one job: the snapshot stays short, and the job small.
@@ -43,10 +44,10 @@ enum Outcome {
     Show(Indexed),
     /// It says how the owner wants to be called.
     Name(EntryPlace, u64, String),
-    /// It gave the keys of earlier epochs.
-    Keys(EntryPlace, Vec<(EpochId, Granted)>),
-    /// It is not shown; if `retry`, it may say more when a key comes.
-    Pass { place: EntryPlace, retry: bool },
+    /// It granted this device the key of an epoch.
+    Key(EntryPlace, EpochId, Granted),
+    /// It says nothing here.
+    Nothing(EntryPlace),
 }
 
 fn apply(txn: &mut WriteTxn, outcomes: &Arc<[Outcome]>) -> Result<(), WriteError> {
@@ -55,18 +56,16 @@ fn apply(txn: &mut WriteTxn, outcomes: &Arc<[Outcome]>) -> Result<(), WriteError
             Outcome::Show(indexed) => txn.put_indexed(indexed)?,
             Outcome::Name(place, clock, name) => {
                 txn.put_profile(place.feed, *clock, name)?;
-                txn.pass_over(*place, false)?;
+                txn.pass_over(*place)?;
             }
-            Outcome::Keys(place, epochs) => {
-                txn.pass_over(*place, false)?;
-                for (epoch, key) in epochs {
-                    match txn.put_epoch(place.feed, *epoch, key) {
-                        Err(WriteError::UnknownFeed) | Ok(()) => {}
-                        Err(error) => return Err(error),
-                    }
+            Outcome::Key(place, epoch, key) => {
+                txn.pass_over(*place)?;
+                match txn.put_epoch(place.feed, *epoch, key) {
+                    Err(WriteError::UnknownFeed) | Ok(()) => {}
+                    Err(error) => return Err(error),
                 }
             }
-            Outcome::Pass { place, retry } => txn.pass_over(*place, *retry)?,
+            Outcome::Nothing(place) => txn.pass_over(*place)?,
         }
     }
     Ok(())
@@ -75,14 +74,18 @@ fn apply(txn: &mut WriteTxn, outcomes: &Arc<[Outcome]>) -> Result<(), WriteError
 fn open_batch(store: &Store) -> Result<Arc<[Outcome]>, StorageError> {
     let txn = store.read()?;
     let mut keyrings = HashMap::new();
+    let mut grants = GrantSearch::new(store.folder().to_owned());
     let mut outcomes = Vec::new();
     for place in txn.awaiting(BATCH_ENTRIES)? {
         let keyring = keyring(&txn, &mut keyrings, place.feed)?;
         let row = txn.log_row(place.feed, place.log)?;
         let entry = row.map(|row| txn.entry(&row, place.index)).transpose()?.flatten();
         outcomes.push(match entry {
-            Some(entry) => outcome(place, &entry, keyring),
-            None => Outcome::Pass { place, retry: false },
+            Some(entry) => match control_of(&entry) {
+                Some(control) => read_control(&txn, place, control, keyring, &mut grants)?,
+                None => outcome(place, &entry, keyring),
+            },
+            None => Outcome::Nothing(place),
         });
     }
     Ok(outcomes.into())
@@ -101,13 +104,12 @@ fn keyring<'k>(
 }
 
 fn outcome(place: EntryPlace, entry: &StoredEntry, keyring: &mut Keyring) -> Outcome {
-    let Ok(header) = LeafHeader::decode(&entry.header) else { return Outcome::Pass { place, retry: false } };
+    let Ok(header) = LeafHeader::decode(&entry.header) else { return Outcome::Nothing(place) };
     // Until it is opened, an entry is shown at the coarse time of its header.
     let coarse = coarse_stamp(&header);
     let show = |stamp, sealed| Outcome::Show(Indexed { place, clock: clock(Shown::of(stamp, entry.seen_ms)), sealed });
     match (header.class(), &entry.body) {
-        (Class::Control, Some(body)) => control(place, body, keyring),
-        (Class::Control, None) => Outcome::Pass { place, retry: false },
+        (Class::Control, _) => Outcome::Nothing(place),
         (Class::Other(_), _) => show(coarse, false),
         (Class::Sealed { .. }, None) => show(coarse, true),
         (Class::Sealed { .. }, Some(body)) => match keyring.open(&place, &header, body) {
@@ -124,23 +126,33 @@ fn outcome(place: EntryPlace, entry: &StoredEntry, keyring: &mut Keyring) -> Out
     }
 }
 
-/// A control entry: the beginning of an epoch may give the keys of earlier ones.
-fn control(place: EntryPlace, body: &[u8], keyring: &mut Keyring) -> Outcome {
-    let Ok(Control::Epoch(start)) = Control::decode(body) else { return Outcome::Pass { place, retry: false } };
-    let known = keyring.epoch(&start.epoch).is_some_and(|known| known.secret.is_some());
-    if !known {
-        return Outcome::Pass { place, retry: !start.earlier.is_empty() };
+/// What a control entry says; none for entries of other classes, and for what its author made wrong.
+fn control_of(entry: &StoredEntry) -> Option<Control> {
+    let header = LeafHeader::decode(&entry.header).ok()?;
+    let body = entry.body.as_ref().filter(|_| matches!(header.class(), Class::Control))?;
+    Control::decode(body).ok()
+}
+
+/// A control entry may grant this device the key of an epoch. spec: EPOCH-15
+fn read_control(
+    txn: &ReadTxn,
+    place: EntryPlace,
+    control: Control,
+    keyring: &mut Keyring,
+    grants: &mut GrantSearch,
+) -> Result<Outcome, StorageError> {
+    let (epoch, rows) = match control {
+        Control::Epoch(start) => (start.epoch, start.grants),
+        Control::Grants(grants) => (grants.epoch, grants.grants),
+        Control::Unknown { .. } => return Ok(Outcome::Nothing(place)),
+    };
+    if keyring.epoch(&epoch).is_some_and(|known| known.secret.is_some()) {
+        return Ok(Outcome::Nothing(place));
     }
-    match keyring.learn(&start) {
-        Ok(learnt) => {
-            let secret = |id: EpochId| {
-                let secret = keyring.epoch(&id).and_then(|known| known.secret.clone());
-                secret.map(|secret| (id, Granted::Secret(secret)))
-            };
-            Outcome::Keys(place, learnt.into_iter().filter_map(secret).collect())
-        }
-        Err(_) => Outcome::Pass { place, retry: false },
-    }
+    Ok(match grants.find(txn, &place, &epoch, &rows)? {
+        Some(granted) if keyring.add_granted(epoch, granted.clone()) => Outcome::Key(place, epoch, granted),
+        _ => Outcome::Nothing(place),
+    })
 }
 
 /// The header's time as a moment of the hybrid clock; the first of all when there is none such.

@@ -5,6 +5,7 @@
 
 mod entry;
 mod file;
+mod granted;
 mod index;
 mod timeline;
 

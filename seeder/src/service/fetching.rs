@@ -50,6 +50,7 @@ impl Service {
 
     async fn tell_fetched(&self, outcomes: Vec<FeedOutcome>, replies: &Replies) -> Result<(), Failure> {
         self.index().await?;
+        self.grant_owed().await?;
         // Only now: a first fetch brings the name that the owner gave.
         let names = Names::load(self)?;
         let mut unreached = Vec::new();

@@ -3,6 +3,7 @@
 mod error;
 mod fetching;
 mod following;
+mod friends;
 mod getting;
 mod holding;
 mod invitation;
@@ -69,6 +70,9 @@ impl Handle for Service {
             }
             Request::Invite { with_key } => self.invite(with_key, &trackers, &replies).await,
             Request::Add { link, name } => self.add(&link, name, &trackers, &replies).await,
+            Request::Accept { name, from_now } => self.accept(&name, from_now, &replies).await,
+            Request::Friends {} => self.friends(&replies).await,
+            Request::Remove { name } => self.remove(&name, &replies).await,
             Request::Unfollow { name } => self.unfollow(&name, &replies).await,
             Request::Seeders {} => self.seeders(&replies).await,
             Request::SeedersAdd { code, timeout_ms } => self.add_seeder(&code, timeout_ms, &replies).await,

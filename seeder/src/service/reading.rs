@@ -152,7 +152,7 @@ fn author(feed: FeedId, entry: &ReadEntry) -> String {
 }
 
 /// RFC 3339, UTC, to the second.
-fn time(unix_ms: u64) -> String {
+pub(super) fn time(unix_ms: u64) -> String {
     let seconds = i64::try_from(unix_ms / 1000).unwrap_or(i64::MAX);
     jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -5,9 +5,9 @@ use peerfeed_protocol::ids::{DeviceId, EpochId, FeedId};
 use redb::{ReadableTable, TableDefinition};
 
 use super::entries::NewEntry;
-use super::error::StorageError;
+use super::error::{StorageError, WriteError};
 use super::txn::{View, WriteTxn};
-use super::{feeds, logs};
+use super::{epochs, feeds, logs};
 
 /// (feed, tag, log) -> (epoch, row)
 pub(super) const GRANTS: TableDefinition<'_, Key, Row<'_>> = TableDefinition::new("grants");
@@ -46,17 +46,20 @@ pub(super) fn by_tag(
     found.into_iter().map(|(log, epoch, row)| Ok(StoredGrant { epoch, author: author(log)?, row })).collect()
 }
 
-/// Notes the grants of an entry, if it is a control entry with some.
+/// Notes what an entry grants, and which epochs the one that it begins takes up, if it is such a control entry.
 pub(super) fn note(
     txn: &mut WriteTxn,
     feed: u32,
     log: u32,
     header: &LeafHeader,
     entry: &NewEntry,
-) -> Result<(), StorageError> {
+) -> Result<(), WriteError> {
     let (Class::Control, Some(body)) = (header.class(), &entry.body) else { return Ok(()) };
     let (epoch, rows): (EpochId, GrantRows) = match Control::decode(body) {
-        Ok(Control::Epoch(start)) => (start.epoch, start.grants),
+        Ok(Control::Epoch(start)) => {
+            epochs::note_start(txn, feed, &start)?;
+            (start.epoch, start.grants)
+        }
         Ok(Control::Grants(grants)) => (grants.epoch, grants.grants),
         // What its author made wrong, or a later version knows, is kept and served and says nothing here.
         Ok(Control::Unknown { .. }) | Err(_) => return Ok(()),

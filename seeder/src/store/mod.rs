@@ -9,6 +9,7 @@
 //! data folder and the tables; the code cites it as `spec: STORE-4`.
 
 mod arrival;
+mod audiences;
 mod blobs;
 mod chunks;
 mod entries;
@@ -21,6 +22,7 @@ mod held;
 pub mod limits;
 mod lock;
 mod logs;
+mod members;
 mod meta;
 mod nodes;
 mod open;
@@ -35,9 +37,11 @@ mod sweeping;
 mod tables;
 mod timeline;
 mod txn;
+mod upgrade;
 mod usage;
 mod writer;
 
+pub use audiences::{AudienceName, AudienceRow};
 pub use blobs::BlobRow;
 pub use chunks::{BlobNodes, NewChunks};
 pub use entries::{NewEntries, NewEntry, StoredEntry};
@@ -45,6 +49,7 @@ pub use error::{OpenError, Quota, StorageError, WriteError};
 pub use feeds::{FeedRow, Roles, SeederHint};
 pub use grants::StoredGrant;
 pub use logs::{HeadPut, LogRow};
+pub use members::{Member, MemberDevice, Reads};
 pub use meta::FORMAT;
 pub use nodes::LogNodes;
 pub use open::Options;

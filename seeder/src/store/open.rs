@@ -13,7 +13,7 @@ use super::limits::{CACHE_BYTES_DEFAULT, DISK_RESERVE_BYTES};
 use super::lock::FolderLock;
 use super::txn::{ReadTxn, WriteTxn};
 use super::writer::{Bounds, Queue};
-use super::{Inner, Store, meta, own_blob, tables};
+use super::{Inner, Store, meta, own_blob, tables, upgrade};
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug)]
@@ -97,13 +97,16 @@ fn refuse_newer(db: &impl ReadableDatabase) -> Result<(), OpenError> {
     }
 }
 
-/// Makes the tables of a new store, and frees what a broken-off post left.
+/// Makes the tables of a new store, brings an older one to this format, and frees what a broken-off post left.
 fn prepare(db: &Database) -> Result<(), StorageError> {
     let mut txn = db.begin_write()?;
     txn.set_durability(Durability::Immediate)?;
     txn.set_quick_repair(true);
     let mut txn = WriteTxn::new(txn, None);
     tables::create(&mut txn)?;
+    if let Some(format) = meta::format(&txn)? {
+        upgrade::from(&mut txn, format)?;
+    }
     meta::put_format(&mut txn)?;
     own_blob::forsake_all(&mut txn)?;
     Ok(txn.into_inner().commit()?)

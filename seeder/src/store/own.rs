@@ -1,15 +1,15 @@
 //! What the device that writes here notes about its own feed: which log it appends to, and its clock.
 
 use peerfeed_protocol::feed::Head;
-use peerfeed_protocol::ids::{EpochId, FeedId, Incarnation, LogId};
+use peerfeed_protocol::ids::{FeedId, Incarnation, LogId};
 use redb::{ReadableTable, TableDefinition};
 
 use super::error::{StorageError, WriteError};
 use super::txn::{View, WriteTxn};
 use super::{feeds, logs};
 
-/// feed -> (log of this device, last clock used, epoch for friends, zeros for none)
-pub(super) const OWN: TableDefinition<'_, u32, (&[u8; 40], u64, &[u8; 16])> = TableDefinition::new("own");
+/// feed -> (log of this device, last clock used)
+pub(super) const OWN: TableDefinition<'_, u32, (&[u8; 40], u64)> = TableDefinition::new("own log");
 
 /// Where the device appends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,17 +18,13 @@ pub struct OwnLog {
     pub log: LogId,
     /// The hybrid logical clock of the last entry written.
     pub clock: u64,
-    /// The epoch in which posts for friends are written; none before the first.
-    pub friends_epoch: Option<EpochId>,
 }
 
 pub(super) fn get(view: &impl View, feed: FeedId) -> Result<Option<OwnLog>, StorageError> {
     let Some(feed) = feeds::number(view, feed)? else { return Ok(None) };
     Ok(view.table(OWN)?.get(feed)?.map(|row| {
-        let (log, clock, epoch) = row.value();
-        let epoch = EpochId::new(*epoch);
-        let friends_epoch = (epoch != EpochId::PUBLIC).then_some(epoch);
-        OwnLog { log: LogId::from_stored(log), clock, friends_epoch }
+        let (log, clock) = row.value();
+        OwnLog { log: LogId::from_stored(log), clock }
     }))
 }
 
@@ -51,8 +47,7 @@ impl WriteTxn {
     /// Notes where the device appends from now on, and its clock.
     pub fn put_own_log(&mut self, feed: FeedId, own: &OwnLog) -> Result<(), WriteError> {
         let number = self.feed_number(feed)?;
-        let epoch = own.friends_epoch.unwrap_or(EpochId::PUBLIC);
-        self.change(OWN)?.insert(number, (&own.log.to_bytes(), own.clock, epoch.as_bytes()))?;
+        self.change(OWN)?.insert(number, (&own.log.to_bytes(), own.clock))?;
         Ok(())
     }
 }

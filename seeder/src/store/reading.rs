@@ -7,6 +7,7 @@ use peerfeed_protocol::feed::{BlobRef, ForkEvidence, GRANT_TAG_BYTES, Granted, K
 use peerfeed_protocol::ids::{BlobRoot, EntryId, EntryPlace, EpochId, FeedId, LogId};
 use peerfeed_protocol::merkle::Frontier;
 
+use super::audiences::{AudienceName, AudienceRow};
 use super::blobs::BlobRow;
 use super::chunks::BlobNodes;
 use super::entries::StoredEntry;
@@ -14,6 +15,7 @@ use super::error::StorageError;
 use super::feeds::FeedRow;
 use super::grants::StoredGrant;
 use super::logs::LogRow;
+use super::members::Member;
 use super::nodes::LogNodes;
 use super::own::OwnLog;
 use super::stored_by::StoredBy;
@@ -21,8 +23,8 @@ use super::timeline::TimelineKey;
 use super::txn::View;
 use super::usage::Usage;
 use super::{
-    blobs, chunks, entries, epochs, feeds, forks, grants, held, logs, meta, own, profiles, records, stored_by,
-    timeline, usage,
+    audiences, blobs, chunks, entries, epochs, feeds, forks, grants, held, logs, members, meta, own, profiles, records,
+    stored_by, timeline, usage,
 };
 
 /// The questions that [`super::ReadTxn`] and [`super::WriteTxn`] answer alike.
@@ -151,6 +153,31 @@ pub trait Reading: View + Sized {
     /// Where the device that writes here appends.
     fn own_log(&self, feed: FeedId) -> Result<Option<OwnLog>, StorageError> {
         own::get(self, feed)
+    }
+
+    /// How far an audience of the own feed has come.
+    fn audience(&self, audience: &AudienceName) -> Result<AudienceRow, StorageError> {
+        audiences::row(self, audience)
+    }
+
+    /// Those in an audience of the own feed.
+    fn members(&self, audience: &AudienceName) -> Result<Vec<(FeedId, Member)>, StorageError> {
+        members::of_audience(self, audience)
+    }
+
+    /// Somebody in an audience of the own feed.
+    fn member(&self, feed: FeedId, audience: &AudienceName) -> Result<Option<Member>, StorageError> {
+        members::one(self, feed, audience)
+    }
+
+    /// The audiences of the own feed that somebody is in.
+    fn memberships(&self, feed: FeedId) -> Result<Vec<(AudienceName, Member)>, StorageError> {
+        members::of_feed(self, feed)
+    }
+
+    /// Those in audiences of the own feed to whom a grant may be owed.
+    fn owed(&self) -> Result<Vec<FeedId>, StorageError> {
+        members::owed(self)
     }
 
     /// What seeders say they have synced of a log.

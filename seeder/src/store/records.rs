@@ -6,8 +6,8 @@ use peerfeed_protocol::ids::FeedId;
 use redb::{ReadableTable, TableDefinition};
 
 use super::error::{StorageError, WriteError};
-use super::feeds;
 use super::txn::{View, WriteTxn};
+use super::{feeds, members};
 
 /// (feed, kind) -> signed record
 pub(super) const RECORDS: TableDefinition<'_, (u32, u8), &[u8]> = TableDefinition::new("records");
@@ -37,7 +37,11 @@ fn record(view: &impl View, feed: FeedId, kind: u8) -> Result<Option<Bytes>, Sto
 impl WriteTxn {
     /// Keeps a manifest and its roster in place of those held; the caller has judged that they replace them.
     pub fn put_records(&mut self, records: &Records) -> Result<(), WriteError> {
-        let number = self.feed_number(*records.manifest().feed())?;
+        let feed = *records.manifest().feed();
+        let number = self.feed_number(feed)?;
+        if roster(self, feed)?.as_deref() != Some(records.roster().bytes()) {
+            members::roster_changed(self, feed)?;
+        }
         let mut table = self.change(RECORDS)?;
         table.insert((number, MANIFEST), records.manifest().bytes())?;
         table.insert((number, ROSTER), records.roster().bytes())?;

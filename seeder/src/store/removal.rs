@@ -6,12 +6,19 @@ use super::error::WriteError;
 use super::feeds::{FEED_NUMBERS, FEEDS};
 use super::txn::WriteTxn;
 use super::usage::{self, Change};
-use super::{blobs, entries, epochs, forks, grants, held, logs, nodes, own, profiles, records, stored_by, timeline};
+use super::{
+    audiences, blobs, entries, epochs, feeds, forks, grants, held, logs, members, nodes, own, profiles, records,
+    stored_by, timeline,
+};
 
 impl WriteTxn {
     /// Removes a feed, its entries, and the blobs that no other feed here refers to. The room is used again.
     pub fn remove_feed(&mut self, feed: FeedId) -> Result<(), WriteError> {
         let number = self.feed_number(feed)?;
+        if feeds::row(self, feed)?.is_some_and(|row| row.roles.own) {
+            audiences::remove_all(self)?;
+            members::remove_all(self)?;
+        }
         timeline::remove_feed(self, number, feed)?;
         for row in logs::of_feed(self, number)? {
             entries::remove_all(self, row.number)?;
@@ -24,6 +31,7 @@ impl WriteTxn {
         blobs::remove_feed(self, number)?;
         grants::remove_all(self, number)?;
         epochs::remove_all(self, number)?;
+        epochs::remove_starts(self, number)?;
         profiles::remove(self, number)?;
         own::remove(self, number)?;
         records::remove_all(self, number)?;

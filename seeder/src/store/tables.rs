@@ -3,8 +3,8 @@
 use super::error::StorageError;
 use super::txn::WriteTxn;
 use super::{
-    blobs, chunks, entries, epochs, feeds, forks, grants, held, logs, meta, nodes, own, own_blob, profiles, records,
-    stored_by, sweeping, timeline, usage,
+    audiences, blobs, chunks, entries, epochs, feeds, forks, grants, held, logs, members, meta, nodes, own, own_blob,
+    profiles, records, stored_by, sweeping, timeline, usage,
 };
 
 /// Makes every table that is not there. spec: STORE-4
@@ -30,6 +30,7 @@ pub(super) fn create(txn: &mut WriteTxn) -> Result<(), StorageError> {
     txn.change(chunks::LEAVES)?;
     txn.change(chunks::BLOB_NODES)?;
     txn.change(epochs::EPOCHS)?;
+    txn.change(epochs::EARLIER)?;
     txn.change(timeline::TIMELINE)?;
     txn.change(timeline::FEED_TIMELINE)?;
     txn.change(timeline::ENTRY_IDS)?;
@@ -39,6 +40,9 @@ pub(super) fn create(txn: &mut WriteTxn) -> Result<(), StorageError> {
     txn.change(forks::FORKS)?;
     txn.change(grants::GRANTS)?;
     txn.change(own::OWN)?;
+    txn.change(audiences::AUDIENCES)?;
+    txn.change(members::MEMBERS)?;
+    txn.change(members::OWED)?;
     txn.change(profiles::PROFILES)?;
     txn.change(usage::USAGE)?;
     Ok(())

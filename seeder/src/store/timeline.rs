@@ -19,9 +19,6 @@ pub(super) const AWAITING: TableDefinition<'_, (u32, u32, u64), ()> = TableDefin
 /// (feed, log, index) -> clock in the timeline, of entries for which no key was known
 pub(super) const SEALED: TableDefinition<'_, (u32, u32, u64), u64> = TableDefinition::new("sealed");
 
-/// The clock of an entry that waits for a key and is not in the timeline.
-const NOT_SHOWN: u64 = 0;
-
 /// An entry's place in the order of display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TimelineKey {
@@ -163,18 +160,13 @@ impl WriteTxn {
         Ok(())
     }
 
-    /// Takes an entry off the list of those that wait for the timeline, without showing it: a control entry. If `retry`,
-    /// it comes back to the list when a key of its feed is put.
-    pub fn pass_over(&mut self, place: EntryPlace, retry: bool) -> Result<(), WriteError> {
+    /// Takes an entry off the list of those that wait for the timeline, without showing it: a control entry.
+    pub fn pass_over(&mut self, place: EntryPlace) -> Result<(), WriteError> {
         let feed = feeds::number(self, place.feed)?;
         let row = logs::row(self, place.feed, place.log)?;
         if let (Some(feed), Some(row)) = (feed, row) {
-            let key = (feed, row.number, place.index);
-            self.take_out(key)?;
+            self.take_out((feed, row.number, place.index))?;
             self.change(ENTRY_IDS)?.remove(place.id().as_bytes())?;
-            if retry {
-                self.change(SEALED)?.insert(key, NOT_SHOWN)?;
-            }
         }
         Ok(())
     }

@@ -57,6 +57,16 @@ impl WriteTxn {
         Ok(self.txn.open_table(definition)?)
     }
 
+    /// Drops a table of an earlier format.
+    pub(super) fn drop_table<K: Key + 'static, V: Value + 'static>(
+        &mut self,
+        definition: TableDefinition<'_, K, V>,
+    ) -> Result<(), StorageError> {
+        self.changes += 1;
+        self.txn.delete_table(definition)?;
+        Ok(())
+    }
+
     /// Counts payload towards the size of the batch.
     pub(super) fn count_written(&mut self, bytes: u64) {
         self.written_bytes += bytes;

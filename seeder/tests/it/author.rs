@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use peerfeed::author::{self, Audience, Author, AuthorError, Draft};
+use peerfeed::keys::KeyError;
 use peerfeed::reader::{self, EntryState, FileError, Query, ReadEntry};
 use peerfeed::store::{NewEntries, NewEntry, Options, Reading, Store};
 use peerfeed_protocol::feed::{Granted, SeederAddress};
@@ -73,7 +74,7 @@ fn keys_whose_feed_is_not_in_the_store_are_not_used() {
     store.close();
     fs::remove_file(folder.path().join("store.redb")).unwrap();
     let store = open(folder.path());
-    assert!(matches!(Author::open(&store), Err(AuthorError::StoreLost)));
+    assert!(matches!(Author::open(&store), Err(AuthorError::Keys(KeyError::StoreLost))));
     assert!(matches!(author::init(&store, None, &[]), Err(AuthorError::Exists)), "the identity is not overwritten");
 }
 
@@ -107,7 +108,7 @@ fn posts_are_read_again_newest_first_and_the_next_comes_after_a_restart() {
 }
 
 /// What a stranger holds of a feed: everything but keys.
-fn hold_blind(from: &Store, into: &Store, feed: FeedId) {
+pub(crate) fn hold_blind(from: &Store, into: &Store, feed: FeedId) {
     let txn = from.read().unwrap();
     let records = txn.records(feed).unwrap().unwrap();
     for row in txn.logs(feed).unwrap() {

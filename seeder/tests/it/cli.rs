@@ -4,6 +4,7 @@
 mod demo;
 mod folder;
 mod following;
+mod friends;
 mod help;
 mod identity;
 mod posting;

@@ -5,10 +5,12 @@
 mod author;
 mod cli;
 mod crash;
+mod friends;
 mod model;
 mod node;
 mod party;
 mod sample;
 mod store;
 mod swarm;
+mod upgrade;
 mod world;

@@ -641,7 +641,7 @@ fn a_restored_backup_leaves_its_log_when_others_hold_more_of_it() {
     let mut log = SampleLog::with_posts(1, 2, 5);
     let store = holding(folder.path(), &log, &[0..5]);
     let (feed, id) = (log.feed, log.log);
-    let own = peerfeed::store::OwnLog { log: id, clock: 1, friends_epoch: None };
+    let own = peerfeed::store::OwnLog { log: id, clock: 1 };
     store.write_blocking(move |txn| txn.put_own_log(feed, &own)).unwrap();
     let fresh = Incarnation::new([9; 8]);
     let left = |head: Head| store.write_blocking(move |txn| txn.leave_log_unless_newest(&head, fresh)).unwrap();

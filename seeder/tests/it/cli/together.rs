@@ -11,14 +11,14 @@ use serde_json::Value;
 use super::folder::Folder;
 
 /// `peerfeed run` on a folder; killed when dropped.
-struct Daemon {
+pub(super) struct Daemon {
     child: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
     listening: Value,
 }
 
 impl Daemon {
-    fn start(folder: &Folder, options: &[&str]) -> Self {
+    pub(super) fn start(folder: &Folder, options: &[&str]) -> Self {
         let args = [&["--json"], options, &["run"]].concat();
         let mut child = folder.command(&args).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -26,7 +26,7 @@ impl Daemon {
         Self { child, lines, listening: serde_json::from_str(&first).unwrap() }
     }
 
-    fn code(&self) -> &str {
+    pub(super) fn code(&self) -> &str {
         self.listening["seeder_code"].as_str().unwrap()
     }
 

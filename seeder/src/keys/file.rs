@@ -8,7 +8,7 @@ use std::path::Path;
 use peerfeed_protocol::bencode::{self, Dict};
 use zeroize::Zeroizing;
 
-use super::AuthorError;
+use super::KeyError;
 
 /// Bytes of a key file: two secrets and their keys, with room for later ones.
 const FILE_BYTES_MAX: usize = 4_096;
@@ -19,8 +19,8 @@ const VERSION: u64 = 1;
 pub(super) type Secrets<'a> = &'a [(&'a [u8], &'a [u8; 32])];
 
 /// Writes a file that must not be there yet: complete and synced, or not at all.
-pub(super) fn write_new(path: &Path, kind: &str, secrets: Secrets<'_>) -> Result<(), AuthorError> {
-    let failed = |source| AuthorError::KeyFileIo { path: path.to_owned(), source };
+pub(super) fn write_new(path: &Path, kind: &str, secrets: Secrets<'_>) -> Result<(), KeyError> {
+    let failed = |source| KeyError::Io { path: path.to_owned(), source };
     let mut dict = Dict::new().with(b"t", kind).with(b"v", VERSION);
     for (name, secret) in secrets {
         dict.insert(*name, *secret);
@@ -53,8 +53,8 @@ pub(super) fn read<const N: usize>(
     path: &Path,
     kind: &str,
     names: [&[u8]; N],
-) -> Result<Option<[Zeroizing<[u8; 32]>; N]>, AuthorError> {
-    let failed = |source| AuthorError::KeyFileIo { path: path.to_owned(), source };
+) -> Result<Option<[Zeroizing<[u8; 32]>; N]>, KeyError> {
+    let failed = |source| KeyError::Io { path: path.to_owned(), source };
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -67,7 +67,7 @@ pub(super) fn read<const N: usize>(
     let mut bytes = Zeroizing::new(Vec::with_capacity(FILE_BYTES_MAX));
     file.take(FILE_BYTES_MAX as u64).read_to_end(&mut bytes).map_err(failed)?;
     let secrets = decode(&bytes, kind, names);
-    secrets.map(Some).ok_or_else(|| AuthorError::KeyFile { path: path.to_owned() })
+    secrets.map(Some).ok_or_else(|| KeyError::Damaged { path: path.to_owned() })
 }
 
 fn decode<const N: usize>(bytes: &[u8], kind: &str, names: [&[u8]; N]) -> Option<[Zeroizing<[u8; 32]>; N]> {
@@ -110,7 +110,7 @@ mod tests {
         let good = fs::read(&path).unwrap();
         for bad in [&good[..good.len() - 1], b"", b"d1:t8:identity1:vi2e1:k0:e"] {
             fs::write(&path, bad).unwrap();
-            assert!(matches!(read(&path, "identity", [b"k"]), Err(AuthorError::KeyFile { .. })));
+            assert!(matches!(read(&path, "identity", [b"k"]), Err(KeyError::Damaged { .. })));
         }
     }
 }

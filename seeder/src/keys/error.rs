@@ -1,0 +1,36 @@
+//! Why keys cannot be used.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::store::StorageError;
+
+/// Why the keys of a data folder cannot be read or written.
+#[derive(Debug, Error)]
+pub enum KeyError {
+    /// A key file is not there, or not what it should be.
+    #[error("{path} is not a key file of this program: restore it from a backup")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A key file cannot be read or written.
+    #[error("{path} cannot be used")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The keys are there, and the store does not know their feed.
+    #[error(
+        "the store in this data folder does not have the feed of its identity: restore store.redb, or use a new folder"
+    )]
+    StoreLost,
+    /// The store cannot be read.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}

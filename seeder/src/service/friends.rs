@@ -1,0 +1,120 @@
+//! Who may read what is for friends: `accept`, `friends`, `remove`.
+
+use peerfeed_protocol::crypto::fingerprint;
+use peerfeed_protocol::ids::FeedId;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::Service;
+use super::names::Names;
+use super::publishing::blocking;
+use crate::api::{self, Failure, Replies, Reply};
+use crate::author::{Accepted, Author, Friend};
+use crate::ui::Safe;
+
+impl Service {
+    pub(super) async fn accept(&self, name: &str, from_now: bool, replies: &Replies) -> Result<(), Failure> {
+        let author = self.author().await?;
+        let names = Names::load(self)?;
+        let feed = names.find(name)?;
+        let writer = author.clone();
+        let (friend, change) = match blocking(move || writer.accept(feed, from_now)).await? {
+            Accepted::Now(friend) => (friend, "added"),
+            Accepted::Before(friend) => (friend, "known"),
+            Accepted::ReadsMore => {
+                let name = Safe::line(&names.shown(feed)).to_string();
+                return Err(Failure::no(format!("{name} reads everything already, and cannot unread it"))
+                    .hint(format!("`peerfeed remove {name}`, then accept again: they keep what they have read")));
+            }
+        };
+        self.node().notify_appended(author.feed());
+        replies.send(Reply::Friend(told(&names, &friend, Some(change)))).await;
+        if friend.devices == 0 {
+            let name = Safe::line(&names.shown(feed)).to_string();
+            replies.note(format!("the key goes out once their feed was fetched: `peerfeed fetch {name}`")).await;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn friends(&self, replies: &Replies) -> Result<(), Failure> {
+        let author = self.author().await?;
+        self.index().await?;
+        let names = Names::load(self)?;
+        let mut friends = blocking(move || author.friends()).await?;
+        if friends.is_empty() {
+            return Err(Failure::no("you have no friends here yet")
+                .hint("`peerfeed add LINK` follows somebody, `peerfeed accept NAME` lets them read"));
+        }
+        friends.sort_by_key(|friend| (names.shown(friend.feed).to_lowercase(), friend.feed));
+        for friend in &friends {
+            replies.send(Reply::Friend(told(&names, friend, None))).await;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn remove(&self, name: &str, replies: &Replies) -> Result<(), Failure> {
+        let author = self.author().await?;
+        let names = Names::load(self)?;
+        let feed = find_friend(&names, &author, name).await?;
+        let asking = author.clone();
+        let friend = blocking(move || asking.friend(feed)).await?;
+        let removed = blocking(move || author.remove(feed)).await?;
+        match friend.filter(|_| removed) {
+            Some(friend) => {
+                replies.send(Reply::Friend(told(&names, &friend, Some("removed")))).await;
+                Ok(())
+            }
+            None => Err(Failure::no(format!("{} is no friend of yours", Safe::line(&names.shown(feed))))
+                .hint("`peerfeed friends` shows those who are")),
+        }
+    }
+
+    /// Grants what is owed to friends whose feed has come meanwhile.
+    pub(crate) async fn grant_owed(&self) -> Result<(), Failure> {
+        let store = self.store().clone();
+        let author = blocking(move || Author::open(&store)).await?;
+        let Some(author) = author else { return Ok(()) };
+        let feed = author.feed();
+        if blocking(move || author.grant_owed()).await? {
+            self.node().notify_appended(feed);
+        }
+        Ok(())
+    }
+
+    /// Goes on granting what is owed as feeds come in, until dropped.
+    pub(crate) async fn keep_granting(&self) {
+        let mut entries = self.node().subscribe();
+        loop {
+            if let Err(failure) = self.grant_owed().await {
+                tracing::error!(%failure, "a friend is still without a key");
+            }
+            // Entries come together with the records before them; those that came meanwhile need no round of their own.
+            match entries.recv().await {
+                Ok(_) | Err(RecvError::Lagged(_)) => entries = entries.resubscribe(),
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+}
+
+/// A friend by name or feed id; their feed need not be followed any more.
+async fn find_friend(names: &Names, author: &Author, text: &str) -> Result<FeedId, Failure> {
+    if let Ok(feed) = text.trim().parse::<FeedId>() {
+        let asking = author.clone();
+        if blocking(move || asking.friend(feed)).await?.is_some() {
+            return Ok(feed);
+        }
+    }
+    names.find(text)
+}
+
+fn told(names: &Names, friend: &Friend, change: Option<&str>) -> api::Friend {
+    api::Friend {
+        feed: friend.feed.to_string(),
+        name: names.name(friend.feed).map(str::to_owned),
+        fingerprint: fingerprint::words(&friend.feed).join(" "),
+        since: super::reading::time(friend.since_s.saturating_mul(1_000)),
+        from_now: friend.from_now,
+        granted: friend.devices > 0,
+        change: change.map(str::to_owned),
+    }
+}

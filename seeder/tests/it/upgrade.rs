@@ -1,0 +1,69 @@
+//! Data folders of earlier formats.
+
+use std::path::Path;
+
+use peerfeed::author::{self, Audience, Author, Draft};
+use peerfeed::store::{AudienceName, Options, Reading, Store};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableHandle};
+
+fn open(folder: &Path) -> Store {
+    Store::open(folder, &Options::default()).unwrap()
+}
+
+/// Makes of a store of this version one of format 1, which kept the friends' epoch beside the own log.
+fn as_format_1(folder: &Path) {
+    let own_1: TableDefinition<'_, u32, (&[u8; 40], u64, &[u8; 16])> = TableDefinition::new("own");
+    let own: TableDefinition<'_, u32, (&[u8; 40], u64)> = TableDefinition::new("own log");
+    let audiences: TableDefinition<'_, &[u8], (&[u8; 16], u8)> = TableDefinition::new("audiences");
+    let numbers: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
+    let db = Database::open(folder.join("store.redb")).unwrap();
+    let txn = db.begin_write().unwrap();
+    let epoch = *txn.open_table(audiences).unwrap().get(b"friends".as_slice()).unwrap().unwrap().value().0;
+    let rows: Vec<(u32, [u8; 40], u64)> = txn
+        .open_table(own)
+        .unwrap()
+        .iter()
+        .unwrap()
+        .map(|row| row.map(|(feed, value)| (feed.value(), *value.value().0, value.value().1)).unwrap())
+        .collect();
+    for (feed, log, clock) in rows {
+        txn.open_table(own_1).unwrap().insert(feed, (&log, clock, &epoch)).unwrap();
+    }
+    txn.delete_table(own).unwrap();
+    txn.delete_table(audiences).unwrap();
+    for new in ["members", "owed", "earlier epochs"] {
+        let handle = txn.list_tables().unwrap().find(|table| table.name() == new).unwrap();
+        txn.delete_table(handle).unwrap();
+    }
+    txn.open_table(numbers).unwrap().insert("format", 1).unwrap();
+    txn.commit().unwrap();
+}
+
+#[test]
+fn a_folder_of_format_1_goes_on_in_its_log_and_its_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let author = author::init(&store, Some("Ann"), &[]).unwrap().author;
+    let post = |author: &Author, text: &str| {
+        let draft = Draft { text: text.to_owned(), audience: Audience::Friends, ..Draft::default() };
+        author.post(&draft, &mut |_| {}).unwrap()
+    };
+    let first = post(&author, "written by the earlier version");
+    let epoch = author.friends_epoch().unwrap();
+    drop(author);
+    store.close();
+    as_format_1(folder.path());
+
+    let store = open(folder.path());
+    let author = Author::open(&store).unwrap().unwrap();
+    assert_eq!(author.friends_epoch().unwrap(), epoch);
+    let next = post(&author, "written by this version");
+    assert_eq!((next.log, next.index), (first.log, first.index + 1));
+    let audience = store.read().unwrap().audience(&AudienceName::friends()).unwrap();
+    assert_eq!((audience.epoch, audience.left), (Some(epoch.0), false));
+    drop(author);
+    store.close();
+    let db = Database::open(folder.path().join("store.redb")).unwrap();
+    let txn = db.begin_read().unwrap();
+    assert!(!txn.list_tables().unwrap().any(|table| table.name() == "own"), "what the earlier format had is gone");
+}
