@@ -135,6 +135,9 @@ pub const AROUND_FACTOR: f64 = 4.0;
 /// Peers of one address in one swarm: a household, or a provider's shared address; more would crowd the others out.
 pub const SITE_PEERS_MAX: usize = 8;
 
+/// Peers of one IPv6 /48 in one swarm: it may be a single customer's, and also a provider's.
+pub const AROUND_PEERS_MAX: usize = 32;
+
 /// What a customer without tokens is told instead of peers: come back in two hours.
 pub const THROTTLED_INTERVAL: Duration = Duration::from_secs(2 * 3600);
 

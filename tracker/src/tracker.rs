@@ -13,7 +13,7 @@ use crate::budget::Budget;
 use crate::config::Config;
 use crate::guard::{Ask, Guard, GuardOptions, Load};
 use crate::host::Host;
-use crate::limit::{MEMORY_BYTES_MIN, SITE_PEERS_MAX, SWARM_PEERS_MAX, THROTTLED_INTERVAL};
+use crate::limit::{AROUND_PEERS_MAX, MEMORY_BYTES_MIN, SITE_PEERS_MAX, SWARM_PEERS_MAX, THROTTLED_INTERVAL};
 use crate::metrics::{Counter, Metrics};
 use crate::swarm::{Announcement, Asked, Presence, SwarmMap, SwarmOptions};
 use crate::udp::ConnectionKeys;
@@ -94,6 +94,7 @@ impl Tracker {
             memory_bytes: budget.swarms_bytes(),
             swarm_peers_max: SWARM_PEERS_MAX,
             site_peers_max: SITE_PEERS_MAX,
+            around_peers_max: AROUND_PEERS_MAX,
             limit_loopback: config.limit_loopback,
             hash_key: random_bytes()?,
         };

@@ -24,7 +24,8 @@ pub struct Places {
 #[derive(Debug)]
 pub struct Place {
     places: Arc<Places>,
-    prefix: Option<Prefix>,
+    /// Those that it is counted for.
+    prefixes: [Option<Prefix>; 2],
     /// Held in memory on its behalf.
     bytes: Bytes,
 }
@@ -65,16 +66,22 @@ impl Places {
         if !add_within(&self.connections, 1, self.connections_max) {
             return Err(NoPlace::Full);
         }
-        let mut place = Place { places: self.clone(), prefix: None, bytes };
+        let mut place = Place { places: self.clone(), prefixes: [None; 2], bytes };
         if counted {
-            let prefix = Prefix::site_of(ip);
             let mut by_prefix = self.by_prefix.lock().unwrap_or_else(PoisonError::into_inner);
-            let open = by_prefix.entry(prefix).or_insert(0);
-            if *open >= self.prefix_max {
+            let shares = [(Some(Prefix::site_of(ip)), self.prefix_max), (Prefix::around(ip), 4 * self.prefix_max)];
+            let is_full = |&(prefix, max): &(Option<Prefix>, usize)| {
+                prefix.and_then(|prefix| by_prefix.get(&prefix)).is_some_and(|&open| open >= max)
+            };
+            if shares.iter().any(is_full) {
+                // Its place goes back, for which nobody is counted yet.
+                drop(by_prefix);
                 return Err(NoPlace::Share);
             }
-            *open += 1;
-            place.prefix = Some(prefix);
+            place.prefixes = shares.map(|(prefix, _)| prefix);
+            for prefix in place.prefixes.into_iter().flatten() {
+                *by_prefix.entry(prefix).or_insert(0) += 1;
+            }
         }
         Ok(place)
     }
@@ -134,12 +141,14 @@ impl Drop for Place {
     fn drop(&mut self) {
         debug_assert!(self.bytes.count > 0, "every connection costs something");
         self.places.connections.fetch_sub(1, Ordering::Relaxed);
-        if let Some(prefix) = self.prefix {
+        if self.prefixes[0].is_some() {
             let mut by_prefix = self.places.by_prefix.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(open) = by_prefix.get_mut(&prefix) {
-                *open -= 1;
-                if *open == 0 {
-                    by_prefix.remove(&prefix);
+            for prefix in self.prefixes.into_iter().flatten() {
+                if let Some(open) = by_prefix.get_mut(&prefix) {
+                    *open -= 1;
+                    if *open == 0 {
+                        by_prefix.remove(&prefix);
+                    }
                 }
             }
             // A crowd that has gone must not leave its table behind.
@@ -186,6 +195,19 @@ mod tests {
         places.take(ip(1), false, false).unwrap();
         drop(share);
         places.take(ip(1), true, false).unwrap();
+    }
+
+    #[test]
+    fn a_network_of_ipv6_has_half_of_the_places_whatever_its_subnets() {
+        let places = Places::new(80, 1 << 20);
+        let take =
+            |net: u16, subnet: u16| places.take(IpAddr::from([0x2001, 0xdb8, net, subnet, 0, 0, 0, 1]), true, false);
+        let held: Vec<_> = (0..100).filter_map(|subnet| take(1, subnet).ok()).collect();
+        assert_eq!((held.len(), take(1, 200).unwrap_err()), (40, NoPlace::Share));
+        take(2, 0).unwrap();
+        drop(held);
+        take(1, 200).unwrap();
+        assert!(places.by_prefix.lock().unwrap().is_empty());
     }
 
     #[test]

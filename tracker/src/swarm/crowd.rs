@@ -53,9 +53,9 @@ impl<const N: usize> Crowd<N> {
         held.map(|held| *held = peer).is_some()
     }
 
-    /// The peers at the site of this address: these lie in one bucket, because the hash is that of the site.
-    pub(super) fn site_mates<'a>(&'a self, address: &'a [u8; N], hash: u64) -> impl Iterator<Item = &'a Peer<N>> {
-        self.buckets[self.bucket_of(hash)].iter().filter(|held| held.is_at_site_of(address))
+    /// The peers in the bucket of this hash: all those around an address, because the hash is that of its network.
+    pub(super) fn neighbours(&self, hash: u64) -> &[Peer<N>] {
+        &self.buckets[self.bucket_of(hash)]
     }
 
     /// Takes out the peer with this address, if it is there.

@@ -10,7 +10,8 @@ use peerfeed_protocol::announce::{AnnounceReply, InfoHash, ScrapeEntry};
 use rand_core::Rng;
 use siphasher::sip::SipHasher13;
 
-use super::record::{Tick, site_bytes};
+use super::peers::Crowding;
+use super::record::{Tick, around_bytes};
 use super::shard::{Shard, ShardLimits, Step};
 use super::table::{Hashes, Noted, Space};
 
@@ -38,7 +39,9 @@ pub struct SwarmOptions {
     pub swarm_peers_max: usize,
     /// Most peers of one IPv4 address or IPv6 /64 in one swarm.
     pub site_peers_max: usize,
-    /// Whether that holds for loopback addresses as well.
+    /// Most peers of one IPv6 /48 in one swarm.
+    pub around_peers_max: usize,
+    /// Whether these hold for loopback addresses as well.
     pub limit_loopback: bool,
     /// Two random numbers: who knows them could aim at one lock or fill one bucket.
     pub hash_key: [u8; 16],
@@ -101,7 +104,7 @@ pub struct Totals {
 #[derive(Clone, Copy, Debug)]
 struct KeyedHashes {
     key: [u8; 16],
-    site_peers_max: usize,
+    crowding: Crowding,
     limit_loopback: bool,
 }
 
@@ -122,7 +125,10 @@ impl SwarmMap {
             swarm_peers_max: options.swarm_peers_max,
             hashes: KeyedHashes {
                 key: options.hash_key,
-                site_peers_max: options.site_peers_max.max(1),
+                crowding: Crowding {
+                    site_peers_max: options.site_peers_max.max(1),
+                    around_peers_max: options.around_peers_max.max(1),
+                },
                 limit_loopback: options.limit_loopback,
             },
         }
@@ -242,17 +248,18 @@ impl Hashes for KeyedHashes {
         hasher.finish()
     }
 
-    /// Of the site only, so that the peers of a site lie together and can be counted; but those of a loopback address
-    /// may be many, and are spread by their ports.
+    /// Of the network only, so that its peers lie together and can be counted; but those of a loopback address may be
+    /// many, and are spread by their ports.
     fn of_peer(&self, address: &[u8]) -> u64 {
-        let site_bytes = if self.is_exempt(address) { address.len() } else { site_bytes(address.len()) };
+        let bytes = if self.is_exempt(address) { address.len() } else { around_bytes(address.len()) };
         let mut hasher = SipHasher13::new_with_key(&self.key);
-        hasher.write(&address[..site_bytes]);
+        hasher.write(&address[..bytes]);
         hasher.finish()
     }
 
-    fn site_peers_max(&self, address: &[u8]) -> usize {
-        if self.is_exempt(address) { usize::MAX } else { self.site_peers_max }
+    fn crowding(&self, address: &[u8]) -> Crowding {
+        const FREE: Crowding = Crowding { site_peers_max: usize::MAX, around_peers_max: usize::MAX };
+        if self.is_exempt(address) { FREE } else { self.crowding }
     }
 }
 

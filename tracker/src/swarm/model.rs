@@ -14,6 +14,7 @@ use super::{Announcement, Asked, Presence, SwarmMap, SwarmOptions};
 const LIFETIME_TICKS: u64 = 90;
 const TICK_SECONDS: u64 = 30;
 const SITE_PEERS_MAX: usize = 3;
+const AROUND_PEERS_MAX: usize = 7;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -37,7 +38,7 @@ struct Model {
 }
 
 impl Model {
-    /// Notes a peer. Returns the peer of its site that must have made place, if any: one of the stalest.
+    /// Notes a peer. Returns the stalest near it, of whom one must have made place.
     fn announce(&mut self, swarm: u8, peer: SocketAddr, presence: Presence, has_completed: bool) -> Vec<SocketAddr> {
         let (peers, downloaded) = self.swarms.entry((swarm, peer.is_ipv4())).or_default();
         let position = peers.iter().position(|held| held.address == peer);
@@ -52,13 +53,13 @@ impl Model {
             peers[position] = held;
             return vec![];
         }
-        let mates: Vec<_> = peers.iter().filter(|held| site(held.address) == site(peer)).collect();
-        let stalest = mates.iter().map(|held| held.seen).min();
-        let candidates = if mates.len() < SITE_PEERS_MAX {
-            vec![]
-        } else {
-            mates.iter().filter(|held| Some(held.seen) == stalest).map(|held| held.address).collect()
+        let near = |prefix_len, max| {
+            let prefix = prefix_of(peer, prefix_len);
+            let near: Vec<_> = peers.iter().filter(|held| prefix_of(held.address, prefix_len) == prefix).collect();
+            let stalest = near.iter().map(|held| held.seen).min().filter(|_| near.len() >= max)?;
+            Some(near.iter().filter(|held| held.seen == stalest).map(|held| held.address).collect())
         };
+        let candidates = near(64, SITE_PEERS_MAX).or_else(|| near(48, AROUND_PEERS_MAX)).unwrap_or_default();
         peers.push(held);
         candidates
     }
@@ -107,10 +108,11 @@ impl Model {
     }
 }
 
-fn site(address: SocketAddr) -> u128 {
+/// The network of an IPv6 address, or an IPv4 address.
+fn prefix_of(address: SocketAddr, prefix_len: u32) -> u128 {
     match address.ip() {
         IpAddr::V4(ip) => u128::from(ip.to_bits()),
-        IpAddr::V6(ip) => ip.to_bits() >> 64,
+        IpAddr::V6(ip) => ip.to_bits() >> (128 - prefix_len),
     }
 }
 
@@ -121,8 +123,8 @@ fn hash(swarm: u8) -> InfoHash {
 /// Few swarms and addresses, so that they meet, but enough peers for every form of storage.
 fn step() -> impl Strategy<Value = Step> {
     let v4 = (0u8..120, 1u16..5).prop_map(|(last, port)| SocketAddr::from(([10, 0, 0, last], port)));
-    let v6 = (0u16..90, 0u16..2, 1u16..3)
-        .prop_map(|(net, host, port)| SocketAddr::from(([0x2001, 0xdb8, 0, net, 0, 0, 0, host], port)));
+    let v6 = (0u16..30, 0u16..4, 0u16..3, 1u16..3)
+        .prop_map(|(net, subnet, host, port)| SocketAddr::from(([0x2001, 0xdb8, net, subnet, 0, 0, 0, host], port)));
     let presence = prop_oneof![
         3 => Just(Presence::Seed),
         6 => Just(Presence::Downloader),
@@ -142,6 +144,7 @@ fn map(memory_bytes: usize) -> SwarmMap {
         memory_bytes,
         swarm_peers_max: 10_000,
         site_peers_max: SITE_PEERS_MAX,
+        around_peers_max: AROUND_PEERS_MAX,
         limit_loopback: true,
         hash_key: [3; 16],
     })
@@ -230,7 +233,7 @@ proptest! {
             let address = if kind % 2 == 0 {
                 SocketAddr::from(([10, a, b, c], 1))
             } else {
-                SocketAddr::from(([0x2001, 0xdb8, 0, u16::from_be_bytes([b, c]), 0, 0, 0, 1], 1))
+                SocketAddr::from(([0x2001, 0xdb8, u16::from_be_bytes([b, c]), 0, 0, 0, 0, 1], 1))
             };
             let announcement = Announcement {
                 info_hash: InfoHash(info_hash),

@@ -55,9 +55,18 @@ pub(super) struct Insertion {
 pub(super) struct Room {
     /// There is memory for one more.
     pub(super) may_grow: bool,
-    /// Most peers at the site of the new one; at least 1.
-    pub(super) site_peers_max: usize,
+    /// Most peers where the new one is.
+    pub(super) crowding: Crowding,
     pub(super) now: Tick,
+}
+
+/// How many peers of a swarm may come from one place; each at least 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Crowding {
+    /// From one IPv4 address or IPv6 /64.
+    pub(super) site_peers_max: usize,
+    /// From one IPv6 /48.
+    pub(super) around_peers_max: usize,
 }
 
 impl<const N: usize, const INLINE: usize> Peers<N, INLINE> {
@@ -92,8 +101,8 @@ impl<const N: usize, const INLINE: usize> Peers<N, INLINE> {
         }
     }
 
-    /// Refreshes a peer; adds it, when `room` allows; or puts it in the place of the stalest of its site, when there are
-    /// as many of that as may be.
+    /// Refreshes a peer; adds it, when `room` allows; or puts it in the place of the stalest near it, when there are as
+    /// many of these as may be.
     pub(super) fn insert(&mut self, peer: Peer<N>, room: &Room, hash: impl Fn(&[u8; N]) -> u64) -> Insertion {
         if let Self::Many(many) = self {
             return many.insert(peer, room, hash);
@@ -103,11 +112,9 @@ impl<const N: usize, const INLINE: usize> Peers<N, INLINE> {
             *held = peer;
             return Insertion { before, is_kept: true };
         }
-        let mates = || self.listed().iter().filter(|held| held.is_at_site_of(&peer.address));
-        let is_kept = if mates().count() >= room.site_peers_max {
-            let stalest = mates().max_by_key(|held| held.age(room.now)).map(|held| held.address);
+        let is_kept = if let Some(stalest) = room.in_the_way_of(&peer.address, &self.listed().iter()) {
             let mut listed = self.listed_mut().iter_mut();
-            listed.find(|held| Some(held.address) == stalest).map(|held| *held = peer).is_some()
+            listed.find(|held| held.address == stalest.address).map(|held| *held = peer).is_some()
         } else {
             if room.may_grow {
                 self.add(peer, hash);
@@ -231,6 +238,24 @@ impl<const N: usize, const INLINE: usize> Peers<N, INLINE> {
     }
 }
 
+impl Room {
+    /// Who has to go for a new peer at `address`: the stalest of its site, or of the network around that, when there are as
+    /// many as may be.
+    fn in_the_way_of<'a, const N: usize>(
+        &self,
+        address: &[u8; N],
+        held: &(impl Iterator<Item = &'a Peer<N>> + Clone),
+    ) -> Option<Peer<N>> {
+        let stalest = |is_near: fn(&Peer<N>, &[u8; N]) -> bool, max| {
+            let near = held.clone().filter(|held| is_near(held, address));
+            let is_crowded = near.clone().count() >= max;
+            near.max_by_key(|held| held.age(self.now)).filter(|_| is_crowded).copied()
+        };
+        let Crowding { site_peers_max, around_peers_max } = self.crowding;
+        stalest(Peer::is_at_site_of, site_peers_max).or_else(|| stalest(Peer::is_around, around_peers_max))
+    }
+}
+
 impl<const N: usize> Many<N> {
     fn half(&mut self, seeds: bool) -> &mut Crowd<N> {
         if seeds { &mut self.seeds } else { &mut self.others }
@@ -255,13 +280,10 @@ impl<const N: usize> Many<N> {
         Insertion { before, is_kept }
     }
 
-    /// Whether a new peer may come, for whom the stalest of its site has to go when there are enough of that.
+    /// Whether a new peer may come, for whom the stalest near it has to go when there are enough of these.
     fn make_place(&mut self, address: &[u8; N], room: &Room, hash: u64) -> bool {
-        let mates = || self.seeds.site_mates(address, hash).chain(self.others.site_mates(address, hash));
-        if mates().count() < room.site_peers_max {
-            return room.may_grow;
-        }
-        let Some(stalest) = mates().max_by_key(|held| held.age(room.now)).copied() else { return room.may_grow };
+        let held = self.seeds.neighbours(hash).iter().chain(self.others.neighbours(hash));
+        let Some(stalest) = room.in_the_way_of(address, &held) else { return room.may_grow };
         self.half(stalest.is_seed()).remove(&stalest.address, hash)
     }
 

@@ -16,8 +16,13 @@ pub(super) struct Peer<const N: usize> {
 const SEED: u16 = 1 << 15;
 
 /// How much of an address in wire form tells whose it is: the whole of an IPv4 address, the /64 of an IPv6 one.
-pub(super) fn site_bytes(wire_bytes: usize) -> usize {
+const fn site_bytes(wire_bytes: usize) -> usize {
     if wire_bytes == 6 { 4 } else { 8 }
+}
+
+/// How much of it tells in which network its site is: the whole of an IPv4 address, the /48 of an IPv6 one.
+pub(super) const fn around_bytes(wire_bytes: usize) -> usize {
+    if wire_bytes == 6 { 4 } else { 6 }
 }
 
 /// What an allocation really takes: the allocator's own 8 bytes, and sizes in steps of 16 from 32 on.
@@ -65,8 +70,12 @@ impl<const N: usize> Peer<N> {
 
     /// Whether it is at the same IPv4 address, or in the same IPv6 /64.
     pub(super) fn is_at_site_of(&self, address: &[u8; N]) -> bool {
-        let site_bytes = site_bytes(N);
-        self.address[..site_bytes] == address[..site_bytes]
+        self.address[..site_bytes(N)] == address[..site_bytes(N)]
+    }
+
+    /// Whether it is at the same IPv4 address, or in the same IPv6 /48.
+    pub(super) fn is_around(&self, address: &[u8; N]) -> bool {
+        self.address[..around_bytes(N)] == address[..around_bytes(N)]
     }
 }
 

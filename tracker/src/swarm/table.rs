@@ -5,7 +5,7 @@ use peerfeed_protocol::announce::{InfoHash, ScrapeEntry};
 use rand_core::Rng;
 
 use super::crowd::Draw;
-use super::peers::{Before, Peers, Room};
+use super::peers::{Before, Crowding, Peers, Room};
 use super::record::{Peer, Tick};
 
 /// Swarms by info hash. `N` bytes per peer address; `INLINE` peers lie in the table.
@@ -46,10 +46,10 @@ const TABLE_BYTES_MIN: usize = 1024;
 pub(super) trait Hashes {
     /// Of a swarm.
     fn of_swarm(&self, info_hash: &InfoHash) -> u64;
-    /// Of the site of a peer's address.
+    /// Of the network around a peer's address.
     fn of_peer(&self, address: &[u8]) -> u64;
-    /// Most peers that the site of this address may have in one swarm.
-    fn site_peers_max(&self, address: &[u8]) -> usize;
+    /// Most peers that may be in one swarm where this address is.
+    fn crowding(&self, address: &[u8]) -> Crowding;
 }
 
 /// What a peer says of itself.
@@ -113,7 +113,7 @@ impl<const N: usize, const INLINE: usize> Table<N, INLINE> {
         let is_back = swarm.peers.age_of_only(*now).is_some_and(|age| age >= COMES_BACK_TICKS);
         let room = Room {
             may_grow: *may_add && held < space.peers_max && growth_of(held_bytes, N) <= space.peer_bytes,
-            site_peers_max: hashes.site_peers_max(&peer.address),
+            crowding: hashes.crowding(&peer.address),
             now: *now,
         };
         let insertion = swarm.peers.insert(*peer, &room, |address| hashes.of_peer(address));

@@ -24,6 +24,7 @@ impl World {
             memory_bytes,
             swarm_peers_max: 100_000,
             site_peers_max: 8,
+            around_peers_max: 32,
             limit_loopback: false,
             hash_key: [5; 16],
         };
@@ -187,7 +188,7 @@ fn both_families_are_given_in_proportion() {
         world.ask(1, peer(n), Presence::Downloader, Asked::Own(0), false);
     }
     for n in 0..30 {
-        world.announce(1, &format!("[2001:db8:0:{n:x}::1]:1"), Presence::Downloader);
+        world.announce(1, &format!("[2001:db8:{n:x}::1]:1"), Presence::Downloader);
     }
     let reply = world.announce(1, "192.0.2.1:1", Presence::Downloader);
     assert_eq!(reply.peers.len(), 50);
@@ -289,6 +290,21 @@ fn one_address_fills_no_swarm_unless_it_is_loopback() {
         }
         assert_eq!(world.map.scrape(&hash(1)).complete, kept, "{address}");
     }
+}
+
+#[test]
+fn one_network_of_ipv6_has_a_few_peers_in_a_swarm_whatever_its_subnets() {
+    let mut world = World::new();
+    for subnet in 0..1000 {
+        world.announce(1, &format!("[2001:db8:1:{subnet:x}::1]:1"), Presence::Seed);
+    }
+    assert_eq!(world.map.scrape(&hash(1)).complete, 32);
+    for net in 2..200 {
+        world.announce(1, &format!("[2001:db8:{net:x}::1]:1"), Presence::Downloader);
+    }
+    world.announce(1, "[2001:db8:1:ffff::1]:1", Presence::Seed);
+    let reply = world.announce(1, "[2001:db8:ffff::1]:1", Presence::Gone);
+    assert_eq!((reply.complete, reply.incomplete), (32, 198), "also in a large swarm");
 }
 
 #[test]

@@ -23,7 +23,8 @@ fn hash(address: &[u8; 6]) -> u64 {
 }
 
 fn room(may_grow: bool, seconds: u64) -> Room {
-    Room { may_grow, site_peers_max: 8, now: Tick::at(seconds) }
+    let crowding = Crowding { site_peers_max: 8, around_peers_max: 32 };
+    Room { may_grow, crowding, now: Tick::at(seconds) }
 }
 
 fn swarm(count: u16, is_seed: impl Fn(u16) -> bool) -> V4 {
