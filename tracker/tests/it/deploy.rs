@@ -189,6 +189,12 @@ fn the_scripts_are_sound() {
     for shell in ["zsh", "fish"] {
         let script = command().args(["--completions", shell]).output().unwrap();
         assert!(shown(&script).contains("tls-certificate"), "{shell}");
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&script.stdout).unwrap();
+        // Where there is such a shell; none is asked for.
+        if let Ok(read) = Command::new(shell).arg("-n").arg(file.path()).output() {
+            assert!(read.status.success(), "{shell}: {}", shown(&read));
+        }
     }
 }
 
