@@ -95,6 +95,7 @@ impl<const N: usize, const INLINE: usize> Table<N, INLINE> {
     }
 
     /// Notes an arrival, within `space`. Where a new swarm finds no room, stale ones that never came alive are given up.
+    /// spec: ANN-38
     pub(super) fn arrive(&mut self, arrival: &Arrival<N>, hashes: &impl Hashes, space: &Space) -> Noted {
         let Arrival { info_hash, hash, peer, has_completed, now, may_add, .. } = arrival;
         let mut noted = Noted::default();
