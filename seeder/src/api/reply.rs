@@ -147,11 +147,14 @@ pub struct Feed {
     pub name: Option<String>,
     /// `own`, `follow`, `seed`.
     pub roles: Vec<String>,
-    /// What was done: `added`, `known`, `removed`, `seeding`, or absent in a list.
+    /// What was done: `added`, `known`, `removed`, `seeding`, `muted`, `unmuted`, or absent in a list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<String>,
     /// Whether sealed entries can be read here.
     pub readable: bool,
+    /// Whether it is kept out of the timeline.
+    #[serde(default)]
+    pub muted: bool,
     /// Entries held.
     pub entries_held: u64,
     /// Entries known to exist.

@@ -79,6 +79,13 @@ pub enum Request {
         /// Name or feed id.
         name: String,
     },
+    /// Keep a feed out of the timeline, or no longer.
+    Mute {
+        /// Name or feed id.
+        name: String,
+        /// Whether to end it.
+        undo: bool,
+    },
     /// Stop following a feed.
     Unfollow {
         /// Name or feed id.
@@ -179,6 +186,7 @@ impl Request {
             Self::Accept { .. } => "accept",
             Self::Friends {} => "friends",
             Self::Remove { .. } => "remove",
+            Self::Mute { .. } => "mute",
             Self::Unfollow { .. } => "unfollow",
             Self::Seeders {} | Self::SeedersAdd { .. } | Self::SeedersRemove { .. } => "seeders",
             Self::Trackers {} | Self::TrackersAdd { .. } | Self::TrackersRemove { .. } => "trackers",

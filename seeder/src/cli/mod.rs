@@ -16,6 +16,7 @@ mod init;
 mod invite;
 mod man;
 mod moment;
+mod mute;
 mod post;
 mod read;
 mod remove;
@@ -77,6 +78,7 @@ enum Command {
     Accept(accept::Accept),
     Friends(friends::Friends),
     Remove(remove::Remove),
+    Mute(mute::Mute),
     Unfollow(unfollow::Unfollow),
     Fetch(fetch::Fetch),
     Read(read::Read),
@@ -133,6 +135,7 @@ impl Command {
             Self::Accept(command) => command.run(context).await,
             Self::Friends(command) => command.run(context).await,
             Self::Remove(command) => command.run(context).await,
+            Self::Mute(command) => command.run(context).await,
             Self::Unfollow(command) => command.run(context).await,
             Self::Fetch(command) => command.run(context).await,
             Self::Read(command) => command.run(context).await,

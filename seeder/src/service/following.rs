@@ -1,4 +1,4 @@
-//! Following feeds: `add`, `unfollow`.
+//! Following feeds: `add`, `mute`, `unfollow`.
 
 use peerfeed_protocol::announce::TrackerUrl;
 use peerfeed_protocol::feed::{Granted, Link};
@@ -65,6 +65,24 @@ impl Service {
         Ok(())
     }
 
+    pub(super) async fn mute(&self, name: &str, undo: bool, replies: &Replies) -> Result<(), Failure> {
+        let names = Names::load(self)?;
+        let feed = names.find(name)?;
+        let mut row = names.row(feed).cloned().unwrap_or_default();
+        let shown = Safe::line(&names.shown(feed)).to_string();
+        if !row.roles.follow {
+            return Err(Failure::no(format!("you do not follow {shown}")));
+        }
+        if row.muted != undo {
+            let is = if undo { "is not muted" } else { "is muted already" };
+            return Err(Failure::no(format!("{shown} {is}")));
+        }
+        row.muted = !undo;
+        self.store().write(move |txn| txn.put_feed(feed, &row)).await?;
+        replies.send(Reply::Feed(self.changed(feed, if undo { "unmuted" } else { "muted" })?)).await;
+        Ok(())
+    }
+
     /// Notes a feed with a role less, or removes it when no role is left.
     pub(super) async fn keep_or_remove(&self, feed: FeedId, row: FeedRow) -> Result<(), Failure> {
         let keep = row.roles.own || row.roles.follow || row.roles.seed;
@@ -84,6 +102,7 @@ impl Service {
             roles: super::state::roles(row.roles),
             change: Some(change.into()),
             readable: !txn.epochs(feed)?.is_empty(),
+            muted: row.muted,
             quota_bytes: row.quota_bytes,
             ..Feed::default()
         })

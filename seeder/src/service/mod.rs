@@ -73,6 +73,7 @@ impl Handle for Service {
             Request::Accept { name, from_now } => self.accept(&name, from_now, &replies).await,
             Request::Friends {} => self.friends(&replies).await,
             Request::Remove { name } => self.remove(&name, &replies).await,
+            Request::Mute { name, undo } => self.mute(&name, undo, &replies).await,
             Request::Unfollow { name } => self.unfollow(&name, &replies).await,
             Request::Seeders {} => self.seeders(&replies).await,
             Request::SeedersAdd { code, timeout_ms } => self.add_seeder(&code, timeout_ms, &replies).await,

@@ -73,6 +73,7 @@ fn stored(txn: &ReadTxn, feed: peerfeed_protocol::ids::FeedId, row: &FeedRow) ->
         feed: feed.to_string(),
         roles: roles(row.roles),
         readable: row.roles.own || !txn.epochs(feed)?.is_empty(),
+        muted: row.muted,
         entries_held,
         entries,
         files_held,

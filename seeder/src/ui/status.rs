@@ -65,6 +65,9 @@ fn roles(feed: &Feed) -> String {
     if !feed.readable && !feed.roles.iter().all(|role| role == "seed") {
         words.push("public entries only");
     }
+    if feed.muted {
+        words.push("muted");
+    }
     words.join(", ")
 }
 

@@ -1,4 +1,4 @@
-//! `accept`, `friends`, `remove`.
+//! `accept`, `friends`, `remove`, `mute`.
 
 use super::folder::Folder;
 use super::together::Daemon;
@@ -94,4 +94,28 @@ fn only_who_is_a_friend_can_be_removed_and_an_unfollowed_one_still_can() {
     assert_eq!(ann.one(&["friends"])["feed"], feed, "what they may read is another matter than what one reads");
     assert_eq!(ann.one(&["remove", feed])["change"], "removed");
     Folder::empty().tries(&["friends"]).ends(2, &["there is nothing in"]);
+}
+
+#[test]
+fn who_is_muted_is_shown_only_when_asked_for_until_it_is_undone() {
+    let (ann, ben, server) = (Folder::of("Ann"), Folder::of("Ben"), Server::start());
+    server.holds(&ben);
+    ben.does(&["post", "Good morning, everybody.", "--to", "public", "--wait", "20s"]);
+    ann.does(&["add", &ben.link(&[]), "--name", "Ben"]);
+    ann.does(&["fetch"]);
+    ann.does(&["post", "Ann's own."]);
+    let texts = |args: &[&str]| -> Vec<String> {
+        let entries = ann.json(&[&["read"], args].concat());
+        entries.iter().filter_map(|entry| entry["text"].as_str()).map(str::to_owned).collect()
+    };
+    assert_eq!(texts(&[]).len(), 2);
+    assert_eq!(ann.one(&["mute", "ben"])["muted"], true);
+    assert_eq!(texts(&[]), ["Ann's own."]);
+    assert_eq!(texts(&["Ben"]), ["Good morning, everybody."]);
+    assert!(ann.does(&["status"]).contains("muted"));
+    ann.tries(&["mute", "Ben"]).ends(1, &["is muted already"]);
+    ann.tries(&["mute", "Ann"]).ends(1, &["do not follow"]);
+    assert_eq!(ann.one(&["mute", "Ben", "--undo"])["change"], "unmuted");
+    ann.tries(&["mute", "Ben", "--undo"]).ends(1, &["is not muted"]);
+    assert_eq!(texts(&[]).len(), 2);
 }
