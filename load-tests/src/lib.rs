@@ -7,6 +7,7 @@
 //! - [`capture`], [`leak`]: all loopback traffic, and the search for what must not be in it.
 //! - [`delay`]: a link with a delay, which counts round trips.
 //! - [`sample`]: a feed that the real program made, for readers in other languages.
+//! - [`soak`]: a tracker under attack, with honest clients beside it.
 //! - [`results`]: the head of a page of results.
 //!
 //! `tests/it/` holds the end-to-end tests, `src/bin/` the programs that measure.
@@ -19,5 +20,6 @@ pub mod person;
 pub mod programs;
 pub mod results;
 pub mod sample;
+pub mod soak;
 pub mod stock;
 pub mod tracker;

@@ -24,9 +24,14 @@ pub struct Tracker {
 impl Tracker {
     /// Starts it on this host address (`127.0.0.1` or `[::1]`), HTTP and UDP.
     pub fn start(host: &str) -> Result<Self> {
+        Self::start_with(host, &[])
+    }
+
+    /// The same with further flags.
+    pub fn start_with(host: &str, flags: &[&str]) -> Result<Self> {
         let address = format!("{host}:0");
         let mut command = Command::new(&Programs::find()?.tracker);
-        command.args(["--http", &address, "--udp", &address]);
+        command.args(["--http", &address, "--udp", &address]).args(flags);
         let mut daemon = Daemon::start("peerfeed-tracker", &mut command)?;
         let http_url = daemon.wait_for("its HTTP address", START_PATIENCE, |text| bound(text, "http", host))?;
         let udp_url = daemon.wait_for("its UDP address", START_PATIENCE, |text| bound(text, "udp", host))?;

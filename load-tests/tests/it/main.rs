@@ -7,6 +7,7 @@ mod layers;
 mod leaks;
 mod paths;
 mod readme;
+mod soak;
 mod stock_tracker;
 mod story;
 mod three_people;

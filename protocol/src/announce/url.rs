@@ -168,7 +168,13 @@ impl FromStr for TrackerUrl {
             query if query.starts_with('?') => format!("{DEFAULT_PATH}{query}"),
             path => path.to_owned(),
         };
-        Ok(Self { scheme, host, port, path_and_query })
+        let url = Self { scheme, host, port, path_and_query };
+        // What is kept and sent to others is the written form, to which port and path may have been added.
+        let written_bytes = url.to_string().len();
+        if written_bytes > TRACKER_URL_BYTES_MAX {
+            return Err(TrackerUrlError::TooLong(written_bytes));
+        }
+        Ok(url)
     }
 }
 
@@ -231,6 +237,15 @@ mod tests {
 
     fn parse(text: &str) -> TrackerUrl {
         text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    #[test]
+    fn an_address_that_is_too_long_once_written_out_is_refused() {
+        // It was taken, and the record into which it went could not be read again.
+        let path = "p".repeat(TRACKER_URL_BYTES_MAX - "https://t.example/".len());
+        let error = format!("https://t.example/{path}").parse::<TrackerUrl>().unwrap_err();
+        assert_eq!(error, TrackerUrlError::TooLong(TRACKER_URL_BYTES_MAX + ":443".len()));
+        assert!(format!("https://t.example:443/{}", &path[4..]).parse::<TrackerUrl>().is_ok());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod asking;
 mod clients;
 mod command_line;
 mod corpus;
+mod crowd;
 mod deploy;
 #[allow(unreachable_pub, missing_docs, reason = "a crate of its own, built here once more for its corpora")]
 #[path = "../../fuzz/src/lib.rs"]
