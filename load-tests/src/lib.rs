@@ -8,6 +8,7 @@
 //! - [`delay`]: a link with a delay, which counts round trips.
 //! - [`sample`]: a feed that the real program made, for readers in other languages.
 //! - [`soak`]: a tracker under attack, with honest clients beside it.
+//! - [`simulation`]: a swarm of pure engines in virtual time.
 //! - [`results`]: the head of a page of results.
 //!
 //! `tests/it/` holds the end-to-end tests, `src/bin/` the programs that measure.
@@ -20,6 +21,7 @@ pub mod person;
 pub mod programs;
 pub mod results;
 pub mod sample;
+pub mod simulation;
 pub mod soak;
 pub mod stock;
 pub mod tracker;

@@ -7,6 +7,7 @@ mod layers;
 mod leaks;
 mod paths;
 mod readme;
+mod simulation;
 mod soak;
 mod stock_tracker;
 mod story;

@@ -11,8 +11,9 @@ pub const REQUEST_ENTRY_BYTES: u64 = 1 << 20;
 /// Bytes that one entry is taken for when a request's weight is estimated: header and the smallest padded body.
 pub const ENTRY_GUESS_BYTES: u64 = 600;
 
-/// Fewest bytes outstanding with a peer: two groups of chunks, so that one is on its way while the other is stored.
-pub const WINDOW_FLOOR_BYTES: u64 = 2 << 20;
+/// Fewest bytes outstanding with a peer: less than a group of chunks, so that one group is asked for until it is known how
+/// fast they come. In a crowd whoever asks for more waits in the same queue for what others would have had sooner.
+pub const WINDOW_FLOOR_BYTES: u64 = 1_000_000;
 
 /// Most bytes outstanding with a peer: 32 MiB fill a link of 2.5 Gbit/s over 100 ms.
 pub const WINDOW_CAP_BYTES: u64 = 32 << 20;
@@ -23,8 +24,11 @@ pub const OUTSTANDING_BYTES: u64 = 96 << 20;
 /// Requests outstanding with one peer; below the 256 that every peer takes.
 pub const OUTSTANDING_REQUESTS: usize = 192;
 
-/// How long a request has to be outstanding before an idle peer takes it over as well (endgame).
-pub const STEAL_AFTER: Duration = Duration::from_secs(2);
+/// How long a request has to be outstanding before an idle peer that is faster takes it over as well (endgame).
+pub const STEAL_AFTER: Duration = Duration::from_secs(1);
+
+/// How long before any idle peer does, unless the rate of who was asked explains it.
+pub const STEAL_OVERDUE: Duration = Duration::from_secs(4);
 
 /// Bodies handed to the store and not yet synced, bytes; beyond it nothing more is asked for.
 pub const UNWRITTEN_BYTES: u64 = 64 << 20;

@@ -49,6 +49,13 @@ impl Window {
         self.rate = if sample > self.rate { sample } else { 0.9f64.mul_add(self.rate, 0.1 * sample) };
     }
 
+    /// How long the peer takes for so many bytes, as far as anything is known of it.
+    pub(super) fn time_for(&self, bytes: u64) -> Option<Duration> {
+        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+        let seconds = bytes as f64 / self.rate;
+        (self.rate > 0.0).then(|| Duration::from_secs_f64(seconds.min(86_400.0)))
+    }
+
     /// Bytes that may be outstanding.
     pub(super) fn limit_bytes(&self) -> u64 {
         let span = self.shortest.unwrap_or_default() + QUEUE;

@@ -13,7 +13,7 @@ use crate::swarm::blob::Holding;
 use crate::swarm::chance::Chance;
 use crate::swarm::limits::{
     ASK_BLOBS_EVERY, BLOBS_PER_QUESTION, ENTRY_GUESS_BYTES, OUTSTANDING_BYTES, OUTSTANDING_REQUESTS, REQUEST_ENTRIES,
-    REQUEST_ENTRY_BYTES, STEAL_AFTER, UNWRITTEN_BYTES,
+    REQUEST_ENTRY_BYTES, STEAL_AFTER, STEAL_OVERDUE, UNWRITTEN_BYTES,
 };
 use crate::swarm::log;
 use crate::swarm::peer::{Asked, Outstanding};
@@ -177,14 +177,26 @@ impl Engine {
                 return Some((*reference, group));
             }
         }
-        let late = |ticket: Ticket| {
-            let request = self.peers.values().find_map(|peer| peer.outstanding.get(&ticket));
-            request.is_none_or(|request| now.since(request.sent) >= STEAL_AFTER)
-        };
+        let late = |ticket: Ticket| self.is_worth_stealing(now, connection, ticket);
         feed.queue.values().find_map(|reference| {
             let group = feed.blobs.get(reference)?.steal(share.blobs.get(&reference.root)?, connection, late)?;
             Some((*reference, group))
         })
+    }
+
+    /// Whether another peer should be asked for what this request is about: it has waited for longer than its peer's rate
+    /// explains, or the other one has it in half the time.
+    ///
+    /// Where all are slow nothing is asked for twice, which would only make them slower.
+    fn is_worth_stealing(&self, now: Moment, thief: ConnectionId, ticket: Ticket) -> bool {
+        let asked = self.peers.values().find_map(|peer| Some((peer, peer.outstanding.get(&ticket)?)));
+        let (Some((peer, request)), Some(thief)) = (asked, self.peers.get(&thief)) else { return true };
+        let waited = now.since(request.sent);
+        let due = peer.window.time_for(peer.outstanding_bytes.max(request.bytes));
+        let stolen = thief.window.time_for(thief.outstanding_bytes + request.bytes);
+        let is_overdue = waited >= STEAL_OVERDUE.max(due.unwrap_or_default() * 2);
+        let is_faster = due.zip(stolen).is_some_and(|(due, stolen)| stolen * 2 < due);
+        is_overdue || waited >= STEAL_AFTER && is_faster
     }
 
     /// Counts a request; the channel on which it is to be made.
