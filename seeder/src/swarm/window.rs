@@ -78,7 +78,7 @@ mod tests {
         let (mut now, mut link_free) = (Moment::START, Moment::START);
         let mut flight = VecDeque::new();
         for _ in 0..requests {
-            while (flight.len() as u64 + 1) * REQUEST <= window.limit_bytes() {
+            while (flight.len() as u64) * REQUEST < window.limit_bytes() {
                 let begins = link_free.max(now.after(round_trip));
                 link_free = begins.after(Duration::from_secs_f64(1_048_576.0 / bytes_per_second));
                 flight.push_back((link_free, window.mark(now)));
@@ -98,8 +98,9 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_link_keeps_the_floor() {
-        assert_eq!(window_on(1e6, Duration::from_millis(50), 100), WINDOW_FLOOR_BYTES);
+    fn a_slow_link_has_one_request_under_way_and_one_that_waits() {
+        assert_eq!(window_on(1e5, Duration::from_millis(50), 0), WINDOW_FLOOR_BYTES, "one, as nothing is known");
+        assert_eq!(window_on(1e5, Duration::from_millis(50), 100).div_ceil(REQUEST), 2);
     }
 
     #[test]
