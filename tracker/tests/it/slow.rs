@@ -1,6 +1,7 @@
 //! Clients that take their time, in simulated time: it jumps ahead whenever everybody waits.
 
 use std::net::SocketAddr;
+use std::thread;
 use std::time::Duration;
 
 use peerfeed_tracker::config::Config;
@@ -8,6 +9,7 @@ use peerfeed_tracker::metrics::Counter;
 use peerfeed_tracker::server::{Bound, Server, Transport};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::time::{self, Instant};
 
 fn server(connections: u32) -> (Server, SocketAddr) {
@@ -87,20 +89,34 @@ async fn when_all_places_are_taken_the_next_client_is_let_go_at_once_and_one_is_
     running.abort();
 }
 
+/// A second of simulated time. It does not wait for the kernel, so the kernel gets some real time before: a blocking task
+/// holds the clock.
+async fn second() {
+    let pause = || thread::sleep(Duration::from_millis(50));
+    tokio::task::spawn_blocking(pause).await.unwrap();
+    time::sleep(Duration::from_secs(1)).await;
+}
+
+/// Sends requests for long answers until the connection ends.
+async fn ask_on(mut writing: OwnedWriteHalf) {
+    let hashes = vec!["info_hash=aaaaaaaaaaaaaaaaaaaa"; 100].join("&");
+    let request = format!("GET /scrape?{hashes} HTTP/1.1\r\nHost: t\r\n\r\n");
+    while writing.write_all(request.as_bytes()).await.is_ok() {}
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_client_that_asks_and_never_reads_is_let_go_and_holds_one_answer_only() {
     let (server, address) = server(10);
     let tracker = server.tracker();
     let running = tokio::spawn(server.run());
-    let (mut reading, mut writing) = TcpStream::connect(address).await.unwrap().into_split();
-    let hashes = vec!["info_hash=aaaaaaaaaaaaaaaaaaaa"; 100].join("&");
-    let request = format!("GET /scrape?{hashes} HTTP/1.1\r\nHost: t\r\n\r\n");
+    let (_reading, writing) = TcpStream::connect(address).await.unwrap().into_split();
+    let asking = tokio::spawn(ask_on(writing));
     let start = Instant::now();
-    while writing.write_all(request.as_bytes()).await.is_ok() {
+    while !asking.is_finished() {
+        second().await;
         assert!(start.elapsed() < Duration::from_secs(60), "kept for {:?}", start.elapsed());
     }
     assert_eq!(tracker.metrics.value(Counter::HttpUnread), 1);
-    let _ = reading.read(&mut [0; 1]).await;
     running.abort();
 }
 
@@ -109,19 +125,15 @@ async fn a_client_that_reads_a_byte_a_second_is_let_go() {
     let (server, address) = server(10);
     let tracker = server.tracker();
     let running = tokio::spawn(server.run());
-    let (mut reading, mut writing) = TcpStream::connect(address).await.unwrap().into_split();
-    let sender = tokio::spawn(async move {
-        let hashes = vec!["info_hash=aaaaaaaaaaaaaaaaaaaa"; 100].join("&");
-        let request = format!("GET /scrape?{hashes} HTTP/1.1\r\nHost: t\r\n\r\n");
-        while writing.write_all(request.as_bytes()).await.is_ok() {}
-    });
+    let (mut reading, writing) = TcpStream::connect(address).await.unwrap().into_split();
+    let asking = tokio::spawn(ask_on(writing));
     let start = Instant::now();
     while tracker.metrics.value(Counter::HttpUnread) == 0 {
         let _ = reading.read(&mut [0; 1]).await;
-        time::sleep(Duration::from_secs(1)).await;
+        second().await;
         assert!(start.elapsed() < Duration::from_secs(60), "kept for {:?}", start.elapsed());
     }
-    sender.await.unwrap();
+    asking.await.unwrap();
     running.abort();
 }
 
