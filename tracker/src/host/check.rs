@@ -122,23 +122,11 @@ impl fmt::Display for Finding {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
+    use crate::host::tests::host;
 
     const NEEDS: Needs =
         Needs { receive_buffer_bytes: 4 << 20, sockets: 10_000, backlog: 4096, memory_bytes: 64 << 20 };
-
-    fn host(files: &[(&str, &str)]) -> (tempfile::TempDir, Host) {
-        let folder = tempfile::tempdir().unwrap();
-        for (path, text) in files {
-            let path = folder.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        let host = Host::below(folder.path());
-        (folder, host)
-    }
 
     #[test]
     fn a_stock_machine_lacks_buffers_files_and_flows_and_each_line_says_what_to_do() {

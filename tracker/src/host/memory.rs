@@ -111,23 +111,10 @@ fn kilobytes(text: &str, name: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
+    use crate::host::tests::host;
 
     const MEMINFO: &str = "MemTotal:       24684096 kB\nMemFree:        10239712 kB\n";
-
-    /// A host with these files.
-    fn host(files: &[(&str, &str)]) -> (tempfile::TempDir, Host) {
-        let folder = tempfile::tempdir().unwrap();
-        for (path, text) in files {
-            let path = folder.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        let host = Host::below(folder.path());
-        (folder, host)
-    }
 
     #[test]
     fn without_control_groups_the_budget_is_a_quarter_of_the_machine() {
