@@ -95,6 +95,10 @@ pub const TYPE_CHARS_MAX: usize = 32;
 /// Grant rows in one control entry: 57,344 bytes of its 64,000. spec: EPOCH-8
 pub const GRANT_ROWS_MAX: usize = 1_024;
 
+/// Grant rows that a writer puts into one control entry at least: one person looks like a family of four with two devices
+/// each. spec: EPOCH-14
+pub const GRANT_ROWS_WRITTEN_MIN: usize = 8;
+
 /// Earlier epochs that one epoch seals: one is usual, two after rotations on two devices; all fit beside the grant rows.
 /// spec: EPOCH-6
 pub const EARLIER_EPOCHS_MAX: usize = 64;

@@ -6,7 +6,7 @@ use super::epoch::EpochSecret;
 use super::grant::{GrantKey, GrantKind, GrantRow, GrantRows};
 use crate::crypto::{BoxKey, Entropy};
 use crate::ids::{BoxPublic, EpochId, FeedId};
-use crate::limits::GRANT_ROWS_MAX;
+use crate::limits::{GRANT_ROWS_MAX, GRANT_ROWS_WRITTEN_MIN};
 
 /// A device that is to read an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Recipient {
 }
 
 /// The rows that give an epoch to all recipients, in as many groups as it takes control entries: at least one, the first
-/// for the entry that begins the epoch. A single group is padded to a power of two, several are filled up, so that their
+/// for the entry that begins the epoch. A single group is padded to a power of two from 8 on, several are filled up, so that their
 /// number tells the recipients' only roughly. spec: EPOCH-14
 ///
 /// A device with which no secret can be agreed on, or whose box key stands there twice, gets no row of its own: that is the
@@ -44,7 +44,8 @@ pub fn grant_to(
         }
     }
     if rows.len() <= GRANT_ROWS_MAX {
-        return vec![GrantRows::padded(rows, entropy).expect("few rows, each tag once")];
+        let count = rows.len().next_power_of_two().max(GRANT_ROWS_WRITTEN_MIN);
+        return vec![GrantRows::padded_to(count, rows, entropy).expect("few rows, each tag once")];
     }
     let full = |rows: &[GrantRow]| GrantRows::padded_to(GRANT_ROWS_MAX, rows.to_vec(), entropy);
     rows.chunks(GRANT_ROWS_MAX).map(full).map(|rows| rows.expect("each tag once")).collect()
@@ -97,7 +98,9 @@ mod tests {
 
     #[test]
     fn the_number_of_rows_tells_the_number_of_devices_only_roughly() {
-        for (devices, rows) in [(0, vec![1]), (5, vec![8]), (1_024, vec![1_024]), (1_025, vec![1_024, 1_024])] {
+        for (devices, rows) in
+            [(0, vec![8]), (1, vec![8]), (5, vec![8]), (9, vec![16]), (1_024, vec![1_024]), (1_025, vec![1_024, 1_024])]
+        {
             let (groups, _) = granted(devices);
             assert_eq!(groups.iter().map(|group| group.iter().len()).collect::<Vec<_>>(), rows, "{devices} devices");
         }

@@ -24,7 +24,7 @@ mod sealed;
 mod writer;
 
 pub use acceptance::{ForkEvidence, HeadDecision, HeadRefusal};
-pub use body::{Attachment, Body, BodyError, Content, Post, Profile};
+pub use body::{Attachment, Body, BodyError, Content, Message, Post, Profile};
 pub use clock::{Clock, Shown, Stamp, StampError};
 pub use control::{Control, ControlError, EarlierEpoch, EpochStart, Grants};
 pub use epoch::{EarlierSecretError, EntryKey, EpochSecret, ReadKey, SEALED_SECRET_BYTES, random_epoch_id};

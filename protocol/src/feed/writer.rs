@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::body::{Body, BodyError, Content};
+use super::body::{Body, BodyError};
 use super::control::{Control, ControlError};
 use super::epoch::ReadKey;
 use super::head::Head;
@@ -85,12 +85,8 @@ impl LogWriter {
         now: u64,
         entropy: &mut Entropy,
     ) -> Result<NewEntry, AppendError> {
-        let blobs = match &body.content {
-            Content::Post(post) => {
-                post.attachments.iter().map(|file| file.blob().map_err(BodyError::from)).collect::<Result<_, _>>()?
-            }
-            Content::Profile(_) | Content::Unknown { .. } => Vec::new(),
-        };
+        let blobs = body.attachments().iter().map(|file| file.blob().map_err(BodyError::from));
+        let blobs = blobs.collect::<Result<_, _>>()?;
         let key = epoch.entry_key(&self.next_place());
         let sealed = sealed::seal_body(&key, &body.encode()?, entropy)?;
         let class = Class::Sealed { hint: *key.hint(), commitment: *key.commitment() };

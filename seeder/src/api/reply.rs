@@ -27,6 +27,8 @@ pub enum Reply {
     Feed(Feed),
     /// A friend, or who was one.
     Friend(Friend),
+    /// A list of friends.
+    List(List),
     /// A seeder that this feed names.
     Seeder(Seeder),
     /// A tracker that this feed names.
@@ -195,6 +197,18 @@ pub struct Friend {
     pub change: Option<String>,
 }
 
+/// A list of friends: an audience of one's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct List {
+    /// Its name, which nobody else learns.
+    pub list: String,
+    /// Those on it.
+    pub members: Vec<Friend>,
+    /// What was done: `changed`, `deleted`, or absent when shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<String>,
+}
+
 /// A seeder of a feed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seeder {
@@ -255,7 +269,13 @@ pub struct Entry {
     pub author: String,
     /// RFC 3339, UTC.
     pub time: String,
-    /// `post`, `profile`, …; `sealed` when no key fits.
+    /// For whom it is: `public`, `friends`, a list's name, or for a message a feed id. Absent where only its author knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// The name of whom a message is for; absent if that is the person here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_name: Option<String>,
+    /// `post`, `message`, `profile`, …; `sealed` when no key fits.
     #[serde(rename = "type")]
     pub kind: String,
     /// The text; absent when there is none or it cannot be read.

@@ -17,7 +17,7 @@ pub struct Call {
 }
 
 /// Who may read a post.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Audience {
     /// Everyone who knows the feed id, seeders included.
@@ -25,6 +25,8 @@ pub enum Audience {
     /// Those who hold the friends key.
     #[default]
     Friends,
+    /// Those on the list of this name.
+    List(String),
 }
 
 /// Everything the engine can be asked; one variant per command and subcommand.
@@ -52,6 +54,40 @@ pub enum Request {
         to: Audience,
         /// How long to wait until the listed seeders have stored it.
         wait_ms: Option<u64>,
+    },
+    /// Send a friend a message.
+    Message {
+        /// Name or feed id.
+        to: String,
+        /// The text, possibly empty when files are attached.
+        text: String,
+        /// Files to attach.
+        attach: Vec<PathBuf>,
+        /// How long to wait until the listed seeders have stored it.
+        wait_ms: Option<u64>,
+    },
+    /// The lists of friends.
+    Lists {},
+    /// Put friends on a list.
+    ListAdd {
+        /// The list, made if need be.
+        list: String,
+        /// Names or feed ids.
+        names: Vec<String>,
+        /// Only what is written for it from now on.
+        from_now: bool,
+    },
+    /// Take friends off a list.
+    ListRemove {
+        /// The list.
+        list: String,
+        /// Names or feed ids.
+        names: Vec<String>,
+    },
+    /// Forget a list.
+    ListDelete {
+        /// The list.
+        list: String,
     },
     /// A link to this feed.
     Invite {
@@ -130,6 +166,9 @@ pub enum Request {
     Read {
         /// One feed only.
         name: Option<String>,
+        /// The conversation with this person only: name or feed id.
+        #[serde(default)]
+        with: Option<String>,
         /// At most so many, the newest.
         limit: u64,
         /// One channel only.
@@ -181,6 +220,8 @@ impl Request {
             Self::Init { .. } => "init",
             Self::Id {} => "id",
             Self::Post { .. } => "post",
+            Self::Message { .. } => "dm",
+            Self::Lists {} | Self::ListAdd { .. } | Self::ListRemove { .. } | Self::ListDelete { .. } => "list",
             Self::Invite { .. } => "invite",
             Self::Add { .. } => "add",
             Self::Accept { .. } => "accept",
@@ -217,7 +258,7 @@ mod tests {
                 text: "hello".into(),
                 attach: vec!["/tmp/a".into()],
                 channel: Some("c".into()),
-                to: Audience::Public,
+                to: Audience::List("family".into()),
                 wait_ms: Some(5),
             },
         };

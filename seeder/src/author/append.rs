@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use peerfeed_protocol::bencode::Dict;
 use peerfeed_protocol::crypto::Entropy;
-use peerfeed_protocol::feed::{self, Body, Clock, Content, Control, LeafHeader, LogWriter, Post, Profile, Stamp};
+use peerfeed_protocol::feed::{
+    self, Body, Clock, Content, Control, LeafHeader, LogWriter, Message, Post, Profile, Stamp,
+};
 use peerfeed_protocol::ids::{EntryPlace, Incarnation, LogId};
 use peerfeed_protocol::merkle::Frontier;
 
@@ -26,6 +28,11 @@ pub(super) enum Item {
 impl Item {
     pub(super) fn post(post: Post, audience: Audience) -> Self {
         Self::Sealed(Content::Post(post), audience)
+    }
+
+    pub(super) fn message(message: Message) -> Self {
+        let audience = Audience::One(message.to);
+        Self::Sealed(Content::Message(message), audience)
     }
 
     pub(super) fn profile(profile: Profile, audience: Audience) -> Self {
@@ -70,7 +77,7 @@ pub(super) struct Page<'t> {
     pub(super) txn: &'t mut WriteTxn,
     pub(super) keys: &'t Keys,
     pub(super) entropy: &'t mut Entropy,
-    now_ms: u64,
+    pub(super) now_ms: u64,
     own: OwnLog,
     log: LogWriter,
     first: u64,
@@ -99,9 +106,9 @@ impl<'t> Page<'t> {
     pub(super) fn item(&mut self, item: &Item) -> Result<(), WriteError> {
         let feed = self.keys.feed;
         match item {
-            Item::FriendsEpoch => self.epoch_of(Audience::Friends).map(drop),
+            Item::FriendsEpoch => self.epoch_of(&Audience::Friends).map(drop),
             Item::Sealed(content, audience) => {
-                let secret = self.epoch_of(*audience)?;
+                let secret = self.epoch_of(audience)?;
                 let stamp = self.clock.tick(self.now_ms);
                 self.own.clock = stamp.number().unsigned_abs();
                 let body = Body { stamp, critical: false, content: content.clone(), unknown: Dict::new() };

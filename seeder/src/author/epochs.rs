@@ -2,18 +2,19 @@
 
 use peerfeed_protocol::bencode::Dict;
 use peerfeed_protocol::feed::{
-    Control, EarlierEpoch, EpochSecret, EpochStart, GrantKind, Granted, Grants, Recipient, grant_to, random_epoch_id,
+    Control, EarlierEpoch, EpochSecret, EpochStart, GrantKind, Granted, Grants, Profile, Recipient, Records, grant_to,
+    random_epoch_id,
 };
 use peerfeed_protocol::ids::{EpochId, FeedId};
 
-use super::append::{Page, refused};
+use super::append::{Item, Page, refused};
 use super::{Audience, AuthorError};
 use crate::store::{AudienceName, AudienceRow, Member, MemberDevice, Reading, Reads, WriteError};
 
 impl Page<'_> {
     /// The secret of the epoch in which the next entry for this audience is sealed. One is begun if there is none, or if
     /// somebody was taken out since the last began. spec: EPOCH-12
-    pub(super) fn epoch_of(&mut self, audience: Audience) -> Result<EpochSecret, WriteError> {
+    pub(super) fn epoch_of(&mut self, audience: &Audience) -> Result<EpochSecret, WriteError> {
         let Some(audience) = audience.name() else { return Ok(EpochSecret::public(&self.keys.feed)) };
         let row = self.txn.audience(&audience)?;
         match row.epoch {
@@ -27,9 +28,7 @@ impl Page<'_> {
     pub(super) fn pay_owed(&mut self) -> Result<(), WriteError> {
         for feed in self.txn.owed()? {
             let Some(records) = self.txn.records(feed)? else { continue };
-            let active = records.roster().devices().iter().filter(|device| device.ends.is_none());
-            let devices: Vec<_> =
-                active.map(|device| MemberDevice { id: device.id, box_key: device.box_key }).collect();
+            let devices = active_devices(&records);
             for (audience, member) in self.txn.memberships(feed)? {
                 self.pay(feed, &audience, member, &devices)?;
             }
@@ -79,8 +78,10 @@ impl Page<'_> {
             let sealed = secret.seal_earlier(&feed, &before, &self.secret(before)?);
             earlier.push(EarlierEpoch { epoch: before, sealed });
         }
+        self.include_oneself(audience)?;
         let members = self.txn.members(audience)?;
-        let recipients: Vec<_> = members.iter().flat_map(|(_, member)| recipients(member)).collect();
+        let mut recipients: Vec<_> = members.iter().flat_map(|(_, member)| recipients(member)).collect();
+        recipients.retain(|recipient| recipient.box_key != self.keys.box_key.public());
         let groups = grant_to(&recipients, &self.keys.box_key, &feed, &epoch, &secret, self.entropy);
         let mut groups = groups.into_iter();
         let grants = groups.next().expect("there is at least one");
@@ -88,15 +89,34 @@ impl Page<'_> {
         for grants in groups {
             self.control(&Control::Grants(Grants { epoch, grants, unknown: Dict::new() }))?;
         }
+        let mut newcomers = false;
         for (member_feed, mut member) in members {
             if let Reads::FromNow(epochs) = &mut member.reads {
+                newcomers |= epochs.is_empty();
                 epochs.push(epoch);
                 self.txn.put_member(member_feed, audience, &member)?;
             }
         }
         self.txn.put_epoch(feed, epoch, &Granted::Secret(secret.clone()))?;
         self.txn.put_audience(audience, &AudienceRow { epoch: Some(epoch), left: false })?;
+        if newcomers && *audience == AudienceName::friends() {
+            self.introduce()?;
+        }
         Ok(secret)
+    }
+
+    /// Tells the own name again, to those who cannot read where it stood before.
+    fn introduce(&mut self) -> Result<(), WriteError> {
+        let Some(name) = self.txn.profile_name(self.keys.feed)? else { return Ok(()) };
+        self.item(&Item::profile(Profile { name }, Audience::Friends))
+    }
+
+    /// The devices of one's own read along, and one that is revoked ends the epoch, as with everybody in an audience.
+    fn include_oneself(&mut self, audience: &AudienceName) -> Result<(), WriteError> {
+        let own = self.keys.feed;
+        let Some(records) = self.txn.records(own)? else { return Ok(()) };
+        let (since_s, reads) = (self.now_ms / 1_000, Reads::Everything);
+        Ok(self.txn.put_member(own, audience, &Member { since_s, reads, devices: active_devices(&records) })?)
     }
 
     /// Grants an epoch that has begun to further devices.
@@ -115,6 +135,11 @@ impl Page<'_> {
         let known = keyring.epoch(&epoch).and_then(|known| known.secret.clone());
         known.ok_or_else(|| refused(AuthorError::EpochLost))
     }
+}
+
+fn active_devices(records: &Records) -> Vec<MemberDevice> {
+    let active = records.roster().devices().iter().filter(|device| device.ends.is_none());
+    active.map(|device| MemberDevice { id: device.id, box_key: device.box_key }).collect()
 }
 
 fn recipients(member: &Member) -> impl Iterator<Item = Recipient> {

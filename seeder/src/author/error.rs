@@ -5,13 +5,16 @@ use std::path::PathBuf;
 
 use peerfeed_protocol::feed::blob::BlobSizeError;
 use peerfeed_protocol::feed::{BodyError, RecordError};
+use peerfeed_protocol::ids::FeedId;
 use peerfeed_protocol::limits::{
     ATTACHMENTS_MAX, CHANNEL_BYTES_MAX, NAME_BYTES_MAX, POST_TEXT_BYTES_MAX, SEEDERS_MAX, TRACKERS_MAX,
 };
 use thiserror::Error;
 
+use super::lists::LIST_NAME_BYTES_MAX;
 use crate::keys::KeyError;
 use crate::store::{StorageError, WriteError};
+use crate::ui::Safe;
 
 /// Why an identity was not made, or an entry or record not written. Nothing was changed.
 #[derive(Debug, Error)]
@@ -73,6 +76,26 @@ pub enum AuthorError {
     /// A friend of oneself.
     #[error("that is your own feed")]
     Oneself,
+    /// A list under a name that none can have.
+    #[error(
+        "a list's name has 1 to {LIST_NAME_BYTES_MAX} visible bytes on one line, and is not `public`, `friends` or a feed id"
+    )]
+    ListName,
+    /// There is no list of this name.
+    #[error("you have no list called {}", Safe::line(.0))]
+    NoSuchList(String),
+    /// Nobody would read what is for this list.
+    #[error("nobody is on the list {}", Safe::line(.0))]
+    EmptyList(String),
+    /// Somebody who is no friend: only friends can be on lists or get messages.
+    #[error("{0} is no friend of yours")]
+    NoFriend(FeedId),
+    /// Somebody who is not on the list.
+    #[error("{0} is not on this list")]
+    NotOnList(FeedId),
+    /// Somebody reads all of a list, and cannot be made to read less of it.
+    #[error("{0} reads everything for this list already, and cannot unread it")]
+    ReadsMore(FeedId),
     /// The identity's key is not on this machine.
     #[error("identity.key is not in this data folder: do this where the identity is")]
     NoIdentity,

@@ -41,7 +41,7 @@ impl Author {
         }
         let since_s = before.map_or(now_ms() / 1_000, |before| before.since_s);
         self.write(move |page| {
-            befriend(page.txn, feed, since_s, from_now)?;
+            admit(page.txn, feed, &AudienceName::friends(), since_s, from_now)?;
             page.pay_owed()
         })?;
         let friend = self.friend(feed)?;
@@ -51,14 +51,13 @@ impl Author {
     /// Takes somebody out of all audiences: before the next entry for one of them a new epoch begins. Gives whether they
     /// were in one. spec: EPOCH-12
     pub fn remove(&self, feed: FeedId) -> Result<bool, AuthorError> {
+        if feed == self.feed() {
+            return Ok(false);
+        }
         Ok(self.store.write_blocking(move |txn| {
             let memberships = txn.memberships(feed)?;
             for (audience, _) in &memberships {
-                let member = txn.take_member(feed, audience)?;
-                // Who was never granted anything takes no key along.
-                if member.is_some_and(|member| !member.devices.is_empty()) {
-                    leave_epoch(txn, audience)?;
-                }
+                expel(txn, feed, audience)?;
             }
             txn.owe_nothing(feed)?;
             Ok(!memberships.is_empty())
@@ -67,12 +66,14 @@ impl Author {
 
     /// The friends, by feed id.
     pub fn friends(&self) -> Result<Vec<Friend>, AuthorError> {
-        let members = self.store.read()?.members(&AudienceName::friends())?;
-        Ok(members.iter().map(|(feed, member)| friend(*feed, member)).collect())
+        self.members(&AudienceName::friends())
     }
 
     /// Somebody, if they are a friend.
     pub fn friend(&self, feed: FeedId) -> Result<Option<Friend>, AuthorError> {
+        if feed == self.feed() {
+            return Ok(None);
+        }
         Ok(self.store.read()?.member(feed, &AudienceName::friends())?.map(|member| friend(feed, &member)))
     }
 
@@ -91,15 +92,31 @@ impl Author {
     }
 }
 
-fn befriend(txn: &mut WriteTxn, feed: FeedId, since_s: u64, from_now: bool) -> Result<(), WriteError> {
-    let friends = AudienceName::friends();
+/// Puts somebody into an audience; what they may read is owed to them.
+pub(super) fn admit(
+    txn: &mut WriteTxn,
+    feed: FeedId,
+    audience: &AudienceName,
+    since_s: u64,
+    from_now: bool,
+) -> Result<(), WriteError> {
     if from_now {
         // What is to be read begins with an epoch of its own. spec: EPOCH-13
-        leave_epoch(txn, &friends)?;
+        leave_epoch(txn, audience)?;
     }
     let reads = if from_now { Reads::FromNow(Vec::new()) } else { Reads::Everything };
-    txn.put_member(feed, &friends, &Member { since_s, reads, devices: Vec::new() })?;
+    txn.put_member(feed, audience, &Member { since_s, reads, devices: Vec::new() })?;
     Ok(txn.owe(feed)?)
+}
+
+/// Takes somebody out of an audience. spec: EPOCH-12
+pub(super) fn expel(txn: &mut WriteTxn, feed: FeedId, audience: &AudienceName) -> Result<(), WriteError> {
+    let member = txn.take_member(feed, audience)?;
+    // Who was never granted anything takes no key along.
+    if member.is_some_and(|member| !member.devices.is_empty()) {
+        leave_epoch(txn, audience)?;
+    }
+    Ok(())
 }
 
 /// Nothing more is sealed in the epoch that the audience is in, if it is in one.
@@ -108,7 +125,7 @@ fn leave_epoch(txn: &mut WriteTxn, audience: &AudienceName) -> Result<(), WriteE
     Ok(txn.put_audience(audience, &AudienceRow { left: row.epoch.is_some(), ..row })?)
 }
 
-fn friend(feed: FeedId, member: &Member) -> Friend {
+pub(super) fn friend(feed: FeedId, member: &Member) -> Friend {
     let from_now = matches!(member.reads, Reads::FromNow(_));
     Friend { feed, since_s: member.since_s, from_now, devices: member.devices.len() }
 }

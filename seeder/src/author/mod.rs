@@ -8,20 +8,23 @@
 
 mod append;
 mod attach;
-mod audience;
 mod epochs;
 mod error;
 mod friends;
 mod init;
+mod lists;
 mod media_type;
+mod message;
 mod post;
 mod records;
 
+pub use crate::store::Audience;
 pub use attach::SealProgress;
-pub use audience::Audience;
 pub use error::AuthorError;
 pub use friends::{Accepted, Friend};
 pub use init::{NewIdentity, init};
+pub use lists::{LIST_NAME_BYTES_MAX, List};
+pub use message::Letter;
 pub use post::Draft;
 
 use std::sync::Arc;

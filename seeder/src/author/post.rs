@@ -29,13 +29,14 @@ impl Author {
     /// `progress` is told how far the sealing of the files has come, after every 8 MiB or so.
     pub fn post(&self, draft: &Draft, progress: &mut dyn FnMut(SealProgress)) -> Result<EntryPlace, AuthorError> {
         check(draft)?;
+        let audience = self.for_whom(&draft.audience)?;
         let files = SealedFiles::seal(&self.store, &draft.files, progress)?;
         let post = Post {
             text: draft.text.clone(),
             channel: draft.channel.clone(),
             attachments: files.attachments().to_vec(),
         };
-        match self.append(vec![Item::post(post, draft.audience)]) {
+        match self.append(vec![Item::post(post, audience)]) {
             Ok(place) => {
                 files.keep();
                 Ok(place.expect("a sealed item gives an entry"))
@@ -45,18 +46,24 @@ impl Author {
     }
 }
 
-fn check(draft: &Draft) -> Result<(), AuthorError> {
-    if draft.text.is_empty() && draft.files.is_empty() {
+/// What every text with files has to keep to.
+pub(super) fn check_text(text: &str, files: usize) -> Result<(), AuthorError> {
+    if text.is_empty() && files == 0 {
         return Err(AuthorError::EmptyPost);
     }
-    if draft.text.len() > POST_TEXT_BYTES_MAX {
-        return Err(AuthorError::TextTooLong(draft.text.len()));
+    if text.len() > POST_TEXT_BYTES_MAX {
+        return Err(AuthorError::TextTooLong(text.len()));
     }
+    if files > ATTACHMENTS_MAX {
+        return Err(AuthorError::TooManyFiles(files));
+    }
+    Ok(())
+}
+
+fn check(draft: &Draft) -> Result<(), AuthorError> {
+    check_text(&draft.text, draft.files.len())?;
     if let Some(channel) = draft.channel.as_ref().filter(|channel| channel.len() > CHANNEL_BYTES_MAX) {
         return Err(AuthorError::ChannelTooLong(channel.len()));
-    }
-    if draft.files.len() > ATTACHMENTS_MAX {
-        return Err(AuthorError::TooManyFiles(draft.files.len()));
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ mod completions;
 mod context;
 #[cfg(feature = "demo")]
 mod demo;
+mod dm;
 mod fetch;
 mod friends;
 mod get;
@@ -14,6 +15,7 @@ mod global;
 mod id;
 mod init;
 mod invite;
+mod list;
 mod man;
 mod moment;
 mod mute;
@@ -42,6 +44,8 @@ First minute:
   peerfeed demo                                   see the whole system on this machine
   peerfeed init --name Ann                        a new identity
   peerfeed post \"hello\" --attach rose.png         publish to friends
+  peerfeed dm Ben \"only for you\"                  a message that only Ben can read
+  peerfeed list add family Ben                    a list of friends, to post to
   peerfeed invite                                 a link to your feed, for friends and seeders
   peerfeed add peerfeed:… --name Ben              follow somebody
   peerfeed accept Ben                             let them read what is for friends
@@ -73,6 +77,8 @@ enum Command {
     Init(init::Init),
     Id(id::Id),
     Post(post::Post),
+    Dm(dm::Dm),
+    List(list::List),
     Invite(invite::Invite),
     Add(add::Add),
     Accept(accept::Accept),
@@ -130,6 +136,8 @@ impl Command {
             Self::Init(command) => command.run(context).await,
             Self::Id(command) => command.run(context).await,
             Self::Post(command) => command.run(context).await,
+            Self::Dm(command) => command.run(context).await,
+            Self::List(command) => command.run(context).await,
             Self::Invite(command) => command.run(context).await,
             Self::Add(command) => command.run(context).await,
             Self::Accept(command) => command.run(context).await,

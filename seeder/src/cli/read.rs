@@ -41,6 +41,7 @@ impl Read {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let request = Request::Read {
             name: self.name,
+            with: None,
             limit: self.limit,
             channel: self.channel,
             since_ms: self.since,

@@ -1,10 +1,12 @@
 //! An entry as it is shown.
 
+use std::collections::HashMap;
+
 use peerfeed_protocol::feed::{Attachment, Body, Class, Content, Keyring, LeafHeader, ReadError, Shown};
-use peerfeed_protocol::ids::{EntryId, EntryPlace};
+use peerfeed_protocol::ids::{EntryId, EntryPlace, EpochId, FeedId};
 
 use super::index::coarse_stamp;
-use crate::store::{Reading, StorageError, StoredEntry, View};
+use crate::store::{Audience, Reading, StorageError, StoredEntry, View};
 
 /// An entry, opened as far as the keys here allow. Texts are as their author wrote them, and not safe to print.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +21,9 @@ pub struct ReadEntry {
     pub petname: Option<String>,
     /// When it was written, unix milliseconds, clamped to when it was first seen.
     pub time_ms: u64,
-    /// Its type: `post`, or a later version's; empty while it is sealed.
+    /// Who may read it, as far as that can be told: of others' posts, whether they are public; of messages, for whom they are.
+    pub to: Option<Audience>,
+    /// Its type: `post`, `message`, or a later version's; empty while it is sealed.
     pub kind: String,
     /// The channel that it is filed under.
     pub channel: Option<String>,
@@ -50,13 +54,32 @@ pub enum EntryState {
 pub fn read_entry(view: &impl View, place: EntryPlace) -> Result<Option<ReadEntry>, StorageError> {
     let Some(row) = view.log_row(place.feed, place.log)? else { return Ok(None) };
     let Some(stored) = view.entry(&row, place.index)? else { return Ok(None) };
-    open(view, &view.keyring(place.feed)?, place, &stored).map(Some)
+    open(view, &Opener::new(view, place.feed)?, place, &stored).map(Some)
+}
+
+/// What opens the entries of a feed.
+pub(super) struct Opener {
+    keyring: Keyring,
+    /// For whom the epochs of the own feed are.
+    audiences: HashMap<EpochId, Audience>,
+}
+
+impl Opener {
+    pub(super) fn new(view: &impl View, feed: FeedId) -> Result<Self, StorageError> {
+        let own = view.feed(feed)?.is_some_and(|row| row.roles.own);
+        let audiences = if own { view.audiences_by_epoch(feed)? } else { HashMap::new() };
+        Ok(Self { keyring: view.keyring(feed)?, audiences })
+    }
+
+    fn audience(&self, epoch: EpochId) -> Option<Audience> {
+        if epoch == EpochId::PUBLIC { Some(Audience::Public) } else { self.audiences.get(&epoch).cloned() }
+    }
 }
 
 /// Opens an entry with the keys of its feed.
 pub(super) fn open(
     view: &impl View,
-    keyring: &Keyring,
+    opener: &Opener,
     place: EntryPlace,
     stored: &StoredEntry,
 ) -> Result<ReadEntry, StorageError> {
@@ -66,6 +89,7 @@ pub(super) fn open(
         author: view.profile_name(place.feed)?,
         petname: view.feed(place.feed)?.and_then(|row| row.petname),
         time_ms: stored.seen_ms,
+        to: None,
         kind: String::new(),
         channel: None,
         text: String::new(),
@@ -77,11 +101,14 @@ pub(super) fn open(
     entry.state = match (header.class(), &stored.body) {
         (Class::Control | Class::Other(_), _) => EntryState::Unknown,
         (Class::Sealed { .. }, None) => EntryState::BodyMissing,
-        (Class::Sealed { .. }, Some(body)) => match keyring.open(&place, &header, body) {
+        (Class::Sealed { .. }, Some(body)) => match opener.keyring.open(&place, &header, body) {
             Err(ReadError::NoKey) => EntryState::Sealed,
             Err(ReadError::Open(_)) => EntryState::Damaged,
-            Ok((_, content)) => match Body::decode(&content) {
-                Ok(body) => fill(&mut entry, body, &header, stored.seen_ms),
+            Ok((epoch, content)) => match Body::decode(&content) {
+                Ok(body) => {
+                    entry.to = opener.audience(epoch);
+                    fill(&mut entry, body, &header, stored.seen_ms)
+                }
                 Err(_) => EntryState::Damaged,
             },
         },
@@ -96,9 +123,14 @@ fn fill(entry: &mut ReadEntry, body: Body, header: &LeafHeader, seen_ms: u64) ->
             "post".clone_into(&mut entry.kind);
             entry.channel = post.channel;
             entry.text = post.text;
-            // Only what the header names is stored and served with the entry.
-            let named = |file: &Attachment| file.blob().is_ok_and(|blob| header.blobs().contains(&blob));
-            entry.attachments = post.attachments.into_iter().filter(named).collect();
+            entry.attachments = named(post.attachments, header);
+            EntryState::Open
+        }
+        Content::Message(message) => {
+            "message".clone_into(&mut entry.kind);
+            entry.to = Some(Audience::One(message.to));
+            entry.text = message.text;
+            entry.attachments = named(message.attachments, header);
             EntryState::Open
         }
         Content::Profile(profile) => {
@@ -111,4 +143,9 @@ fn fill(entry: &mut ReadEntry, body: Body, header: &LeafHeader, seen_ms: u64) ->
             EntryState::Unknown
         }
     }
+}
+
+/// Only the files that the header names are stored and served with the entry.
+fn named(files: Vec<Attachment>, header: &LeafHeader) -> Vec<Attachment> {
+    files.into_iter().filter(|file| file.blob().is_ok_and(|blob| header.blobs().contains(&blob))).collect()
 }

@@ -107,7 +107,7 @@ async fn find_friend(names: &Names, author: &Author, text: &str) -> Result<FeedI
     names.find(text)
 }
 
-fn told(names: &Names, friend: &Friend, change: Option<&str>) -> api::Friend {
+pub(super) fn told(names: &Names, friend: &Friend, change: Option<&str>) -> api::Friend {
     api::Friend {
         feed: friend.feed.to_string(),
         name: names.name(friend.feed).map(str::to_owned),

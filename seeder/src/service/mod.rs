@@ -7,7 +7,9 @@ mod friends;
 mod getting;
 mod holding;
 mod invitation;
+mod lists;
 mod manifest;
+mod messages;
 mod names;
 mod publishing;
 mod reading;
@@ -68,6 +70,11 @@ impl Handle for Service {
                 let draft = publishing::Draft { text, attach, channel, to };
                 self.post(draft, wait_ms, &replies).await
             }
+            Request::Message { to, text, attach, wait_ms } => self.message(&to, text, attach, wait_ms, &replies).await,
+            Request::Lists {} => self.lists(&replies).await,
+            Request::ListAdd { list, names, from_now } => self.list_add(&list, &names, from_now, &replies).await,
+            Request::ListRemove { list, names } => self.list_remove(&list, &names, &replies).await,
+            Request::ListDelete { list } => self.list_delete(&list, &replies).await,
             Request::Invite { with_key } => self.invite(with_key, &trackers, &replies).await,
             Request::Add { link, name } => self.add(&link, name, &trackers, &replies).await,
             Request::Accept { name, from_now } => self.accept(&name, from_now, &replies).await,
@@ -84,8 +91,8 @@ impl Handle for Service {
             Request::Fetch { names, files, timeout_ms } => {
                 self.fetch(&names, files, timeout_ms, trackers, &replies).await
             }
-            Request::Read { name, limit, channel, since_ms, follow } => {
-                let filter = reading::Filter { name, limit, channel, since_ms };
+            Request::Read { name, with, limit, channel, since_ms, follow } => {
+                let filter = reading::Filter { name, with, limit, channel, since_ms };
                 self.read(&filter, follow, &replies).await
             }
             Request::Get { entry, out, timeout_ms } => self.get(&entry, &out, timeout_ms, &replies).await,

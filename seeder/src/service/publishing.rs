@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use peerfeed_protocol::announce::TrackerUrl;
 use peerfeed_protocol::crypto::fingerprint;
-use peerfeed_protocol::ids::FeedId;
+use peerfeed_protocol::ids::{EntryPlace, FeedId};
 
 use super::Service;
 use super::names::Names;
@@ -64,18 +64,29 @@ impl Service {
 
     pub(super) async fn post(&self, draft: Draft, wait_ms: Option<u64>, replies: &Replies) -> Result<(), Failure> {
         let author = self.author().await?;
-        let feed = author.feed();
         let draft = author::Draft {
             text: draft.text,
             channel: draft.channel,
             audience: match draft.to {
                 api::Audience::Public => author::Audience::Public,
                 api::Audience::Friends => author::Audience::Friends,
+                api::Audience::List(name) => author::Audience::List(name),
             },
             files: draft.attach,
         };
         let shown = replies.clone();
         let place = blocking(move || author.post(&draft, &mut |progress| shown.progress(sealing(&progress)))).await?;
+        self.posted(place, wait_ms, replies).await
+    }
+
+    /// Tells of an entry that was written, and waits for seeders if that was asked for.
+    pub(super) async fn posted(
+        &self,
+        place: EntryPlace,
+        wait_ms: Option<u64>,
+        replies: &Replies,
+    ) -> Result<(), Failure> {
+        let feed = place.feed;
         self.node().notify_appended(feed);
         let mut posted = Posted { id: place.id().to_string(), feed: feed.to_string(), stored_by: Vec::new() };
         let Some(wait_ms) = wait_ms else {
@@ -158,7 +169,7 @@ where
     }
 }
 
-fn sealing(progress: &SealProgress) -> Progress {
+pub(super) fn sealing(progress: &SealProgress) -> Progress {
     let name = progress.path.file_name().map_or(progress.path.as_path(), Path::new);
     Progress {
         what: name.display().to_string(),
@@ -189,6 +200,10 @@ impl From<AuthorError> for Failure {
                     error => Self::of(&error),
                 };
             }
+            AuthorError::NoSuchList(_) => {
+                "`public` and `friends` are always there; `peerfeed list` shows your lists, `peerfeed list add` makes one"
+            }
+            AuthorError::EmptyList(_) => "`peerfeed list add LIST NAME` puts a friend on it",
             _ => return Self::of(&error),
         };
         Self::of(&error).hint(hint)

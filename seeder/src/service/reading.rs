@@ -10,7 +10,7 @@ use super::names::Names;
 use super::publishing::blocking;
 use crate::api::{Attachment, Entry, Failure, Replies, Reply};
 use crate::reader::{self, EntryState, Query, ReadEntry};
-use crate::store::{Reading, StorageError, Store};
+use crate::store::{Audience, Reading, StorageError, Store};
 
 /// Entries that one `read` shows at most.
 const LIMIT_MAX: u64 = 100_000;
@@ -18,6 +18,8 @@ const LIMIT_MAX: u64 = 100_000;
 /// Which entries are wanted.
 pub(super) struct Filter {
     pub(super) name: Option<String>,
+    /// The conversation with this person alone.
+    pub(super) with: Option<String>,
     pub(super) limit: u64,
     pub(super) channel: Option<String>,
     pub(super) since_ms: Option<u64>,
@@ -27,6 +29,10 @@ impl Service {
     pub(super) async fn read(&self, filter: &Filter, follow: bool, replies: &Replies) -> Result<(), Failure> {
         let names = Names::load(self)?;
         let feed = filter.name.as_deref().map(|name| names.find(name)).transpose()?;
+        let between = match &filter.with {
+            Some(name) => Some([self.author().await?.feed(), names.find(name)?]),
+            None => None,
+        };
         if !names.feeds().any(|(_, row)| row.roles.reads()) {
             return Err(Failure::no("there is nothing to read here: you follow nobody and have no feed of your own")
                 .hint("`peerfeed add LINK` follows a friend, `peerfeed init` makes a feed"));
@@ -36,6 +42,7 @@ impl Service {
         self.index().await?;
         let query = Query {
             feed,
+            between,
             channel: filter.channel.clone(),
             since_ms: filter.since_ms,
             limit: usize::try_from(filter.limit.min(LIMIT_MAX)).expect("the limit fits"),
@@ -50,7 +57,7 @@ impl Service {
         // Newest last, where the eye is.
         for (entry, held) in page.into_iter().rev() {
             shown.insert(entry.id);
-            replies.send(Reply::Entry(told(&entry, &held))).await;
+            replies.send(Reply::Entry(told(&names, &entry, &held))).await;
         }
         if !follow {
             if shown.is_empty() {
@@ -68,7 +75,7 @@ impl Service {
         mut shown: HashSet<EntryId>,
         replies: &Replies,
     ) -> Result<(), Failure> {
-        let single = query.feed.is_some();
+        let single = query.feed.is_some() || query.between.is_some();
         loop {
             let place = match news.recv().await {
                 Ok(new) => EntryPlace { feed: new.feed, log: new.log, index: new.index },
@@ -82,10 +89,10 @@ impl Service {
             self.index().await?;
             let store = self.store().clone();
             let Some((entry, held)) = blocking(move || arrived(&store, place, single)).await? else { continue };
-            let wanted = query.channel.is_none() || query.channel == entry.channel;
             let recent = query.since_ms.is_none_or(|since_ms| entry.time_ms >= since_ms);
-            if wanted && recent && shown.insert(entry.id) {
-                replies.send(Reply::Entry(told(&entry, &held))).await;
+            if query.wants(&entry) && recent && shown.insert(entry.id) {
+                let names = Names::load(self)?;
+                replies.send(Reply::Entry(told(&names, &entry, &held))).await;
             }
         }
     }
@@ -122,7 +129,7 @@ fn with_files(txn: &crate::store::ReadTxn, entry: ReadEntry) -> Result<WithFiles
     Ok((entry, held))
 }
 
-fn told(entry: &ReadEntry, held: &[bool]) -> Entry {
+fn told(names: &Names, entry: &ReadEntry, held: &[bool]) -> Entry {
     let (kind, text) = match entry.state {
         EntryState::Open => (entry.kind.clone(), Some(entry.text.clone())),
         EntryState::Sealed => ("sealed".into(), None),
@@ -141,10 +148,24 @@ fn told(entry: &ReadEntry, held: &[bool]) -> Entry {
         feed: entry.place.feed.to_string(),
         author: author(entry.place.feed, entry),
         time: time(entry.time_ms),
+        to: entry.to.as_ref().map(audience),
+        to_name: match &entry.to {
+            Some(Audience::One(to)) if !names.row(*to).is_some_and(|row| row.roles.own) => Some(names.shown(*to)),
+            _ => None,
+        },
         kind,
         text,
         channel: entry.channel.clone(),
         attachments: attachments.collect(),
+    }
+}
+
+fn audience(audience: &Audience) -> String {
+    match audience {
+        Audience::Public => "public".into(),
+        Audience::Friends => "friends".into(),
+        Audience::List(name) => name.clone(),
+        Audience::One(feed) => feed.to_string(),
     }
 }
 

@@ -107,7 +107,8 @@ impl WriteTxn {
     }
 }
 
-fn earlier_of(
+/// The epochs that one takes up, with their secrets sealed under it.
+pub(super) fn earlier_of(
     view: &impl View,
     feed: u32,
     epoch: EpochId,

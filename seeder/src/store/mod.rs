@@ -41,7 +41,7 @@ mod upgrade;
 mod usage;
 mod writer;
 
-pub use audiences::{AudienceName, AudienceRow};
+pub use audiences::{Audience, AudienceName, AudienceRow};
 pub use blobs::BlobRow;
 pub use chunks::{BlobNodes, NewChunks};
 pub use entries::{NewEntries, NewEntry, StoredEntry};

@@ -1,5 +1,6 @@
 //! What can be asked of a view, noun by noun.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -7,7 +8,7 @@ use peerfeed_protocol::feed::{BlobRef, ForkEvidence, GRANT_TAG_BYTES, Granted, K
 use peerfeed_protocol::ids::{BlobRoot, EntryId, EntryPlace, EpochId, FeedId, LogId};
 use peerfeed_protocol::merkle::Frontier;
 
-use super::audiences::{AudienceName, AudienceRow};
+use super::audiences::{Audience, AudienceName, AudienceRow};
 use super::blobs::BlobRow;
 use super::chunks::BlobNodes;
 use super::entries::StoredEntry;
@@ -158,6 +159,16 @@ pub trait Reading: View + Sized {
     /// How far an audience of the own feed has come.
     fn audience(&self, audience: &AudienceName) -> Result<AudienceRow, StorageError> {
         audiences::row(self, audience)
+    }
+
+    /// All audiences of the own feed, by name.
+    fn audiences(&self) -> Result<Vec<(AudienceName, AudienceRow)>, StorageError> {
+        audiences::all(self)
+    }
+
+    /// For whom the entries of each epoch of the own feed are.
+    fn audiences_by_epoch(&self, own: FeedId) -> Result<HashMap<EpochId, Audience>, StorageError> {
+        audiences::by_epoch(self, own)
     }
 
     /// Those in an audience of the own feed.

@@ -14,6 +14,10 @@ pub fn entry_lines(terminal: &Terminal, entry: &Entry) -> String {
         lines.push_str("  ");
         lines.push_str(&terminal.paint(Paint::Name, format_args!("#{}", Safe::line(channel))));
     }
+    if let Some(audience) = audience(entry) {
+        lines.push_str("  ");
+        lines.push_str(&terminal.paint(Paint::Name, audience));
+    }
     lines.push_str("  ");
     lines.push_str(&terminal.paint(Paint::Dim, &entry.id));
     match (entry.kind.as_str(), &entry.text) {
@@ -24,7 +28,7 @@ pub fn entry_lines(terminal: &Terminal, entry: &Entry) -> String {
                 push(&mut lines, line);
             }
         }
-        ("post", _) => {}
+        ("post" | "message", _) => {}
         (kind, _) => {
             let text = format!("({}: this version cannot show it)", Safe::line(kind));
             push(&mut lines, &terminal.paint(Paint::Dim, text));
@@ -34,6 +38,18 @@ pub fn entry_lines(terminal: &Terminal, entry: &Entry) -> String {
         push(&mut lines, &attachment_line(terminal, entry, file));
     }
     lines
+}
+
+/// For whom an entry is, where that can be told.
+fn audience(entry: &Entry) -> Option<String> {
+    if entry.kind == "message" {
+        let to = entry.to_name.as_deref().map(|name| format!(" to {}", Safe::line(name)));
+        return Some(format!("direct message{}", to.unwrap_or_default()));
+    }
+    Some(match entry.to.as_deref()? {
+        "public" => "to everyone".into(),
+        list => format!("to {}", Safe::line(list)),
+    })
 }
 
 fn attachment_line(terminal: &Terminal, entry: &Entry, file: &Attachment) -> String {
@@ -81,6 +97,20 @@ mod tests {
             "Ann\\u{1b}[31m  not a time  #garden  mzxw6ytbojtg633c\n  one\n  two\n  \
              + rose.png  image/png, 2.0 KiB  peerfeed get mzxw6ytbojtg633c"
         );
+    }
+
+    #[test]
+    fn for_whom_an_entry_is_stands_in_its_first_line() {
+        let first = |kind: &str, to: &str, to_name: Option<&str>| {
+            let (to, to_name) = (Some(to.to_owned()), to_name.map(str::to_owned));
+            let entry =
+                Entry { kind: kind.into(), id: "id".into(), text: Some("x".into()), to, to_name, ..Entry::default() };
+            entry_lines(&Terminal::plain(false), &entry).lines().next().unwrap().trim().to_owned()
+        };
+        assert_eq!(first("post", "public", None), "to everyone  id");
+        assert_eq!(first("post", "fam\nily", None), "to fam\\u{a}ily  id");
+        assert_eq!(first("message", "feed1x", None), "direct message  id");
+        assert_eq!(first("message", "feed1x", Some("Ben")), "direct message to Ben  id");
     }
 
     #[test]

@@ -17,7 +17,7 @@ fn open(folder: &Path) -> Store {
 }
 
 fn everything(store: &Store) -> Vec<ReadEntry> {
-    reader::timeline(store, &Query { feed: None, channel: None, since_ms: None, limit: 1_000 }).unwrap()
+    reader::timeline(store, &Query { feed: None, channel: None, between: None, since_ms: None, limit: 1_000 }).unwrap()
 }
 
 fn text(text: &str, audience: Audience) -> Draft {

@@ -1,5 +1,6 @@
 //! The commands, through the real program.
 
+mod audiences;
 #[cfg(feature = "demo")]
 mod demo;
 mod folder;

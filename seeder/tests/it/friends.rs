@@ -12,45 +12,53 @@ use peerfeed_protocol::ids::FeedId;
 use crate::author::hold_blind;
 
 /// A person with a store of their own.
-struct Person {
+pub(super) struct Person {
     _folder: tempfile::TempDir,
-    store: Store,
-    author: Author,
+    pub(super) store: Store,
+    pub(super) author: Author,
     phrase: Phrase,
 }
 
 impl Person {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
+        Self::called(None)
+    }
+
+    pub(super) fn called(name: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = open(folder.path());
-        let made = author::init(&store, None, &[]).unwrap();
+        let made = author::init(&store, name, &[]).unwrap();
         Self { _folder: folder, store, author: made.author, phrase: made.phrase }
     }
 
-    fn feed(&self) -> FeedId {
+    pub(super) fn feed(&self) -> FeedId {
         self.author.feed()
     }
 
-    fn posts(&self, text: &str) {
-        let draft = Draft { text: text.to_owned(), audience: Audience::Friends, ..Draft::default() };
+    pub(super) fn posts(&self, text: &str) {
+        self.posts_to(Audience::Friends, text);
+    }
+
+    pub(super) fn posts_to(&self, audience: Audience, text: &str) {
+        let draft = Draft { text: text.to_owned(), audience, ..Draft::default() };
         self.author.post(&draft, &mut |_| {}).unwrap();
     }
 
     /// Gets all that another one has published, as from a seeder that knows nothing.
-    fn fetches(&self, other: &Self) {
+    pub(super) fn fetches(&self, other: &Self) {
         hold_blind(&other.store, &self.store, other.feed());
         reader::index_pending_blocking(&self.store).unwrap();
     }
 
     /// Follows another one and makes them a friend.
-    fn accepts(&self, other: &Self, from_now: bool) {
+    pub(super) fn accepts(&self, other: &Self, from_now: bool) {
         self.fetches(other);
         assert!(matches!(self.author.accept(other.feed(), from_now), Ok(Accepted::Now(_))));
     }
 
     /// The texts of another one's posts that can be read here, in the order of the log; `-` stands for one that cannot.
-    fn reads(&self, other: &Self) -> Vec<String> {
-        let query = Query { feed: Some(other.feed()), channel: None, since_ms: None, limit: 1_000 };
+    pub(super) fn reads(&self, other: &Self) -> Vec<String> {
+        let query = Query { feed: Some(other.feed()), channel: None, between: None, since_ms: None, limit: 1_000 };
         let mut entries = reader::timeline(&self.store, &query).unwrap();
         entries.sort_by_key(|entry| entry.place.index);
         let text = |entry: reader::ReadEntry| match entry.state {
@@ -62,17 +70,17 @@ impl Person {
     }
 
     /// What this person could read of another one's feed after fetching it.
-    fn fetches_and_reads(&self, other: &Self) -> Vec<String> {
+    pub(super) fn fetches_and_reads(&self, other: &Self) -> Vec<String> {
         self.fetches(other);
         self.reads(other)
     }
 
-    fn entries(&self) -> u64 {
+    pub(super) fn entries(&self) -> u64 {
         self.store.read().unwrap().logs(self.feed()).unwrap().iter().map(|log| log.size).sum()
     }
 
     /// Signs records with these devices after the present ones, as an installation elsewhere would.
-    fn lists(&self, change: impl Fn(&mut Vec<Device>)) {
+    pub(super) fn lists(&self, change: impl Fn(&mut Vec<Device>)) {
         let identity: IdentityKey = self.phrase.identity();
         let held = self.store.read().unwrap().records(self.feed()).unwrap().unwrap();
         let mut roster: RosterContent = held.roster().content().clone();

@@ -133,7 +133,7 @@ impl Party {
 
     /// Texts of the timeline, the newest first.
     pub(super) fn texts(&self, feed: FeedId) -> Vec<String> {
-        let query = Query { feed: Some(feed), channel: None, since_ms: None, limit: 10_000 };
+        let query = Query { feed: Some(feed), channel: None, between: None, since_ms: None, limit: 10_000 };
         reader::timeline(self.store(), &query).unwrap().into_iter().map(|entry| entry.text).collect()
     }
 

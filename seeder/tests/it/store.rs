@@ -577,7 +577,7 @@ fn the_timeline_is_newest_first_across_feeds_and_touches_muted_ones_only_when_as
     let texts = |query: &Query| -> Vec<String> {
         reader::timeline(&store, query).unwrap().into_iter().map(|entry| entry.text).collect()
     };
-    let all = Query { feed: None, channel: None, since_ms: None, limit: 3 };
+    let all = Query { feed: None, channel: None, between: None, since_ms: None, limit: 3 };
     assert_eq!(texts(&all), ["minute 29", "minute 28", "minute 27"]);
     assert_eq!(texts(&Query { limit: 1_000, ..all.clone() }).len(), 30);
     assert_eq!(texts(&Query { feed: Some(one.feed), ..all.clone() }), ["minute 28", "minute 26", "minute 24"]);
@@ -606,7 +606,7 @@ fn an_entry_from_the_future_is_shown_last() {
     log.post_at(NOW_MS + 3_600_000, "an hour ahead", None, Vec::new());
     let store = holding(folder.path(), &log, &[0..3]);
     reader::index_pending_blocking(&store).unwrap();
-    let query = Query { feed: None, channel: None, since_ms: None, limit: 10 };
+    let query = Query { feed: None, channel: None, between: None, since_ms: None, limit: 10 };
     let entries = reader::timeline(&store, &query).unwrap();
     let texts: Vec<_> = entries.iter().map(|entry| entry.text.as_str()).collect();
     assert_eq!(texts, ["a minute ahead", "early", "an hour ahead"]);

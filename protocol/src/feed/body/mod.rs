@@ -1,10 +1,12 @@
-//! What a sealed entry says: posts, profiles, and types of later versions, which are kept.
+//! What a sealed entry says: posts, messages, profiles, and types of later versions, which are kept.
 
 mod attachment;
+mod message;
 mod post;
 mod profile;
 
 pub use attachment::Attachment;
+pub use message::Message;
 pub use post::Post;
 pub use profile::Profile;
 
@@ -38,6 +40,8 @@ pub struct Body {
 pub enum Content {
     /// A text with files: type `post`.
     Post(Post),
+    /// A text with files for one person: type `message`.
+    Message(Message),
     /// How the owner wants to be called: type `profile`; the newest counts.
     Profile(Profile),
     /// A type or version that this program does not know: kept, served, and shown as a placeholder.
@@ -80,11 +84,21 @@ impl Body {
         Self { stamp, critical: false, content: Content::Profile(profile), unknown: Dict::new() }
     }
 
+    /// The files that its entry refers to.
+    pub fn attachments(&self) -> &[Attachment] {
+        match &self.content {
+            Content::Post(post) => &post.attachments,
+            Content::Message(message) => &message.attachments,
+            Content::Profile(_) | Content::Unknown { .. } => &[],
+        }
+    }
+
     /// Its canonical bytes, which are erased from memory when dropped; fails if they break a limit: the caller's fault.
     pub fn encode(&self) -> Result<Zeroizing<Vec<u8>>, BodyError> {
         let mut dict = self.unknown.clone();
         let (name, version) = match &self.content {
             Content::Post(post) => (Post::TYPE, post.write(&mut dict)),
+            Content::Message(message) => (Message::TYPE, message.write(&mut dict)),
             Content::Profile(profile) => (Profile::TYPE, profile.write(&mut dict)),
             Content::Unknown { name, version } => (name.as_str(), *version),
         };
@@ -97,7 +111,7 @@ impl Body {
         Ok(bytes)
     }
 
-    /// Reads what was sealed. spec: ENTRY-12 to ENTRY-17
+    /// Reads what was sealed. spec: ENTRY-12 to ENTRY-17, ENTRY-22
     pub fn decode(bytes: &[u8]) -> Result<Self, BodyError> {
         let value = bencode::decode(bytes, CONTENT_BYTES_MAX)?;
         let dict = value.as_dict().ok_or(BodyError::NotADictionary)?;
@@ -106,6 +120,7 @@ impl Body {
         let (name, version) = type_and_version(dict)?;
         let (content, known): (_, &[&[u8]]) = match (name, version) {
             (Post::TYPE, Post::VERSION) => (Content::Post(Post::read(dict)?), &Post::KEYS),
+            (Message::TYPE, Message::VERSION) => (Content::Message(Message::read(dict)?), &Message::KEYS),
             (Profile::TYPE, Profile::VERSION) => (Content::Profile(Profile::read(dict)?), &Profile::KEYS),
             (name, version) => (Content::Unknown { name: name.to_owned(), version }, &[]),
         };

@@ -5,7 +5,7 @@ use peerfeed_protocol::crypto::secretbox;
 use peerfeed_protocol::feed::blob::{BlobKey, BlobSize};
 use peerfeed_protocol::feed::{
     Attachment, BlobRef, Body, BodyError, Class, Content, EntryKey, EpochSecret, LeafContent, LeafError, LeafHeader,
-    LogWriter, NewEntry, Post, Profile, ReadKey, Retention, Stamp, open_body,
+    LogWriter, Message, NewEntry, Post, Profile, ReadKey, Retention, Stamp, open_body,
 };
 use peerfeed_protocol::ids::{BlobRoot, EntryPlace, LogId};
 use peerfeed_protocol::merkle::Frontier;
@@ -49,6 +49,11 @@ pub(super) fn entry(given: &Given<'_>) -> Outcome {
         Content::Post(post) => {
             found["type"] = json!("post");
             found["text"] = json!(post.text);
+        }
+        Content::Message(message) => {
+            found["type"] = json!("message");
+            found["text"] = json!(message.text);
+            found["to"] = json!(hex(message.to.as_bytes()));
         }
         Content::Profile(profile) => {
             found["type"] = json!("profile");
@@ -197,7 +202,7 @@ fn entries() -> Vec<Story> {
         kind: "entry",
         spec: &[
             "ENTRY-8", "ENTRY-9", "ENTRY-10", "ENTRY-11", "ENTRY-12", "ENTRY-13", "ENTRY-14", "ENTRY-15", "ENTRY-16",
-            "ENTRY-17", "ENTRY-18",
+            "ENTRY-17", "ENTRY-18", "ENTRY-22",
         ],
     };
     let mut files = post("three pictures");
@@ -211,6 +216,8 @@ fn entries() -> Vec<Story> {
         unknown: Dict::new().with(b"q", "tea or coffee?"),
         ..post("")
     };
+    let message = Message { to: feed(), text: "only you".to_owned(), attachments: vec![attachment("cat.png")] };
+    let message = Body { content: Content::Message(message), ..post("") };
     let longest = post(&"x".repeat(50_000));
     vec![
         kind.accepted("a-post", "A short text in the smallest size.", given(&append(&post("good morning")))),
@@ -228,6 +235,7 @@ fn entries() -> Vec<Story> {
         ),
         kind.accepted("the-longest-post", "50,000 bytes of text in the largest size.", given(&append(&longest))),
         kind.accepted("a-profile", "How the owner wants to be called.", given(&append(&profile))),
+        kind.accepted("a-message", "For one person, who stands inside it.", given(&append(&message))),
         kind.accepted("an-entry-of-a-later-type", "Kept and shown as a placeholder.", given(&append(&unknown))),
     ]
 }
@@ -256,7 +264,10 @@ fn plain(content: &[u8], length: u32) -> Vec<u8> {
 }
 
 fn broken_entries() -> Vec<Story> {
-    let kind = Kind { kind: "entry", spec: &["ENTRY-4", "ENTRY-9", "ENTRY-10", "ENTRY-12", "ENTRY-13", "ENTRY-15"] };
+    let kind = Kind {
+        kind: "entry",
+        spec: &["ENTRY-4", "ENTRY-9", "ENTRY-10", "ENTRY-12", "ENTRY-13", "ENTRY-15", "ENTRY-22"],
+    };
     let good = append(&post("good morning"));
     let content = post("x").encode().expect("content").to_vec();
     let length = u32::try_from(content.len()).expect("short");
@@ -329,6 +340,21 @@ fn broken_entries() -> Vec<Story> {
             "Types are made of a to z, digits and dashes.",
             with(b"t", Value::from("Post")),
         ),
+        kind.refused("a-message-for-nobody", "It says for whom it is.", with(b"t", Value::from("message"))),
+        kind.refused("a-message-for-a-key-that-is-none", "The neutral element is nobody's feed.", {
+            let mut nobody = [0; 32];
+            nobody[0] = 1;
+            let dict = Dict::new()
+                .with(b"a", Vec::<Value<'_>>::new())
+                .with(b"c", 0)
+                .with(b"p", nobody)
+                .with(b"t", "message")
+                .with(b"v", 1)
+                .with(b"w", moment().number())
+                .with(b"x", "only you")
+                .encode();
+            sealed(&plain(&dict, u32::try_from(dict.len()).expect("short")), |_| {})
+        }),
         kind.refused("a-channel-too-long", "65 bytes.", with(b"h", Value::from("c".repeat(65)))),
     ]
 }

@@ -178,7 +178,7 @@ proptest! {
         let _ = Roster::decode(&feed(), &signed("roster", &dict));
         let _ = UnverifiedHead::decode(&signed("head", &dict));
         let _ = LeafHeader::decode(&bytes);
-        for name in ["post", "profile", "epoch", "grants", "other"] {
+        for name in ["post", "message", "profile", "epoch", "grants", "other"] {
             let bytes = dict.clone().with(b"t", name).with(b"w", 1).with(b"c", 0).encode();
             let body = Body::decode(&bytes);
             let kept = body.as_ref().is_ok_and(|body| matches!(body.content, Content::Unknown { .. }));

@@ -4,27 +4,27 @@ use super::folder::Folder;
 use super::together::Daemon;
 
 /// A home server that holds the feeds of people who are online only for a moment.
-struct Server {
+pub(super) struct Server {
     folder: Folder,
     daemon: Daemon,
 }
 
 impl Server {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let folder = Folder::empty();
         let daemon = Daemon::start(&folder, &["--listen", "127.0.0.1:0"]);
         Self { folder, daemon }
     }
 
     /// Holds a person's feed, who lists it.
-    fn holds(&self, person: &Folder) {
+    pub(super) fn holds(&self, person: &Folder) {
         self.folder.does(&["seed", &person.link(&[])]);
         person.does(&["seeders", "add", self.daemon.code()]);
     }
 }
 
 /// Posts, and goes when the server has it.
-fn posts(person: &Folder, text: &str) {
+pub(super) fn posts(person: &Folder, text: &str) {
     person.does(&["post", text, "--wait", "20s"]);
 }
 
