@@ -4,6 +4,7 @@
 //! - [`daemon`]: a child process that is stopped whatever happens, and what it printed.
 //! - [`tracker`], [`stock`]: our tracker, and the one that Debian ships.
 //! - [`person`]: a data folder and the commands that its owner types.
+//! - [`asking`]: the state of a running daemon, at no cost to it.
 //! - [`capture`], [`leak`]: all loopback traffic, and the search for what must not be in it.
 //! - [`delay`]: a link with a delay, which counts round trips.
 //! - [`sample`]: a feed that the real program made, for readers in other languages.
@@ -13,6 +14,7 @@
 //!
 //! `tests/it/` holds the end-to-end tests, `src/bin/` the programs that measure.
 
+pub mod asking;
 pub mod capture;
 pub mod daemon;
 pub mod delay;

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
+use peerfeed::api::Feed;
+use peerfeed_load_tests::asking::Asking;
 use peerfeed_load_tests::daemon::{Daemon, until};
 use peerfeed_load_tests::person::Person;
 use peerfeed_load_tests::results::{head, median};
@@ -101,11 +103,11 @@ fn peerfeed_transfer(receiver: &Person, link: &str, seeding: &Daemon, mib: u32) 
     let sender_before = seeding.cpu_seconds()?;
     let started = Instant::now();
     let receiving = receiver.start("the receiver", "127.0.0.1:0")?;
+    let asking = Asking::new(receiver)?;
     until("the receiver holds the file", PATIENCE, || {
-        let status = receiver.status()?;
-        let feed = &status["feeds"][0];
-        let whole = feed["files"].as_u64() == Some(1) && feed["files_held"].as_u64() == Some(1);
-        Ok((whole && feed["held_bytes"].as_u64() >= Some(u64::from(mib) * MIB)).then_some(()))
+        let status = asking.status()?;
+        let whole = |feed: &Feed| (feed.files, feed.files_held) == (1, 1) && feed.held_bytes >= u64::from(mib) * MIB;
+        Ok(status.feeds.first().is_some_and(whole).then_some(()))
     })?;
     let seconds = started.elapsed().as_secs_f64();
     let receiver_cpu = receiving.cpu_seconds()?;

@@ -13,6 +13,9 @@ pub const BATCH_JOBS_MAX: usize = 1_000;
 /// Bytes written in one transaction: one fsync of this much is worth its price, and memory stays bounded.
 pub const BATCH_BYTES_MAX: u64 = 32 << 20;
 
+/// Bytes of pages that wait for a sync to be written in long runs: the chunks of one transaction, and a few more.
+pub const GATHERED_BYTES_MAX: usize = 32 << 20;
+
 /// How long a transaction takes further jobs: what the first of them waits at most before its commit begins.
 pub const BATCH_DURATION_MAX: Duration = Duration::from_millis(5);
 

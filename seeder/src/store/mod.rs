@@ -12,6 +12,7 @@ mod arrival;
 mod audiences;
 mod blobs;
 mod chunks;
+mod disk;
 mod entries;
 mod epochs;
 mod error;

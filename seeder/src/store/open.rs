@@ -6,8 +6,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use nix::fcntl::OFlag;
 use redb::{Database, DatabaseError, Durability, ReadOnlyDatabase, ReadableDatabase};
 
+use super::disk::Disk;
 use super::error::{OpenError, StorageError};
 use super::limits::{CACHE_BYTES_DEFAULT, DISK_RESERVE_BYTES};
 use super::lock::FolderLock;
@@ -64,17 +66,22 @@ fn open_database(folder: &Path, options: &Options) -> Result<Database, OpenError
         .map_err(|source| OpenError::Folder { folder: folder.to_owned(), source })?;
     // A file that a crash left empty is made anew; one that is not a database is somebody's, and stays as it is.
     let new = file.metadata().map_err(StorageError::from)?.len() == 0;
+    // Where the file system refuses, all is written the common way.
+    let direct = OpenOptions::new().write(true).custom_flags(OFlag::O_DIRECT.bits()).open(&path).ok();
+    let disk = Disk::new(file, direct).map_err(|error| StorageError::from(redb::Error::from(error)))?;
     let db =
-        Database::builder().set_cache_size(options.cache_bytes).create_file(file).map_err(|error| match error {
-            DatabaseError::Storage(redb::StorageError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
-                OpenError::Foreign(path.clone())
-            }
-            DatabaseError::DatabaseAlreadyOpen => {
-                OpenError::Held { folder: folder.to_owned(), holder: "another program".to_owned() }
-            }
-            DatabaseError::Storage(error) => StorageError::from(error).into(),
-            other => StorageError::from(redb::Error::from(other)).into(),
-        })?;
+        Database::builder().set_cache_size(options.cache_bytes).create_with_backend(disk).map_err(
+            |error| match error {
+                DatabaseError::Storage(redb::StorageError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                    OpenError::Foreign(path.clone())
+                }
+                DatabaseError::DatabaseAlreadyOpen => {
+                    OpenError::Held { folder: folder.to_owned(), holder: "another program".to_owned() }
+                }
+                DatabaseError::Storage(error) => StorageError::from(error).into(),
+                other => StorageError::from(redb::Error::from(other)).into(),
+            },
+        )?;
     if new {
         // The file's name is as lasting as its content.
         let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
