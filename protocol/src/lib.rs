@@ -13,6 +13,7 @@
 //! - [`crypto`]: keys and where they come from, signatures, blinding, secret boxes, passed-in randomness.
 //! - [`merkle`]: RFC 9162 trees with inclusion, consistency and range proofs.
 //! - [`feed`]: manifest, roster, heads, entries, epochs, blobs, links, and what is accepted of them.
+//! - [`mailbox`]: sealed packets that wait for the owner of a feed.
 //! - [`peer`]: the connection between two peers as a pure machine.
 //!
 //! A type says what has been checked: a [`ids::FeedId`] is a proper curve point, a head that was verified is another type
@@ -26,5 +27,6 @@ pub mod crypto;
 pub mod feed;
 pub mod ids;
 pub mod limits;
+pub mod mailbox;
 pub mod merkle;
 pub mod peer;

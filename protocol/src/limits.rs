@@ -234,3 +234,43 @@ pub const REQUEST_SECONDS_MAX: u64 = 60;
 
 /// The port on which a node listens unless it is told otherwise; another one is taken when it is in use.
 pub const DEFAULT_PEER_PORT: u16 = 7337;
+
+/// Bytes of a mailbox packet: the smallest that holds the letter, so that a packet's length tells next to nothing. The first
+/// holds a request of a few devices; the last a roster at its largest. spec: MAIL-3
+pub const PACKET_BYTES: [usize; 3] = [4_000, 16_000, 64_000];
+
+/// Devices to which a packet is sealed: all that a feed may have. spec: MAIL-3
+pub const PACKET_SLOTS_MAX: usize = DEVICES_MAX;
+
+/// Seconds after which a device publishes its next prekey: a week. spec: MAIL-2
+pub const PREKEY_SECONDS: u64 = 7 * 86_400;
+
+/// Seconds after the next one for which the secret of a prekey is kept: all that a packet may wait, and a day. spec: MAIL-2
+pub const PREKEY_KEPT_SECONDS: u64 = PACKET_SECONDS_MAX + 86_400;
+
+/// Seconds that a packet waits in a mailbox: thirty days. spec: MAIL-16
+pub const PACKET_SECONDS_MAX: u64 = 30 * 86_400;
+
+/// Zero bits of a stranger's work: a million hashes, under a second for a person and a cost for a flood. spec: MAIL-12
+pub const MAIL_WORK_BITS: u32 = 20;
+
+/// Packets that wait in one mailbox by one contact's token, and their bytes. spec: MAIL-13
+pub const MAIL_PER_TOKEN: (u64, u64) = (64, 1 << 20);
+
+/// Packets that wait in one mailbox by contacts' tokens, and their bytes. spec: MAIL-13
+pub const MAIL_BY_CONTACTS: (u64, u64) = (1_024, 16 << 20);
+
+/// Packets that wait in one mailbox by invitations, and their bytes. spec: MAIL-13
+pub const MAIL_BY_INVITATION: (u64, u64) = (256, 4 << 20);
+
+/// Packets of strangers that wait in one mailbox, and their bytes: a screen full. spec: MAIL-13
+pub const MAIL_BY_WORK: (u64, u64) = (64, 64 * PACKET_BYTES[0] as u64);
+
+/// Bytes of the packets that one node keeps for all feeds together. spec: MAIL-13
+pub const MAIL_BYTES_MAX: u64 = 256 << 20;
+
+/// Packets in one answer: with the largest it stays below the bulk lane's longest frame. spec: MAIL-17
+pub const PACKETS_PER_ANSWER_MAX: usize = 16;
+
+/// Tokens that one question revokes. spec: MAIL-17
+pub const TOKENS_REVOKED_MAX: usize = 64;

@@ -7,16 +7,18 @@ use super::epoch::SEALED_SECRET_BYTES;
 use super::grant::{GrantRows, GrantRowsError};
 use super::record;
 use crate::bencode::{self, DecodeError, Dict, FieldError, FieldProblem, Value};
-use crate::ids::EpochId;
+use crate::ids::{BoxPublic, EpochId};
 use crate::limits::{BODY_BYTES_MAX, EARLIER_EPOCHS_MAX};
 
-/// What a control entry says. spec: EPOCH-5 to EPOCH-7, ENTRY-13
+/// What a control entry says. spec: EPOCH-5 to EPOCH-7, MAIL-1, ENTRY-13
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Control {
     /// A new epoch begins: type `epoch`.
     Epoch(EpochStart),
     /// More grants for an epoch: type `grants`.
     Grants(Grants),
+    /// The key to which letters for the log's device are sealed from now on: type `prekey`.
+    Prekey(PrekeyNotice),
     /// A type or version that this program does not know: kept and served.
     Unknown {
         /// The type.
@@ -61,6 +63,15 @@ pub struct Grants {
     pub unknown: Dict<'static>,
 }
 
+/// A device's next prekey. spec: MAIL-1
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrekeyNotice {
+    /// The key.
+    pub key: BoxPublic,
+    /// Keys of later versions, kept as they came.
+    pub unknown: Dict<'static>,
+}
+
 /// Why a control body is not accepted: the fault of who wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ControlError {
@@ -84,6 +95,7 @@ impl Control {
         let (name, version, mut dict) = match self {
             Self::Epoch(start) => (EpochStart::TYPE, 1, start.to_dict()),
             Self::Grants(grants) => (Grants::TYPE, 1, grants.to_dict()),
+            Self::Prekey(notice) => (PrekeyNotice::TYPE, 1, notice.to_dict()),
             Self::Unknown { name, version, fields } => (name.as_str(), *version, fields.clone()),
         };
         dict.insert(b"t", name.to_owned());
@@ -100,6 +112,7 @@ impl Control {
         Ok(match type_and_version(dict)? {
             (EpochStart::TYPE, 1) => Self::Epoch(EpochStart::from_dict(dict)?),
             (Grants::TYPE, 1) => Self::Grants(Grants::from_dict(dict)?),
+            (PrekeyNotice::TYPE, 1) => Self::Prekey(PrekeyNotice::from_dict(dict)?),
             (name, version) => {
                 Self::Unknown { name: name.to_owned(), version, fields: record::unknown(dict, &[b"t", b"v"]) }
             }
@@ -164,6 +177,21 @@ impl Grants {
     }
 }
 
+impl PrekeyNotice {
+    const TYPE: &'static str = "prekey";
+
+    fn to_dict(&self) -> Dict<'static> {
+        let mut dict = self.unknown.clone();
+        dict.insert(b"k", self.key);
+        dict
+    }
+
+    fn from_dict(dict: &Dict<'_>) -> Result<Self, ControlError> {
+        let key = BoxPublic::new(dict.array(b"k")?);
+        Ok(Self { key, unknown: record::unknown(dict, &[b"k", b"t", b"v"]) })
+    }
+}
+
 /// The public epoch is implicit: no entry starts it or grants it. spec: EPOCH-4
 fn epoch_id(dict: &Dict<'_>) -> Result<EpochId, FieldError> {
     match EpochId::new(dict.array(b"e")?) {
@@ -192,7 +220,8 @@ mod tests {
             Grants { epoch: EpochId::new([1; 16]), grants: start().grants, unknown: Dict::new().with(b"y", 1) };
         let fields = Dict::new().with(b"n", 1);
         let unknown = Control::Unknown { name: "delete".to_owned(), version: 1, fields };
-        for control in [Control::Epoch(start()), Control::Grants(grants), unknown] {
+        let prekey = Control::Prekey(PrekeyNotice { key: BoxPublic::new([8; 32]), unknown: Dict::new().with(b"y", 1) });
+        for control in [Control::Epoch(start()), Control::Grants(grants), prekey, unknown] {
             assert_eq!(Control::decode(&control.encode().unwrap()), Ok(control));
         }
     }

@@ -15,13 +15,14 @@ use super::record;
 use crate::bencode::{self, DecodeError, Dict, FieldError, FieldProblem, Value};
 use crate::ids::{EpochId, FeedId, FeedIdError, KeyError, WitnessKey};
 use crate::limits::{ADDRESS_BYTES_MAX, LINK_BYTES_MAX, NAME_BYTES_MAX, SEEDERS_MAX, TRACKERS_MAX};
+use crate::mailbox::{Token, TokenError};
 
 const SCHEME: &str = "peerfeed:";
 const CHECKSUM_BYTES: usize = 4;
 
 /// A link `peerfeed:…`, or what a bare feed id amounts to. spec: LINK-1 to LINK-6
 ///
-/// With a key in it, the link is a secret: `Debug` shows none of it, and there is no `Display`; see [`Link::to_text`].
+/// With a key or an invitation in it, the link is a secret: `Debug` shows none of it, and there is no `Display`; see [`Link::to_text`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Link {
     /// The feed.
@@ -30,6 +31,8 @@ pub struct Link {
     pub key: Option<(EpochId, EpochSecret)>,
     /// When the link ceases to be good, in unix seconds.
     pub expiry: Option<u64>,
+    /// What lets in one request to be friends.
+    pub invitation: Option<Token>,
     /// What the owner suggests to call the feed: at most 100 bytes.
     pub name: Option<String>,
     /// Where the feed is seeded; at most 4.
@@ -77,6 +80,9 @@ pub enum LinkError {
     /// Well copied, but a field is missing or not what it must be.
     #[error("the link holds a malformed record")]
     Field(#[from] FieldError),
+    /// Well copied, but the invitation in it is none.
+    #[error("the link holds a malformed invitation")]
+    Invitation(#[from] TokenError),
     /// Well copied, but a key in it is not acceptable.
     #[error("the link holds an unusable key")]
     Key(#[from] KeyError),
@@ -85,7 +91,7 @@ pub enum LinkError {
 impl Link {
     /// A link to the bare feed.
     pub fn new(feed: FeedId) -> Self {
-        Self { feed, key: None, expiry: None, name: None, seeders: Vec::new(), trackers: Vec::new() }
+        Self { feed, key: None, expiry: None, invitation: None, name: None, seeders: Vec::new(), trackers: Vec::new() }
     }
 
     /// The link to hand out; fails if anything in it is over its limit: the caller's fault. With a key in it, the text is as
@@ -113,6 +119,7 @@ impl Link {
         Dict::new()
             .with_optional(b"e", self.expiry)
             .with(b"f", self.feed)
+            .with_optional(b"i", self.invitation.as_ref().map(|token| token.as_bytes().to_vec()))
             .with_optional(b"k", key)
             .with_optional(b"n", self.name.as_deref())
             .with(b"s", seeders)
@@ -138,6 +145,7 @@ impl Link {
             feed: FeedId::from_bytes(dict.array(b"f")?)?,
             key: dict.optional_list(b"k")?.map(epoch_key).transpose()?,
             expiry: dict.optional_uint(b"e")?,
+            invitation: dict.optional_bytes(b"i")?.map(Token::from_slice).transpose()?,
             name,
             seeders: seeders.iter().map(LinkSeeder::from_value).collect::<Result<_, _>>()?,
             trackers: trackers.iter().map(tracker_url).collect::<Result<_, _>>()?,
@@ -210,7 +218,8 @@ fn checksum(payload: &[u8]) -> [u8; CHECKSUM_BYTES] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::{IdentityKey, WitnessSecret};
+    use crate::crypto::{DeviceKey, Entropy, IdentityKey, WitnessSecret};
+    use crate::mailbox::TokenKind;
 
     fn feed() -> FeedId {
         IdentityKey::from_seed(&[1; 32]).feed_id()
@@ -222,6 +231,13 @@ mod tests {
             feed: feed(),
             key: Some((EpochId::new([3; 16]), EpochSecret::new([4; 32]))),
             expiry: Some(2_000_000_000),
+            invitation: Some(Token::issue(
+                &DeviceKey::from_seed(&[5; 32]),
+                &feed(),
+                TokenKind::Invitation,
+                2_000_000_000,
+                &mut Entropy::from_seed([6; 32]),
+            )),
             name: Some("n".repeat(NAME_BYTES_MAX)),
             seeders: vec![LinkSeeder { address: "a".repeat(ADDRESS_BYTES_MAX), witness: Some(witness) }; SEEDERS_MAX],
             trackers: vec!["t".repeat(crate::limits::TRACKER_URL_BYTES_MAX); TRACKERS_MAX],

@@ -26,7 +26,7 @@ mod writer;
 pub use acceptance::{ForkEvidence, HeadDecision, HeadRefusal};
 pub use body::{Attachment, Body, BodyError, Content, Message, Post, Profile};
 pub use clock::{Clock, Shown, Stamp, StampError};
-pub use control::{Control, ControlError, EarlierEpoch, EpochStart, Grants};
+pub use control::{Control, ControlError, EarlierEpoch, EpochStart, Grants, PrekeyNotice};
 pub use epoch::{EarlierSecretError, EntryKey, EpochSecret, ReadKey, SEALED_SECRET_BYTES, random_epoch_id};
 pub use grant::{
     GRANT_ROW_BYTES, GRANT_TAG_BYTES, GrantKey, GrantKind, GrantRow, GrantRows, GrantRowsError, Granted, OpenGrantError,

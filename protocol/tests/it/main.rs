@@ -17,6 +17,7 @@ mod feed;
 #[path = "../../fuzz/src/lib.rs"]
 mod fuzz;
 mod identity;
+mod mailbox;
 mod merkle;
 mod peer;
 mod purity;

@@ -8,91 +8,91 @@ use peerfeed_protocol::feed::{
 use peerfeed_protocol::ids::{EpochId, FeedId, Incarnation, LogId};
 
 /// 2027-01-15 08:00:00 UTC.
-pub(super) const NOW: u64 = 1_800_000_000;
+pub(crate) const NOW: u64 = 1_800_000_000;
 
-pub(super) fn identity() -> IdentityKey {
+pub(crate) fn identity() -> IdentityKey {
     IdentityKey::from_seed(&[1; 32])
 }
 
-pub(super) fn feed() -> FeedId {
+pub(crate) fn feed() -> FeedId {
     identity().feed_id()
 }
 
-pub(super) fn device() -> DeviceKey {
+pub(crate) fn device() -> DeviceKey {
     DeviceKey::from_seed(&[2; 32])
 }
 
-pub(super) fn other_device() -> DeviceKey {
+pub(crate) fn other_device() -> DeviceKey {
     DeviceKey::from_seed(&[22; 32])
 }
 
-pub(super) fn device_box() -> BoxKey {
+pub(crate) fn device_box() -> BoxKey {
     BoxKey::from_bytes([3; 32])
 }
 
-pub(super) fn friend_box() -> BoxKey {
+pub(crate) fn friend_box() -> BoxKey {
     BoxKey::from_bytes([4; 32])
 }
 
-pub(super) fn witness() -> WitnessSecret {
+pub(crate) fn witness() -> WitnessSecret {
     WitnessSecret::from_seed(&[5; 32])
 }
 
-pub(super) fn log() -> LogId {
+pub(crate) fn log() -> LogId {
     LogId { device: device().id(), incarnation: Incarnation::new([1, 2, 3, 4, 5, 6, 7, 8]) }
 }
 
-pub(super) fn friends_epoch() -> (EpochId, EpochSecret) {
+pub(crate) fn friends_epoch() -> (EpochId, EpochSecret) {
     (EpochId::new([6; 16]), EpochSecret::new([7; 32]))
 }
 
-pub(super) fn friends_key() -> ReadKey {
+pub(crate) fn friends_key() -> ReadKey {
     friends_epoch().1.read_key(&feed())
 }
 
-pub(super) fn entropy() -> Entropy {
+pub(crate) fn entropy() -> Entropy {
     Entropy::from_seed([8; 32])
 }
 
-pub(super) fn roster_content() -> RosterContent {
+pub(crate) fn roster_content() -> RosterContent {
     RosterContent::first(Device::new(device().id(), device_box().public()))
 }
 
-pub(super) fn roster() -> Roster {
+pub(crate) fn roster() -> Roster {
     roster_content().sign(&identity()).expect("a roster within its limits")
 }
 
-pub(super) fn manifest_content() -> ManifestContent {
+pub(crate) fn manifest_content() -> ManifestContent {
     let mut content = ManifestContent::first(roster().digest(), successor_digest(&[9; 32]));
     content.seeders = vec![SeederAddress { address: "[2001:db8::1]:6881".to_owned(), witness: witness().key() }];
     content.trackers = vec!["udp://tracker.example:6969".to_owned(), "https://t.example/announce".to_owned()];
     content
 }
 
-pub(super) fn manifest() -> Manifest {
+pub(crate) fn manifest() -> Manifest {
     manifest_content().sign(&identity()).expect("a manifest within its limits")
 }
 
 /// A record that the identity signed over any dictionary at all.
-pub(super) fn signed(record_type: &str, dict: &Dict<'_>) -> Vec<u8> {
+pub(crate) fn signed(record_type: &str, dict: &Dict<'_>) -> Vec<u8> {
     identity().sign_record(record_type, &dict.encode())
 }
 
 /// A record that a device signed over any dictionary at all.
-pub(super) fn signed_by(device: &DeviceKey, record_type: &str, dict: &Dict<'_>) -> Vec<u8> {
+pub(crate) fn signed_by(device: &DeviceKey, record_type: &str, dict: &Dict<'_>) -> Vec<u8> {
     let payload = dict.encode();
     SignedBytes::join(&device.sign(record_type, &feed(), &payload), &payload)
 }
 
 /// The dictionary of a signed record.
-pub(super) fn fields(record: &[u8]) -> Dict<'static> {
+pub(crate) fn fields(record: &[u8]) -> Dict<'static> {
     let payload = SignedBytes::split(record).expect("a signed record").unverified();
     let value = peerfeed_protocol::bencode::decode(payload, payload.len()).expect("canonical bencode");
     value.into_owned().into_dict().expect("a dictionary")
 }
 
 /// Bytes with one bit changed.
-pub(super) fn flipped(bytes: &[u8], at: usize) -> Vec<u8> {
+pub(crate) fn flipped(bytes: &[u8], at: usize) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     bytes[at] ^= 1;
     bytes

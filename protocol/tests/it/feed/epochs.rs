@@ -4,7 +4,7 @@ use peerfeed_protocol::bencode::{Dict, Value};
 use peerfeed_protocol::crypto::BoxKey;
 use peerfeed_protocol::feed::{
     Control, ControlError, EarlierEpoch, EpochSecret, EpochStart, GrantKey, GrantKind, GrantRow, GrantRows, Granted,
-    Grants, LeafHeader, LogWriter,
+    Grants, LeafHeader, LogWriter, PrekeyNotice,
 };
 use peerfeed_protocol::ids::{BoxPublic, EpochId};
 use peerfeed_protocol::merkle::Frontier;
@@ -34,6 +34,7 @@ pub(super) fn control(given: &Given<'_>) -> Outcome {
         Control::Grants(grants) => {
             json!({ "type": "grants", "epoch": hex(grants.epoch), "rows": grants.grants.iter().len() })
         }
+        Control::Prekey(notice) => json!({ "type": "prekey", "key": hex(notice.key) }),
         Control::Unknown { name, .. } => json!({ "type": name }),
     })
 }
@@ -104,6 +105,7 @@ fn given_control(body: &[u8]) -> Json {
 
 fn controls() -> Vec<Story> {
     let kind = Kind { kind: "control", spec: &["EPOCH-4", "EPOCH-5", "EPOCH-6", "EPOCH-7", "EPOCH-8", "ENTRY-13"] };
+    let mail = Kind { kind: "control", spec: &["MAIL-1"] };
     let good = Control::Epoch(start()).encode().expect("within its limits");
     let with = |key: &'static [u8], value: Value<'static>| {
         let decoded = peerfeed_protocol::bencode::decode(&good, 64_000).expect("canonical");
@@ -114,6 +116,9 @@ fn controls() -> Vec<Story> {
         grants: rows(GrantKind::ReadKey, friends_key().expose(), 0),
         unknown: Dict::new(),
     };
+    let prekey = Control::Prekey(PrekeyNotice { key: friend_box().public(), unknown: Dict::new() });
+    let prekey = prekey.encode().expect("short");
+    let short = Dict::new().with(b"k", [1; 31]).with(b"t", "prekey").with(b"v", 1).encode();
     let unknown = Control::Unknown { name: "delete".to_owned(), version: 1, fields: Dict::new().with(b"n", 5) };
     let three = vec![Value::from(EpochId::new([16; 16])), Value::from([0; 48]), Value::from(0)];
     vec![
@@ -123,6 +128,8 @@ fn controls() -> Vec<Story> {
             "A read key for one friend more.",
             given_control(&Control::Grants(more).encode().expect("few rows")),
         ),
+        mail.accepted("a-prekey", "Letters for the device are sealed to it.", given_control(&prekey)),
+        mail.refused("a-prekey-of-31-bytes", "No key has so many.", given_control(&short)),
         kind.accepted(
             "a-control-record-of-a-later-type",
             "Kept and served.",

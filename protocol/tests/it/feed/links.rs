@@ -4,8 +4,9 @@ use peerfeed_protocol::feed::{Link, LinkError, LinkSeeder};
 use serde_json::{Value as Json, json};
 
 use super::Kind;
-use super::actors::{feed, friends_epoch, witness};
+use super::actors::{device, entropy, feed, friends_epoch, witness};
 use crate::vector::{Given, Outcome, Story, hex, word};
+use peerfeed_protocol::mailbox::{Token, TokenKind};
 
 pub(super) fn link(given: &Given<'_>) -> Outcome {
     let link: Link = given.text("text").parse().map_err(|error: LinkError| match error {
@@ -22,6 +23,9 @@ pub(super) fn link(given: &Given<'_>) -> Outcome {
     if let Some((epoch, secret)) = &link.key {
         found["epoch"] = json!(hex(epoch));
         found["secret"] = json!(hex(secret.expose()));
+    }
+    if let Some(invitation) = &link.invitation {
+        found["invitation"] = json!(hex(invitation.as_bytes()));
     }
     if let Some(name) = &link.name {
         found["name"] = json!(name);
@@ -50,6 +54,9 @@ pub(super) fn stories() -> Vec<Story> {
     let kind = Kind { kind: "link", spec: &["LINK-1", "LINK-2", "LINK-3", "LINK-4", "LINK-5"] };
     let full = with_key().to_text().expect("a link within its limits").to_string();
     let bare = Link::new(feed()).to_text().expect("a link within its limits").to_string();
+    let token = Token::issue(&device(), &feed(), TokenKind::Invitation, 1_900_000_000, &mut entropy());
+    let invitation = Link { invitation: Some(token), ..Link::new(feed()) };
+    let invitation = invitation.to_text().expect("a link within its limits").to_string();
     let given = |text: &str| json!({ "text": text });
     let mut mistyped = full.clone().into_bytes();
     mistyped[40] = if mistyped[40] == b'x' { b'y' } else { b'x' };
@@ -58,6 +65,7 @@ pub(super) fn stories() -> Vec<Story> {
     vec![
         kind.accepted("a-link-with-a-key", "All that a link can hold.", given(&full)),
         kind.accepted("a-link-to-the-bare-feed", "Nothing but the feed id.", given(&bare)),
+        kind.accepted("a-link-with-an-invitation", "Who has it may ask once and is let in.", given(&invitation)),
         kind.accepted("a-feed-id-in-place-of-a-link", "Taken too.", given(&feed().to_string())),
         kind.refused("a-mistyped-link", "One character is another one; the checksum says so.", given(&mistyped)),
         kind.refused("a-link-cut-short", "The last characters are missing.", given(&full[..full.len() - 4])),

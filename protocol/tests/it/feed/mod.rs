@@ -1,6 +1,6 @@
 //! The feed chapter: vectors of every format, and properties of all of them.
 
-mod actors;
+pub(crate) mod actors;
 mod blobs;
 mod entries;
 mod epochs;
@@ -52,17 +52,17 @@ fn run(given: &Given<'_>) -> Outcome {
 }
 
 /// Makes the stories of one kind.
-struct Kind {
-    kind: &'static str,
-    spec: &'static [&'static str],
+pub(crate) struct Kind {
+    pub(crate) kind: &'static str,
+    pub(crate) spec: &'static [&'static str],
 }
 
 impl Kind {
-    fn accepted(&self, name: &'static str, story: &'static str, given: Json) -> Story {
+    pub(crate) fn accepted(&self, name: &'static str, story: &'static str, given: Json) -> Story {
         self.story(name, story, given, true)
     }
 
-    fn refused(&self, name: &'static str, story: &'static str, given: Json) -> Story {
+    pub(crate) fn refused(&self, name: &'static str, story: &'static str, given: Json) -> Story {
         self.story(name, story, given, false)
     }
 
