@@ -5,8 +5,9 @@ use std::fmt::Debug;
 use bytes::Bytes;
 use peerfeed_protocol::merkle::{Hash, RangeProof, verify_consistency, verify_inclusion};
 use peerfeed_protocol::peer::message::{
-    BlobsHeld, BlobsWanted, Cancel, ChunksFrame, ChunksHeader, Close, EntriesFrame, GetChunks, GetEntries, HeadPush,
-    Hello, Message, MessageType, Open, Opened, Peers, Ping, Reject, StateMessage, StoredMessage,
+    BlobsHeld, BlobsWanted, Cancel, ChunksFrame, ChunksHeader, Close, EntriesFrame, GetChunks, GetEntries, GetMail,
+    HeadPush, Hello, Kept, Mail, MailCame, Message, MessageType, Open, Opened, Peers, Ping, Put, Reject, StateMessage,
+    StoredMessage,
 };
 
 /// A type byte and the rest of a frame: what is understood is written so that it is understood as the same.
@@ -28,6 +29,11 @@ pub(crate) fn message(bytes: &[u8]) {
         MessageType::Peers => same::<Peers>(rest),
         MessageType::Close => same::<Close>(rest),
         MessageType::Cancel => same::<Cancel>(rest),
+        MessageType::Put => same::<Put>(rest),
+        MessageType::Kept => same::<Kept>(rest),
+        MessageType::GetMail => same::<GetMail>(rest),
+        MessageType::Mail => same::<Mail>(rest),
+        MessageType::MailCame => same::<MailCame>(rest),
         MessageType::Ping | MessageType::Pong => {
             if let Ok(ping) = Ping::decode(rest) {
                 assert_eq!(Ping::decode(&ping.encode()), Ok(ping));

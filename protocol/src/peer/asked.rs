@@ -30,6 +30,8 @@ struct Question {
 enum Subject {
     Entries { wanted: EntriesWanted, root: Hash, left: Range<u64>, bytes_left: usize },
     Chunks(ChunksWanted),
+    Put,
+    Mail,
 }
 
 impl Asked {
@@ -51,6 +53,14 @@ impl Asked {
 
     pub(super) fn ask_chunks(&mut self, channel: ChannelId, wanted: ChunksWanted, now: Moment) -> RequestId {
         self.ask(channel, Subject::Chunks(wanted), now)
+    }
+
+    pub(super) fn ask_put(&mut self, channel: ChannelId, now: Moment) -> RequestId {
+        self.ask(channel, Subject::Put, now)
+    }
+
+    pub(super) fn ask_mail(&mut self, channel: ChannelId, now: Moment) -> RequestId {
+        self.ask(channel, Subject::Mail, now)
     }
 
     fn ask(&mut self, channel: ChannelId, subject: Subject, asked: Moment) -> RequestId {
@@ -92,7 +102,7 @@ impl Asked {
     pub(super) fn chunks(&self, request: RequestId) -> Option<&ChunksWanted> {
         match &self.open.get(&request)?.subject {
             Subject::Chunks(wanted) => Some(wanted),
-            Subject::Entries { .. } => None,
+            _ => None,
         }
     }
 
@@ -103,6 +113,16 @@ impl Asked {
             && header.from == wanted.from
             && header.to == wanted.to;
         if fits { Ok(*wanted) } else { Err(Violation::Unasked) }
+    }
+
+    /// Ends a request to keep a packet; false if there is none of this number on this channel.
+    pub(super) fn end_put(&mut self, channel: ChannelId, request: RequestId) -> bool {
+        matches!(self.open.get(&request), Some(Question { subject: Subject::Put, .. })) && self.end(channel, request)
+    }
+
+    /// Ends a request for mail; false if there is none of this number on this channel.
+    pub(super) fn end_mail(&mut self, channel: ChannelId, request: RequestId) -> bool {
+        matches!(self.open.get(&request), Some(Question { subject: Subject::Mail, .. })) && self.end(channel, request)
     }
 
     /// Ends a request; false if there is none of this number on this channel.

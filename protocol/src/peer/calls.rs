@@ -80,6 +80,7 @@ impl Connection {
             return Err(CallError::WrongProof);
         }
         entry.state = ChannelState::Open;
+        entry.feed = Some(*feed);
         self.await_newest(channel, &interest);
         let opened = Opened { channel, mac: channel::mac(&keys, &self.hash, self.role), interest };
         self.outbox.push_urgent(Opened::TYPE, &opened.encode());
@@ -188,7 +189,7 @@ impl Connection {
         Ok(request)
     }
 
-    fn check_request(&mut self, channel: ChannelId) -> Result<(), CallError> {
+    pub(super) fn check_request(&mut self, channel: ChannelId) -> Result<(), CallError> {
         self.channels.agreed(channel).ok_or(CallError::ChannelNotOpen)?;
         if self.requests_free() == 0 { Err(CallError::TooManyRequests) } else { Ok(()) }
     }
@@ -246,7 +247,7 @@ impl Connection {
         Ok(())
     }
 
-    fn send_urgent<M: Message>(&mut self, channel: ChannelId, message: &M) -> Result<(), CallError> {
+    pub(super) fn send_urgent<M: Message>(&mut self, channel: ChannelId, message: &M) -> Result<(), CallError> {
         self.channels.agreed(channel).ok_or(CallError::ChannelNotOpen)?;
         let rest = message.encode();
         check_length(rest.len(), URGENT)?;

@@ -17,6 +17,8 @@ use crate::limits::CHANNELS_MAX;
 /// One feed on one connection.
 pub(super) struct Channel {
     pub(super) state: ChannelState,
+    /// The feed, once both have agreed.
+    pub(super) feed: Option<FeedId>,
     /// The newest entries that we asked for when opening or accepting.
     pub(super) awaited: Option<Awaited>,
     /// Once a state or newest entries of ours went on the bulk lane the rest must follow there.
@@ -40,7 +42,7 @@ pub(super) enum ChannelState {
 
 impl Channel {
     pub(super) fn new(state: ChannelState) -> Self {
-        Self { state, awaited: None, newest_on_bulk: false, exchanged: None }
+        Self { state, feed: None, awaited: None, newest_on_bulk: false, exchanged: None }
     }
 }
 

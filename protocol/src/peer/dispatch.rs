@@ -78,6 +78,9 @@ impl Connection {
                 Ok(())
             }
             MessageType::Pong => self.take_pong(now, Ping::decode(&rest)?),
+            MessageType::Put | MessageType::Kept | MessageType::GetMail | MessageType::Mail | MessageType::MailCame => {
+                self.handle_mail(now, kind, &rest)
+            }
         }?;
         if self.outbox.reply_bytes() > REPLIES_WAITING_BYTES_MAX { Err(Violation::Flood) } else { Ok(()) }
     }
@@ -125,6 +128,7 @@ impl Connection {
             return Err(Violation::ChannelMac);
         }
         entry.state = ChannelState::Open;
+        entry.feed = Some(feed);
         self.events.push_back(Event::Opened { channel, feed, interest });
         Ok(())
     }
@@ -144,7 +148,7 @@ impl Connection {
         Ok(())
     }
 
-    fn take_request(
+    pub(super) fn take_request(
         &mut self,
         channel: ChannelId,
         request: RequestId,
@@ -275,7 +279,7 @@ impl Connection {
         }
     }
 
-    fn deliver(
+    pub(super) fn deliver(
         &mut self,
         channel: ChannelId,
         event: impl FnOnce() -> Result<Event, Violation>,

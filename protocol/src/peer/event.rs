@@ -3,13 +3,16 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::hint::FirstMessage;
 use super::message::{
-    BlobHeld, ChannelId, ChunksWanted, EntriesWanted, Interest, PeerExchange, RejectCode, RequestId, State, Stored,
+    Admission, BlobHeld, ChannelId, ChunksWanted, EntriesWanted, Interest, MailAnswer, MailWanted, PeerExchange,
+    RejectCode, RequestId, State, Stored,
 };
 use super::verified::{PushedHead, VerifiedChunks, VerifiedEntries};
 use super::violation::{Timeout, Violation};
-use crate::ids::{BlobRoot, FeedId, NodeKey, SwarmId, WitnessKey};
+use crate::ids::{BlobRoot, DeviceId, FeedId, NodeKey, SwarmId, WitnessKey};
 
 /// Something that happened on a connection, in the order in which it happened.
 #[derive(Clone, Debug)]
@@ -156,6 +159,50 @@ pub enum Event {
         channel: ChannelId,
         /// Whom the peer met and lost.
         peers: PeerExchange,
+    },
+    /// The peer brings a packet for the feed's mailbox: answer with `confirm_kept` or `reject`.
+    PutWanted {
+        /// Channel of the feed.
+        channel: ChannelId,
+        /// Number to answer under.
+        request: RequestId,
+        /// The packet.
+        packet: Bytes,
+        /// What lets it in, not checked.
+        admission: Admission,
+    },
+    /// A packet of ours is on the peer's disk; this ends the request.
+    Kept {
+        /// Channel of the feed.
+        channel: ChannelId,
+        /// The request.
+        request: RequestId,
+    },
+    /// A device, which has proven its key, asks for the feed's mail: answer with `answer_mail` or `reject`. Whether it is
+    /// one of the feed's devices is not checked.
+    MailWanted {
+        /// Channel of the feed.
+        channel: ChannelId,
+        /// Number to answer under.
+        request: RequestId,
+        /// The device.
+        device: DeviceId,
+        /// What it asks.
+        wanted: MailWanted,
+    },
+    /// Packets out of our mailbox at the peer; this ends the request.
+    Mail {
+        /// Channel of the feed.
+        channel: ChannelId,
+        /// The request.
+        request: RequestId,
+        /// What is there.
+        answer: MailAnswer,
+    },
+    /// A packet came into our mailbox at the peer.
+    MailCame {
+        /// Channel of the feed.
+        channel: ChannelId,
     },
     /// The answer to a `ping`.
     Pong {

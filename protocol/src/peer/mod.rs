@@ -16,6 +16,7 @@ mod handshake;
 pub mod hint;
 mod incoming;
 mod lane;
+mod mail;
 pub mod message;
 mod moment;
 mod newest;

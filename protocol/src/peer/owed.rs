@@ -24,6 +24,8 @@ pub(super) struct Debt {
 pub(super) enum Subject {
     Entries(EntriesWanted),
     Chunks(ChunksWanted),
+    Put,
+    Mail,
 }
 
 impl Owed {
@@ -45,7 +47,7 @@ impl Owed {
         let debt = self.open.get_mut(&request).filter(|debt| debt.channel == channel)?;
         match debt.subject {
             Subject::Entries(wanted) => Some((wanted, debt)),
-            Subject::Chunks(_) => None,
+            _ => None,
         }
     }
 
@@ -53,7 +55,7 @@ impl Owed {
     pub(super) fn chunks(&self, channel: ChannelId, request: RequestId) -> Option<ChunksWanted> {
         match self.open.get(&request).filter(|debt| debt.channel == channel)?.subject {
             Subject::Chunks(wanted) => Some(wanted),
-            Subject::Entries(_) => None,
+            _ => None,
         }
     }
 

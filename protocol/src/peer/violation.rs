@@ -44,6 +44,9 @@ pub enum Violation {
     /// The witness signature does not fit this handshake.
     #[error("the witness signature is not of this handshake")]
     WitnessSignature,
+    /// The signature of a device that asks for its mail does not fit this handshake.
+    #[error("the device's signature is not of this handshake")]
+    DeviceSignature,
     /// A channel that was never opened, opened twice, opened with a number of the wrong side, or is not open yet.
     #[error("channel {0} is not in a state for this message")]
     Channel(u16),
@@ -108,6 +111,7 @@ impl Violation {
             Self::NotNegotiated(_) => "not_negotiated",
             Self::HelloOrder => "hello_order",
             Self::WitnessSignature => "witness_signature",
+            Self::DeviceSignature => "device_signature",
             Self::Channel(_) => "channel",
             Self::ChannelMac => "channel_mac",
             Self::Unasked => "unasked",

@@ -5,6 +5,7 @@ mod clock;
 mod connection;
 mod dial;
 mod listen;
+mod mail;
 mod throttle;
 pub mod tracker;
 
@@ -13,4 +14,5 @@ pub use clock::Clock;
 pub use connection::{Driver, Rates, Report};
 pub use dial::{DialError, dial};
 pub use listen::{accept, bind, bind_everywhere};
+pub use mail::{MailError, MailLine};
 pub use throttle::Throttle;

@@ -70,6 +70,7 @@ pub(super) struct EngineTask {
     writes: mpsc::UnboundedSender<(JobId, Write)>,
     tells: mpsc::UnboundedSender<Read>,
     arrived: mpsc::UnboundedSender<NewEntry>,
+    mail: broadcast::Sender<FeedId>,
     farewells: JoinSet<()>,
     numbers: Arc<AtomicU64>,
 }
@@ -88,7 +89,7 @@ impl EngineTask {
         engine: Engine,
         shared: Shared,
         asked: mpsc::UnboundedReceiver<Ask>,
-        entries: broadcast::Sender<NewEntry>,
+        (entries, mail): (broadcast::Sender<NewEntry>, broadcast::Sender<FeedId>),
         listen: Vec<SocketAddr>,
         admission: Admission,
     ) -> Self {
@@ -119,6 +120,7 @@ impl EngineTask {
             writes,
             tells,
             arrived,
+            mail,
             farewells: JoinSet::new(),
             // Odd numbers are for those who come in.
             numbers: Arc::new(AtomicU64::new(1)),
@@ -330,6 +332,8 @@ impl EngineTask {
                         tokio::spawn(announces::run(client, job, request, self.announced.sender.clone()));
                     }
                 }
+                // Nobody may be listening.
+                Action::MailCame(feed) => drop(self.mail.send(feed)),
                 Action::Report { task, report } => self.waiters.tell(task, report),
                 Action::Arrived { feed, log, from, to } => {
                     for index in from..to {

@@ -22,6 +22,7 @@ struct Inner {
     witness: WitnessKey,
     asks: mpsc::UnboundedSender<Ask>,
     entries: broadcast::Sender<NewEntry>,
+    mail: broadcast::Sender<FeedId>,
 }
 
 /// What a handle asks of the node's task.
@@ -124,6 +125,11 @@ impl Node {
         self.inner.entries.subscribe()
     }
 
+    /// Own feeds, each time a packet comes into their mailbox on this very node, from now on.
+    pub fn mail_came(&self) -> broadcast::Receiver<FeedId> {
+        self.inner.mail.subscribe()
+    }
+
     /// Tells trackers that it leaves, stores what has arrived, closes everything; within five seconds.
     pub async fn shutdown(&self) {
         let (answer, receiver) = oneshot::channel();
@@ -142,8 +148,8 @@ impl Node {
         listen: Vec<SocketAddr>,
         witness: WitnessKey,
         asks: mpsc::UnboundedSender<Ask>,
-        entries: broadcast::Sender<NewEntry>,
+        (entries, mail): (broadcast::Sender<NewEntry>, broadcast::Sender<FeedId>),
     ) -> Self {
-        Self { inner: Arc::new(Inner { store, listen, witness, asks, entries }) }
+        Self { inner: Arc::new(Inner { store, listen, witness, asks, entries, mail }) }
     }
 }

@@ -57,6 +57,7 @@ pub(super) async fn with_store(options: NodeOptions, store: Store) -> Result<Nod
     );
     let (asks, asked) = mpsc::unbounded_channel();
     let (entries, _) = broadcast::channel(SUBSCRIPTION_ENTRIES);
+    let (mail, _) = broadcast::channel(SUBSCRIPTION_ENTRIES);
     let shared = Shared {
         store: store.clone(),
         clock: Clock::start(),
@@ -64,11 +65,17 @@ pub(super) async fn with_store(options: NodeOptions, store: Store) -> Result<Nod
         listen_port: listen.first().map(SocketAddr::port).filter(|_| options.announce),
         rates: Rates { up: Arc::new(Throttle::new(options.up)), down: Arc::new(Throttle::new(options.down)) },
     };
-    let mut task =
-        EngineTask::new(engine, shared, asked, entries.clone(), listen.clone(), Admission::new(connections_max));
+    let mut task = EngineTask::new(
+        engine,
+        shared,
+        asked,
+        (entries.clone(), mail.clone()),
+        listen.clone(),
+        Admission::new(connections_max),
+    );
     task.load_all().await.map_err(StartError::Read)?;
     tokio::spawn(task.run(listeners));
-    Ok(Node::new(store, listen, secrets.witness().key(), asks, entries))
+    Ok(Node::new(store, listen, secrets.witness().key(), asks, (entries, mail)))
 }
 
 /// As many connections as the system gives file descriptors for, up to a limit of our own.

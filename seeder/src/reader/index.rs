@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use peerfeed_protocol::feed::{Body, Class, Content, Control, Granted, Keyring, LeafHeader, ReadError, Shown, Stamp};
-use peerfeed_protocol::ids::{EntryPlace, EpochId, FeedId};
+use peerfeed_protocol::ids::{BoxPublic, EntryPlace, EpochId, FeedId};
 
 use super::granted::GrantSearch;
 use crate::store::{Indexed, ReadTxn, Reading, StorageError, Store, StoredEntry, WriteError, WriteTxn};
@@ -46,6 +46,8 @@ enum Outcome {
     Name(EntryPlace, u64, String),
     /// It granted this device the key of an epoch.
     Key(EntryPlace, EpochId, Granted),
+    /// It publishes, at this time, the prekey of the log's device.
+    Prekey(EntryPlace, u64, BoxPublic),
     /// It says nothing here.
     Nothing(EntryPlace),
 }
@@ -65,6 +67,10 @@ fn apply(txn: &mut WriteTxn, outcomes: &Arc<[Outcome]>) -> Result<(), WriteError
                     Err(error) => return Err(error),
                 }
             }
+            Outcome::Prekey(place, time_s, key) => {
+                txn.pass_over(*place)?;
+                txn.put_prekey(place.feed, place.log.device, (*time_s, place.index), *key)?;
+            }
             Outcome::Nothing(place) => txn.pass_over(*place)?,
         }
     }
@@ -82,7 +88,7 @@ fn open_batch(store: &Store) -> Result<Arc<[Outcome]>, StorageError> {
         let entry = row.map(|row| txn.entry(&row, place.index)).transpose()?.flatten();
         outcomes.push(match entry {
             Some(entry) => match control_of(&entry) {
-                Some(control) => read_control(&txn, place, control, keyring, &mut grants)?,
+                Some((time_s, control)) => read_control(&txn, place, (time_s, control), keyring, &mut grants)?,
                 None => outcome(place, &entry, keyring),
             },
             None => Outcome::Nothing(place),
@@ -126,24 +132,25 @@ fn outcome(place: EntryPlace, entry: &StoredEntry, keyring: &mut Keyring) -> Out
     }
 }
 
-/// What a control entry says; none for entries of other classes, and for what its author made wrong.
-fn control_of(entry: &StoredEntry) -> Option<Control> {
+/// When a control entry was written, and what it says; none for entries of other classes, and for what its author made wrong.
+fn control_of(entry: &StoredEntry) -> Option<(u64, Control)> {
     let header = LeafHeader::decode(&entry.header).ok()?;
     let body = entry.body.as_ref().filter(|_| matches!(header.class(), Class::Control))?;
-    Control::decode(body).ok()
+    Some((header.time(), Control::decode(body).ok()?))
 }
 
 /// A control entry may grant this device the key of an epoch. spec: EPOCH-15
 fn read_control(
     txn: &ReadTxn,
     place: EntryPlace,
-    control: Control,
+    (time_s, control): (u64, Control),
     keyring: &mut Keyring,
     grants: &mut GrantSearch,
 ) -> Result<Outcome, StorageError> {
     let (epoch, rows) = match control {
         Control::Epoch(start) => (start.epoch, start.grants),
         Control::Grants(grants) => (grants.epoch, grants.grants),
+        Control::Prekey(notice) => return Ok(Outcome::Prekey(place, time_s, notice.key)),
         Control::Unknown { .. } => return Ok(Outcome::Nothing(place)),
     };
     if keyring.epoch(&epoch).is_some_and(|known| known.secret.is_some()) {

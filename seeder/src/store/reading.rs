@@ -5,17 +5,21 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use peerfeed_protocol::feed::{BlobRef, ForkEvidence, GRANT_TAG_BYTES, Granted, Keyring, Records};
-use peerfeed_protocol::ids::{BlobRoot, EntryId, EntryPlace, EpochId, FeedId, LogId};
+use peerfeed_protocol::ids::{BlobRoot, BoxPublic, DeviceId, EntryId, EntryPlace, EpochId, FeedId, LogId};
+use peerfeed_protocol::mailbox::{Cursor, TokenHash};
 use peerfeed_protocol::merkle::Frontier;
 
 use super::audiences::{Audience, AudienceName, AudienceRow};
 use super::blobs::BlobRow;
 use super::chunks::BlobNodes;
+use super::contacts::Contact;
 use super::entries::StoredEntry;
 use super::error::StorageError;
 use super::feeds::FeedRow;
 use super::grants::StoredGrant;
+use super::letters::{Outgoing, OwnPrekey};
 use super::logs::LogRow;
+use super::mailboxes::MailPage;
 use super::members::Member;
 use super::nodes::LogNodes;
 use super::own::OwnLog;
@@ -24,8 +28,8 @@ use super::timeline::TimelineKey;
 use super::txn::View;
 use super::usage::Usage;
 use super::{
-    audiences, blobs, chunks, entries, epochs, feeds, forks, grants, held, logs, members, meta, own, profiles, records,
-    stored_by, timeline, usage,
+    audiences, blobs, chunks, contacts, entries, epochs, feeds, forks, grants, held, letters, logs, mailboxes, members,
+    meta, own, profiles, records, stored_by, timeline, usage,
 };
 
 /// The questions that [`super::ReadTxn`] and [`super::WriteTxn`] answer alike.
@@ -234,6 +238,51 @@ pub trait Reading: View + Sized {
     /// Entries that came in and are not in the timeline yet, at most `limit`.
     fn awaiting(&self, limit: usize) -> Result<Vec<EntryPlace>, StorageError> {
         timeline::awaiting(self, limit)
+    }
+
+    /// Somebody with whom letters are exchanged.
+    fn contact(&self, feed: FeedId) -> Result<Option<Contact>, StorageError> {
+        contacts::one(self, feed)
+    }
+
+    /// All with whom letters are exchanged, by feed id.
+    fn contacts(&self) -> Result<Vec<(FeedId, Contact)>, StorageError> {
+        contacts::all(self)
+    }
+
+    /// The prekeys of this device whose secrets are still here.
+    fn own_prekeys(&self) -> Result<Vec<OwnPrekey>, StorageError> {
+        letters::own_prekeys(self)
+    }
+
+    /// The newest prekey of each device of a feed, as its entries publish them.
+    fn prekeys(&self, feed: FeedId) -> Result<Vec<(DeviceId, BoxPublic)>, StorageError> {
+        letters::prekeys(self, feed)
+    }
+
+    /// The packets on their way out, oldest first.
+    fn outbox(&self) -> Result<Vec<Outgoing>, StorageError> {
+        letters::outbox(self)
+    }
+
+    /// How far the mailbox of the own feed at a seeder was read.
+    fn mail_cursor(&self, address: &str) -> Result<Option<Cursor>, StorageError> {
+        letters::mail_cursor(self, address)
+    }
+
+    /// Whether a packet was opened before.
+    fn letter_was_seen(&self, prekey: BoxPublic, ephemeral: BoxPublic) -> Result<bool, StorageError> {
+        letters::was_seen(self, prekey, ephemeral)
+    }
+
+    /// Who used an invitation of one's own.
+    fn invitation_user(&self, token: TokenHash) -> Result<Option<FeedId>, StorageError> {
+        letters::invitation_user(self, token)
+    }
+
+    /// The packets behind a number that are kept here for a feed; none if there never was one.
+    fn mail_page(&self, feed: FeedId, after: u64) -> Result<Option<MailPage>, StorageError> {
+        mailboxes::page(self, feed, after)
     }
 
     /// A note that another part keeps under `key`.

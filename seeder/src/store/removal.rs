@@ -7,8 +7,8 @@ use super::feeds::{FEED_NUMBERS, FEEDS};
 use super::txn::WriteTxn;
 use super::usage::{self, Change};
 use super::{
-    audiences, blobs, entries, epochs, feeds, forks, grants, held, logs, members, nodes, own, profiles, records,
-    stored_by, timeline,
+    audiences, blobs, contacts, entries, epochs, feeds, forks, grants, held, letters, logs, mailboxes, members, nodes,
+    own, profiles, records, stored_by, timeline,
 };
 
 impl WriteTxn {
@@ -18,6 +18,8 @@ impl WriteTxn {
         if feeds::row(self, feed)?.is_some_and(|row| row.roles.own) {
             audiences::remove_all(self)?;
             members::remove_all(self)?;
+            contacts::remove_all(self)?;
+            letters::remove_all(self)?;
         }
         timeline::remove_feed(self, number, feed)?;
         for row in logs::of_feed(self, number)? {
@@ -33,6 +35,8 @@ impl WriteTxn {
         epochs::remove_all(self, number)?;
         epochs::remove_starts(self, number)?;
         profiles::remove(self, number)?;
+        letters::remove_prekeys(self, feed)?;
+        mailboxes::remove(self, feed)?;
         own::remove(self, number)?;
         records::remove_all(self, number)?;
         let held = usage::remove(self, number)?;

@@ -3,8 +3,8 @@
 use super::error::StorageError;
 use super::txn::WriteTxn;
 use super::{
-    audiences, blobs, chunks, entries, epochs, feeds, forks, grants, held, logs, members, meta, nodes, own, own_blob,
-    profiles, records, stored_by, sweeping, timeline, usage,
+    audiences, blobs, chunks, contacts, entries, epochs, feeds, forks, grants, held, letters, logs, mailboxes, members,
+    meta, nodes, own, own_blob, profiles, records, stored_by, sweeping, timeline, usage,
 };
 
 /// Makes every table that is not there. spec: STORE-4
@@ -44,6 +44,19 @@ pub(super) fn create(txn: &mut WriteTxn) -> Result<(), StorageError> {
     txn.change(members::MEMBERS)?;
     txn.change(members::OWED)?;
     txn.change(profiles::PROFILES)?;
+    txn.change(contacts::CONTACTS)?;
+    txn.change(letters::OWN_PREKEYS)?;
+    txn.change(letters::PREKEYS)?;
+    txn.change(letters::LETTERS_SEEN)?;
+    txn.change(letters::OUTBOX)?;
+    txn.change(letters::MAIL_CURSORS)?;
+    txn.change(letters::INVITATIONS_USED)?;
+    txn.change(mailboxes::MAILBOXES)?;
+    txn.change(mailboxes::PACKETS)?;
+    txn.change(mailboxes::PACKET_DIGESTS)?;
+    txn.change(mailboxes::PACKET_COUNTS)?;
+    txn.change(mailboxes::MAIL_READ)?;
+    txn.change(mailboxes::TOKENS_ENDED)?;
     txn.change(usage::USAGE)?;
     Ok(())
 }

@@ -67,6 +67,8 @@ pub enum Action {
         /// What to tell.
         report: Report,
     },
+    /// A packet came into the mailbox of an own feed that is kept here.
+    MailCame(FeedId),
     /// Entries were stored.
     Arrived {
         /// The feed.

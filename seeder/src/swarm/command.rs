@@ -4,7 +4,8 @@ use bytes::Bytes;
 use peerfeed_protocol::ids::{BlobRoot, FeedId, LogId};
 use peerfeed_protocol::merkle::{Hash, RangeProof};
 use peerfeed_protocol::peer::message::{
-    BlobHeld, ChunksWanted, EntriesWanted, HeadNews, Interest, PeerExchange, PushedEntry, RejectCode, State, Stored,
+    BlobHeld, ChunksWanted, EntriesWanted, HeadNews, Interest, MailAnswer, PeerExchange, PushedEntry, RejectCode,
+    State, Stored,
 };
 use peerfeed_protocol::peer::{ChannelId, EntriesAnswer, RequestId};
 
@@ -61,6 +62,12 @@ pub enum Command {
     AnswerEntries(ChannelId, RequestId, EntriesAnswer),
     /// Answer a request for chunks.
     AnswerChunks(ChannelId, RequestId, RangeProof, Vec<Bytes>),
+    /// Confirm that a packet is on the disk.
+    ConfirmKept(ChannelId, RequestId),
+    /// Answer a device that asked for its mail.
+    AnswerMail(ChannelId, RequestId, MailAnswer),
+    /// Tell a device that a packet came.
+    MailCame(ChannelId),
     /// Tell what is held of blobs.
     TellBlobs(ChannelId, Vec<BlobHeld>),
     /// Close the connection.

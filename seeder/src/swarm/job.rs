@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 use peerfeed_protocol::feed::{BlobRef, ForkEvidence, Head, Records};
-use peerfeed_protocol::ids::{BlobRoot, FeedId, LogId, WitnessKey};
-use peerfeed_protocol::peer::message::{ChunksWanted, EntriesWanted, Interest, Newest, Stored};
+use peerfeed_protocol::ids::{BlobRoot, DeviceId, FeedId, LogId, WitnessKey};
+use peerfeed_protocol::peer::message::{
+    Admission, ChunksWanted, EntriesWanted, Interest, MailAnswer, MailWanted, Newest, RejectCode, Stored,
+};
 use peerfeed_protocol::peer::{ChannelId, RequestId, VerifiedChunks, VerifiedEntries};
 
 use super::ConnectionId;
@@ -42,6 +44,24 @@ pub enum Write {
     },
     /// Two heads that do not fit together.
     Fork(Box<ForkEvidence>),
+    /// A packet for a feed's mailbox, its admission not checked.
+    Packet {
+        /// The feed.
+        feed: FeedId,
+        /// The packet.
+        packet: Bytes,
+        /// What is to let it in.
+        admission: Admission,
+    },
+    /// A device's question for its mail; that it is of the feed is not checked.
+    Mail {
+        /// The feed.
+        feed: FeedId,
+        /// The device, which has proven its key.
+        device: DeviceId,
+        /// What it asks.
+        wanted: MailWanted,
+    },
 }
 
 impl Write {
@@ -51,7 +71,11 @@ impl Write {
             Self::Records(records) => *records.manifest().feed(),
             Self::Head(head) => *head.feed(),
             Self::Fork(evidence) => *evidence.held.feed(),
-            Self::Entries { feed, .. } | Self::Chunks { feed, .. } | Self::StoredBy { feed, .. } => *feed,
+            Self::Entries { feed, .. }
+            | Self::Chunks { feed, .. }
+            | Self::StoredBy { feed, .. }
+            | Self::Packet { feed, .. }
+            | Self::Mail { feed, .. } => *feed,
         }
     }
 
@@ -64,6 +88,7 @@ impl Write {
                 .map(|entry| entry.header.bytes().len() + entry.body.as_ref().map_or(0, Bytes::len))
                 .sum(),
             Self::Chunks { chunks, .. } => chunks.chunks().iter().map(Bytes::len).sum(),
+            Self::Packet { packet, .. } => packet.len(),
             _ => 0,
         };
         bytes as u64
@@ -79,6 +104,12 @@ pub enum Outcome {
         /// blobs, from the first on.
         complete: Vec<(LogId, u64)>,
     },
+    /// A packet is kept; whether it came just now.
+    Kept(bool),
+    /// What a device finds in its mailbox.
+    Mail(MailAnswer),
+    /// A packet or a question for mail is not admitted.
+    Refused(RejectCode),
     /// It is not, and nothing changed.
     Failed {
         /// One line for a person.

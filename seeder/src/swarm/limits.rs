@@ -215,3 +215,9 @@ pub const CHANNELS_PER_PEER: usize = 1_024;
 
 /// Progress is told at most this often.
 pub const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+
+/// Packets for mailboxes that are taken on one connection: a sender brings a few, a flood has to connect again and again.
+pub const PACKETS_PER_PEER: u32 = 64;
+
+/// Bytes that wait for the disk beyond which packets for mailboxes are turned away for now.
+pub const MAIL_UNWRITTEN_BYTES: u64 = 64 << 20;

@@ -88,6 +88,12 @@ impl Link {
                 let done = connection.answer_chunks(channel, request, proof, chunks);
                 reject_unless(done, connection, channel, request)
             }
+            Command::ConfirmKept(channel, request) => connection.confirm_kept(channel, request),
+            Command::AnswerMail(channel, request, answer) => {
+                let done = connection.answer_mail(channel, request, answer);
+                reject_unless(done, connection, channel, request)
+            }
+            Command::MailCame(channel) => connection.tell_mail_came(channel),
             Command::TellBlobs(channel, blobs) => connection.tell_blobs(channel, blobs),
             Command::Close(code) => {
                 connection.close(code);

@@ -17,6 +17,7 @@ mod feed;
 mod gate;
 mod input;
 mod job;
+mod keeper;
 pub mod limits;
 mod link;
 mod log;

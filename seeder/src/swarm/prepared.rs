@@ -4,6 +4,7 @@ use bytes::Bytes;
 use peerfeed_protocol::ids::{FeedId, Incarnation, LogId};
 
 use super::job::{Outcome, Write};
+use super::keeper;
 use crate::store::{NewChunks, NewEntries, NewEntry, Reading, StoredBy, WriteError, WriteTxn};
 
 /// A write that is ready for the store: conversions are done once, though a job may run several times.
@@ -68,6 +69,10 @@ impl Prepared {
                 txn.put_stored_by(*feed, stored.log, &word)?;
             }
             Write::Fork(evidence) => txn.put_fork(evidence)?,
+            Write::Packet { feed, packet, admission } => {
+                return keeper::keep(txn, *feed, packet, admission, now_ms / 1_000, self.fresh.to_bytes());
+            }
+            Write::Mail { feed, device, wanted } => return keeper::read(txn, *feed, *device, wanted, now_ms / 1_000),
         }
         Ok(Outcome::Done { complete: Vec::new() })
     }

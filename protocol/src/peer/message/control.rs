@@ -22,6 +22,8 @@ pub enum RejectCode {
     Closed,
     /// The asking side cancelled it.
     Cancelled,
+    /// The token or work does not let the packet in, or the device may not read.
+    NotAdmitted,
     /// A code of a later version.
     Other(u8),
 }
@@ -72,6 +74,7 @@ impl RejectCode {
             Self::Malformed => 5,
             Self::Closed => 6,
             Self::Cancelled => 7,
+            Self::NotAdmitted => 8,
             Self::Other(number) => number,
         }
     }
@@ -86,6 +89,7 @@ impl RejectCode {
             5 => Self::Malformed,
             6 => Self::Closed,
             7 => Self::Cancelled,
+            8 => Self::NotAdmitted,
             other => Self::Other(other),
         }
     }

@@ -46,10 +46,15 @@ pub enum MessageType {
     Ping = 0x10,
     Pong = 0x11,
     Cancel = 0x12,
+    Put = 0x13,
+    Kept = 0x14,
+    GetMail = 0x15,
+    Mail = 0x16,
+    MailCame = 0x17,
 }
 
 impl MessageType {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 23] = [
         Self::Hello,
         Self::Open,
         Self::Opened,
@@ -68,6 +73,11 @@ impl MessageType {
         Self::Ping,
         Self::Pong,
         Self::Cancel,
+        Self::Put,
+        Self::Kept,
+        Self::GetMail,
+        Self::Mail,
+        Self::MailCame,
     ];
 
     /// The type of this byte, if it is one of version 1.

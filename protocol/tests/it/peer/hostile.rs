@@ -249,7 +249,7 @@ fn a_witness_signature_sent_back_to_its_signer_proves_nothing() {
 fn unknown_types_are_skipped_and_extension_types_refused() {
     let sample = SampleLog::new(1);
     let (mut machine, mut puppet) = served(&sample);
-    puppet.say(&mut machine, 0x13, b"from a later version").unwrap();
+    puppet.say(&mut machine, 0x70, b"from a later version").unwrap();
     puppet.say(&mut machine, 0x7f, b"").unwrap();
     assert_eq!((machine.skipped_frames(), machine.is_over()), (2, false));
     assert_eq!(puppet.say(&mut machine, 0x80, b""), Err(Violation::NotNegotiated(0x80)));

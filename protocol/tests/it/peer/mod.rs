@@ -4,6 +4,7 @@ mod cold_fetch;
 mod conversation;
 mod hostile;
 mod liars;
+mod mail;
 mod puppet;
 mod sample;
 mod timeouts;

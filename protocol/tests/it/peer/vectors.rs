@@ -5,13 +5,14 @@ use peerfeed_protocol::crypto::{Entropy, FeedKeys};
 use peerfeed_protocol::feed::blob::BlobSize;
 use peerfeed_protocol::ids::{BlobRoot, EpochId, FeedId, LogId};
 use peerfeed_protocol::limits::CHUNK_BYTES;
+use peerfeed_protocol::mailbox::{Cursor, TokenHash, Work};
 use peerfeed_protocol::merkle::{Hash, range_proof};
 use peerfeed_protocol::peer::hint::{FirstMessage, HintKey};
 use peerfeed_protocol::peer::message::{
-    BlobHeld, BlobsHeld, BlobsWanted, Cancel, ChunksHeader, ChunksWanted, Close, EntriesFrame, EntriesWanted,
-    GetChunks, GetEntries, GrantRow, HeadPush, HeldRange, Hello, Interest, Message, MessageType, Newest, Open, Opened,
-    PeerExchange, Peers, Ping, PushedEntry, Reject, RejectCode, State, StateMessage, Stored, StoredMessage,
-    WitnessProof,
+    Admission, BlobHeld, BlobsHeld, BlobsWanted, Cancel, ChunksHeader, ChunksWanted, Close, EntriesFrame,
+    EntriesWanted, GetChunks, GetEntries, GetMail, GrantRow, HeadPush, HeldRange, Hello, Interest, Kept, Mail,
+    MailAnswer, MailCame, MailWanted, Message, MessageType, Newest, Open, Opened, PeerExchange, Peers, Ping,
+    PushedEntry, Put, Reject, RejectCode, State, StateMessage, Stored, StoredMessage, WitnessProof,
 };
 use peerfeed_protocol::peer::{ChannelId, Event, Moment, RequestId, Role};
 use serde_json::{Value as Json, json};
@@ -117,6 +118,11 @@ fn message(given: &Given<'_>) -> Outcome {
         MessageType::Peers => again::<Peers>(&rest),
         MessageType::Close => again::<Close>(&rest),
         MessageType::Cancel => again::<Cancel>(&rest),
+        MessageType::Put => again::<Put>(&rest),
+        MessageType::Kept => again::<Kept>(&rest),
+        MessageType::GetMail => again::<GetMail>(&rest),
+        MessageType::Mail => again::<Mail>(&rest),
+        MessageType::MailCame => again::<MailCame>(&rest),
         MessageType::Ping | MessageType::Pong => Ping::decode(&rest).map(Ping::encode).map_err(|error| word(&error)),
         MessageType::Entries => {
             EntriesFrame::decode(rest.clone().into()).map(|frame| frame.encode()).map_err(|error| word(&error))
@@ -372,6 +378,43 @@ fn valid_messages() -> Vec<Story> {
             &Reject { channel, request: None, code: RejectCode::UnknownFeed },
         ),
         valid("cancel", "An answer is no longer needed.", &["PEER-44"], &Cancel { channel, request: REQUEST }),
+        valid("kept", "A packet is on the disk.", &["MAIL-17"], &Kept { channel, request: REQUEST }),
+        valid("mail-came", "A packet came.", &["MAIL-17"], &MailCame { channel }),
+        valid(
+            "put-with-work",
+            "A stranger's packet.",
+            &["MAIL-17"],
+            &Put { channel, request: REQUEST, packet: vec![7; 4_000].into(), admission: Admission::Work(Work(9)) },
+        ),
+        valid(
+            "get-mail",
+            "Behind a cursor, with one token to be revoked.",
+            &["MAIL-17", "MAIL-18"],
+            &GetMail {
+                channel,
+                request: REQUEST,
+                device: [1; 32],
+                signature: [2; 64],
+                wanted: MailWanted {
+                    after: Some(Cursor { mailbox: [3; 8], number: 4 }),
+                    revoked: vec![TokenHash([5; 32])],
+                },
+            },
+        ),
+        valid(
+            "mail",
+            "One packet, and more behind.",
+            &["MAIL-15", "MAIL-17"],
+            &Mail {
+                channel,
+                request: REQUEST,
+                answer: MailAnswer {
+                    cursor: Cursor { mailbox: [3; 8], number: 5 },
+                    packets: vec![vec![7; 4_000].into()],
+                    more: true,
+                },
+            },
+        ),
         valid("blobs-wanted", "Asks who holds a blob.", &["PEER-45"], &BlobsWanted { channel, roots: vec![root] }),
         valid(
             "blobs-held",
@@ -405,7 +448,7 @@ fn valid_messages() -> Vec<Story> {
             &Close { channel: None, code: RejectCode::Malformed, text: Some("proof".to_owned()) },
         ),
         spoken("ping", "To be sent back.", &["PEER-49"], 0x10, &[1, 2, 3, 4, 5, 6, 7, 8]),
-        spoken("type-of-a-later-version", "An unknown type below 0x80 is skipped.", &["PEER-30"], 0x13, b"anything"),
+        spoken("type-of-a-later-version", "An unknown type below 0x80 is skipped.", &["PEER-30"], 0x70, b"anything"),
     ]
 }
 
@@ -417,6 +460,30 @@ fn broken_messages() -> Vec<Story> {
     let text = |name, story, spec, kind, rest: String| broken(name, story, spec, kind, rest.as_bytes());
     let get = |a: u64, b: u64, n: u64, q: u64| format!("d1:ai{a}e1:bi{b}e1:ci0e1:l{log}1:ni{n}e1:qi{q}e1:zi1000ee");
     vec![
+        broken("put-of-3999-bytes", "No packet has so many.", &["MAIL-17"], 0x13, &{
+            let put = Put {
+                channel: CHANNEL,
+                request: REQUEST,
+                packet: vec![7; 3_999].into(),
+                admission: Admission::Work(Work(9)),
+            };
+            put.encode()
+        }),
+        broken("put-without-admission", "Neither token nor work.", &["MAIL-17"], 0x13, b"d1:ci0e1:p0:1:qi1ee"),
+        broken(
+            "mail-without-a-cursor",
+            "It says how far the device has read.",
+            &["MAIL-15"],
+            0x16,
+            b"d1:ci0e1:ple1:qi1ee",
+        ),
+        broken(
+            "get-mail-with-a-short-signature",
+            "A signature has 64 bytes.",
+            &["MAIL-18"],
+            0x15,
+            b"d1:ci0e1:d0:1:qi1e1:s0:e",
+        ),
         broken("type-of-no-extension", "A type from 0x80 on that was not agreed on.", &["PEER-30"], 0x80, b""),
         broken("hello-not-canonical", "Keys out of order.", &["PEER-30"], 0x01, b"d1:qi1e1:pi1ee"),
         broken("hello-no-dictionary", "A list is no message.", &["PEER-30"], 0x01, b"le"),

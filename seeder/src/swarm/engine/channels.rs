@@ -53,6 +53,12 @@ impl Engine {
                 self.handle_chunks_wanted(connection, channel, request, wanted);
             }
             Event::BlobsWanted { channel, roots } => self.handle_blobs_wanted(connection, channel, roots),
+            Event::PutWanted { channel, request, packet, admission } => {
+                self.handle_put_wanted(Recipient { connection, channel }, request, packet, admission);
+            }
+            Event::MailWanted { channel, request, device, wanted } => {
+                self.handle_mail_wanted(Recipient { connection, channel }, request, device, wanted);
+            }
             Event::Cancelled { channel, request } => self.handle_cancelled(connection, channel, request),
             Event::Peers { channel, peers } => self.handle_peers(connection, channel, &peers),
             _ => {}

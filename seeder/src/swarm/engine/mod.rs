@@ -8,6 +8,7 @@ mod exchanging;
 mod feeds;
 mod fetching;
 mod knowledge;
+mod mail;
 mod reporting;
 mod serving;
 mod syncing;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use peerfeed_protocol::feed::BlobRef;
 use peerfeed_protocol::ids::{FeedId, LogId};
-use peerfeed_protocol::peer::Moment;
 use peerfeed_protocol::peer::message::Interest;
+use peerfeed_protocol::peer::{Moment, RequestId};
 
 use super::{Action, Engine};
 use crate::swarm::ConnectionId;
@@ -30,12 +30,14 @@ enum What {
     Entries(LogId, Range<u64>, Vec<BlobRef>),
     Groups(BlobRef, Range<u32>),
     Note,
+    /// For a mailbox: who asked, and under which number.
+    Mail(Recipient, RequestId),
 }
 
 impl Pending {
     /// Whether it is about this feed and holds something that was fetched.
     pub(super) fn is_of(&self, feed: &FeedId) -> bool {
-        self.feed == *feed && !matches!(self.what, What::Note)
+        self.feed == *feed && !matches!(self.what, What::Note | What::Mail(..))
     }
 }
 
@@ -56,8 +58,17 @@ impl Engine {
                 let first = chunks.from() / peerfeed_protocol::limits::CHUNK_GROUP;
                 What::Groups(*blob, first..first + 1)
             }
-            Write::StoredBy { .. } | Write::Fork(_) => What::Note,
+            Write::StoredBy { .. } | Write::Fork(_) | Write::Packet { .. } | Write::Mail { .. } => What::Note,
         };
+        self.write_as(write, what);
+    }
+
+    /// Hands something about a mailbox to the store, for who asked for it.
+    pub(super) fn write_mail(&mut self, write: Write, to: Recipient, request: RequestId) {
+        self.write_as(write, What::Mail(to, request));
+    }
+
+    fn write_as(&mut self, write: Write, what: What) {
         let job = self.next_job();
         let bytes = write.payload_bytes();
         self.unwritten_bytes += bytes;
@@ -69,9 +80,15 @@ impl Engine {
     pub fn handle_written(&mut self, now: Moment, job: JobId, outcome: Outcome) {
         let Some(pending) = self.jobs.remove(&job) else { return };
         self.unwritten_bytes -= pending.bytes;
+        if let What::Mail(to, request) = pending.what {
+            self.mail_written(pending.feed, to, request, outcome);
+            self.settle(now);
+            return;
+        }
         match outcome {
             Outcome::Done { complete } => self.written(pending, &complete),
             Outcome::Failed { reason, may_pass } => self.not_written(now, pending, reason, may_pass),
+            Outcome::Kept(_) | Outcome::Mail(_) | Outcome::Refused(_) => {}
         }
         self.wake_askers();
         self.due.tasks = true;
@@ -118,7 +135,7 @@ impl Engine {
                     self.tell_blob(id, reference.root);
                 }
             }
-            What::Note => {}
+            What::Note | What::Mail(..) => {}
         }
     }
 
@@ -137,7 +154,7 @@ impl Engine {
                     groups.for_each(|group| blob.not_written(group));
                 }
             }
-            What::Note => return,
+            What::Note | What::Mail(..) => return,
             What::Records => feed.records_unstored = true,
             What::Head(..) => {}
         }
