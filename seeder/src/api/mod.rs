@@ -17,8 +17,8 @@ pub use client::{Client, ConnectError};
 pub use failure::{Failure, FailureKind};
 pub use replies::{Answers, Handle, Replies, answer};
 pub use reply::{
-    Attachment, Created, Device, Entry, Feed, Fetched, File, Friend, Identity, Link, List, Posted, Progress, Reply,
-    Seeder, Stage, Status, Tracker,
+    Attachment, Created, Device, Entry, Feed, Fetched, File, Friend, FriendRequest, Identity, Link, List, Posted,
+    Progress, Reply, Seeder, Stage, Status, Tracker,
 };
 pub use request::{Audience, Call, Request, milliseconds};
 pub use server::{Server, ServerError};

@@ -29,6 +29,8 @@ pub enum Reply {
     Friend(Friend),
     /// A list of friends.
     List(List),
+    /// Somebody who asks to be friends, or was asked.
+    Request(FriendRequest),
     /// A seeder that this feed names.
     Seeder(Seeder),
     /// A tracker that this feed names.
@@ -134,6 +136,9 @@ pub struct Link {
     pub link: String,
     /// Whether it carries the friends key.
     pub with_key: bool,
+    /// Until when its invitation is good, RFC 3339, UTC; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
     /// Trackers in it.
     pub trackers: Vec<String>,
     /// Seeders in it.
@@ -207,6 +212,23 @@ pub struct List {
     /// What was done: `changed`, `deleted`, or absent when shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<String>,
+}
+
+/// Somebody who asks to be friends, or was asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FriendRequest {
+    /// `feed1…`.
+    pub feed: String,
+    /// Own name for them, or the one that they give themselves.
+    pub name: Option<String>,
+    /// Six words to compare by voice.
+    pub fingerprint: String,
+    /// Since when, RFC 3339, UTC.
+    pub since: String,
+    /// Whether they asked, not the person here.
+    pub incoming: bool,
+    /// `waits for you`, `not sent yet`, `sent`, `friends`, `refused`, `refused by them`, `turned away`.
+    pub state: String,
 }
 
 /// A seeder of a feed.

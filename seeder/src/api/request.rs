@@ -93,6 +93,8 @@ pub enum Request {
     Invite {
         /// Put the friends key into the link.
         with_key: bool,
+        /// For how long the invitation in it is good, in seconds; none for a link without one.
+        expires_s: Option<u64>,
     },
     /// Follow a feed.
     Add {
@@ -100,6 +102,15 @@ pub enum Request {
         link: String,
         /// Own name for it.
         name: Option<String>,
+        /// Ask nothing of its owner.
+        follow_only: bool,
+    },
+    /// Who asks to be friends, and who was asked.
+    Requests {},
+    /// Say no to somebody who asks.
+    Refuse {
+        /// Name or feed id.
+        name: String,
     },
     /// Let somebody read what is for friends.
     Accept {
@@ -107,6 +118,10 @@ pub enum Request {
         name: String,
         /// Only what is written from now on.
         from_now: bool,
+        /// Hold their feed for others, too.
+        seed: bool,
+        /// Own name for them.
+        petname: Option<String>,
     },
     /// The friends.
     Friends {},
@@ -224,6 +239,8 @@ impl Request {
             Self::Lists {} | Self::ListAdd { .. } | Self::ListRemove { .. } | Self::ListDelete { .. } => "list",
             Self::Invite { .. } => "invite",
             Self::Add { .. } => "add",
+            Self::Requests {} => "requests",
+            Self::Refuse { .. } => "refuse",
             Self::Accept { .. } => "accept",
             Self::Friends {} => "friends",
             Self::Remove { .. } => "remove",

@@ -45,6 +45,7 @@ impl Author {
     /// disk.
     pub(super) fn append(&self, items: Vec<Item>) -> Result<Option<EntryPlace>, AuthorError> {
         self.write(move |page| {
+            page.renew_prekey()?;
             page.pay_owed()?;
             items.iter().try_for_each(|item| page.item(item))
         })
@@ -100,6 +101,11 @@ impl<'t> Page<'t> {
         }
         let first = log.size();
         Ok(Self { txn, keys, entropy, now_ms, own, log, first, clock, new: Vec::new() })
+    }
+
+    /// The time at which it is written, unix milliseconds.
+    pub(super) fn now_ms(&self) -> u64 {
+        self.now_ms
     }
 
     /// Appends an item.

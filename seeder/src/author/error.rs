@@ -9,6 +9,7 @@ use peerfeed_protocol::ids::FeedId;
 use peerfeed_protocol::limits::{
     ATTACHMENTS_MAX, CHANNEL_BYTES_MAX, NAME_BYTES_MAX, POST_TEXT_BYTES_MAX, SEEDERS_MAX, TRACKERS_MAX,
 };
+use peerfeed_protocol::mailbox::PacketError;
 use thiserror::Error;
 
 use super::lists::LIST_NAME_BYTES_MAX;
@@ -96,6 +97,9 @@ pub enum AuthorError {
     /// Somebody reads all of a list, and cannot be made to read less of it.
     #[error("{0} reads everything for this list already, and cannot unread it")]
     ReadsMore(FeedId),
+    /// A letter that cannot be sealed.
+    #[error("the letter cannot be sealed")]
+    Letter(#[from] PacketError),
     /// The identity's key is not on this machine.
     #[error("identity.key is not in this data folder: do this where the identity is")]
     NoIdentity,

@@ -3,7 +3,7 @@
 use peerfeed_protocol::ids::FeedId;
 
 use super::{Author, AuthorError, now_ms};
-use crate::store::{AudienceName, AudienceRow, Member, Reading, Reads, WriteError, WriteTxn};
+use crate::store::{AudienceName, AudienceRow, Contact, Member, Reading, Reads, WriteError, WriteTxn};
 
 /// A friend: somebody who may read what is for friends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +60,13 @@ impl Author {
                 expel(txn, feed, audience)?;
             }
             txn.owe_nothing(feed)?;
+            if let Some(contact) = txn.contact(feed)? {
+                if let Some(token) = &contact.issued {
+                    txn.revoke_token(token)?;
+                }
+                let contact = Contact { ours: false, theirs: false, issued: None, owed: false, ..contact };
+                txn.put_contact(feed, &contact)?;
+            }
             Ok(!memberships.is_empty())
         })?)
     }

@@ -52,6 +52,7 @@ pub fn init(store: &Store, name: Option<&str>, trackers: &[String]) -> Result<Ne
         txn.put_records(&records)?;
         let mut page = Page::open(txn, &writer, &mut entropy, now)?;
         items.iter().try_for_each(|item| page.item(item))?;
+        page.renew_prekey()?;
         page.close()
     })?;
     keys.save(store.folder())?;

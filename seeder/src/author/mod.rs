@@ -7,22 +7,27 @@
 //! Everything here blocks, for it reads files and waits for the disk: call it from `spawn_blocking`.
 
 mod append;
+mod asking;
 mod attach;
 mod epochs;
 mod error;
 mod friends;
 mod init;
+mod letters;
 mod lists;
 mod media_type;
 mod message;
 mod post;
+mod prekeys;
 mod records;
 
 pub use crate::store::Audience;
+pub use asking::Asking;
 pub use attach::SealProgress;
 pub use error::AuthorError;
 pub use friends::{Accepted, Friend};
 pub use init::{NewIdentity, init};
+pub use letters::News;
 pub use lists::{LIST_NAME_BYTES_MAX, List};
 pub use message::Letter;
 pub use post::Draft;
@@ -30,7 +35,7 @@ pub use post::Draft;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use peerfeed_protocol::crypto::Entropy;
+use peerfeed_protocol::crypto::{DeviceKey, Entropy};
 use peerfeed_protocol::feed::EpochSecret;
 use peerfeed_protocol::ids::{DeviceId, EpochId, FeedId};
 
@@ -59,6 +64,11 @@ impl Author {
     /// This device.
     pub fn device(&self) -> DeviceId {
         self.keys.device.id()
+    }
+
+    /// The key by which this device proves itself.
+    pub(crate) fn device_key(&self) -> Arc<DeviceKey> {
+        Arc::new(DeviceKey::from_seed(&self.keys.device.seed()))
     }
 
     /// The epoch in which the next post for friends is written, with its secret: what a link with key carries. It is begun

@@ -10,9 +10,10 @@ const EXAMPLES: &str = "\
 Examples:
   peerfeed accept Ben                  Ben reads everything that you post to friends, old posts too
   peerfeed accept Ben --from-now       only what you post from now on
+  peerfeed accept Ben --seed           and Ben's feed is held here for others, too
 
-Follow them first, with the link that they gave you. Compare the six words by voice: they are the same on Ben's machine
-under `peerfeed id`.";
+`peerfeed requests` shows who asks. Who has not asked has to be followed first, with the link that they gave you. Compare
+the six words by voice: they are the same on Ben's machine under `peerfeed id`.";
 
 /// Make somebody a friend: let them read what you post to friends
 #[derive(Debug, Args)]
@@ -24,6 +25,12 @@ pub(super) struct Accept {
     /// Nothing that was posted before
     #[arg(long)]
     from_now: bool,
+    /// Hold their feed for others, too
+    #[arg(long)]
+    seed: bool,
+    /// Your own name for them
+    #[arg(long = "name", value_name = "PETNAME")]
+    petname: Option<String>,
 }
 
 impl Accept {
@@ -37,6 +44,7 @@ impl Accept {
             terminal.line(format_args!("{name} {becomes}, and reads {reads}"));
             terminal.line(format_args!("  {}", friend.fingerprint));
         };
-        context.call(Request::Accept { name: self.name, from_now: self.from_now }, show).await
+        let Self { name, from_now, seed, petname } = self;
+        context.call(Request::Accept { name, from_now, seed, petname }, show).await
     }
 }

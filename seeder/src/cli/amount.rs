@@ -12,6 +12,19 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     duration.try_into().map_err(|_| wrong())
 }
 
+/// Reads a duration as [`duration`] does, or days such as `7d`.
+pub(super) fn days_or_duration(text: &str) -> Result<Duration, String> {
+    let days = text.trim().strip_suffix('d').and_then(|days| days.parse::<u64>().ok());
+    let read = match days {
+        Some(days) => Duration::from_secs(days.saturating_mul(86_400)),
+        None => duration(text).map_err(|_| "write a duration as 30m, 12h or 7d".to_owned())?,
+    };
+    if read.is_zero() || read > Duration::from_secs(366 * 86_400) {
+        return Err("an invitation is good for a second at least and a year at most".to_owned());
+    }
+    Ok(read)
+}
+
 /// Reads a size such as `500MiB`, `5GiB`, `20GB`; a bare number counts bytes.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     let wrong = || "write a size as 500MiB, 5GiB or 20GB".to_owned();

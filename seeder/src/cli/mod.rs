@@ -21,7 +21,9 @@ mod moment;
 mod mute;
 mod post;
 mod read;
+mod refuse;
 mod remove;
+mod requests;
 mod run;
 mod seed;
 mod seeders;
@@ -46,9 +48,9 @@ First minute:
   peerfeed post \"hello\" --attach rose.png         publish to friends
   peerfeed dm Ben \"only for you\"                  a message that only Ben can read
   peerfeed list add family Ben                    a list of friends, to post to
-  peerfeed invite                                 a link to your feed, for friends and seeders
-  peerfeed add peerfeed:… --name Ben              follow somebody
-  peerfeed accept Ben                             let them read what is for friends
+  peerfeed invite                                 a link to your feed, good for one new friend
+  peerfeed add peerfeed:… --name Ben              follow somebody, and ask to be friends
+  peerfeed requests                               who asks; `peerfeed accept NAME` says yes
   peerfeed fetch && peerfeed read                 get what is new, read it
   peerfeed seed peerfeed:… && peerfeed run        hold a feed for somebody, without reading it
 
@@ -81,7 +83,9 @@ enum Command {
     List(list::List),
     Invite(invite::Invite),
     Add(add::Add),
+    Requests(requests::Requests),
     Accept(accept::Accept),
+    Refuse(refuse::Refuse),
     Friends(friends::Friends),
     Remove(remove::Remove),
     Mute(mute::Mute),
@@ -140,7 +144,9 @@ impl Command {
             Self::List(command) => command.run(context).await,
             Self::Invite(command) => command.run(context).await,
             Self::Add(command) => command.run(context).await,
+            Self::Requests(command) => command.run(context).await,
             Self::Accept(command) => command.run(context).await,
+            Self::Refuse(command) => command.run(context).await,
             Self::Friends(command) => command.run(context).await,
             Self::Remove(command) => command.run(context).await,
             Self::Mute(command) => command.run(context).await,

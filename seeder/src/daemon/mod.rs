@@ -73,6 +73,8 @@ impl Daemon {
         let serving = tokio::spawn(server.run(Arc::clone(&service)));
         let friends = Arc::clone(&service);
         let granting = tokio::spawn(async move { friends.keep_granting().await });
+        let letters = Arc::clone(&service);
+        let mailing = tokio::spawn(async move { letters.keep_mailing().await });
         tokio::select! {
             () = signals.next() => {}
             () = end => {}
@@ -80,8 +82,10 @@ impl Daemon {
         // Commands that wait for an answer see the connection end.
         serving.abort();
         granting.abort();
+        mailing.abort();
         serving.await.ok();
         granting.await.ok();
+        mailing.await.ok();
         let stop = async {
             tokio::select! {
                 () = service.shutdown() => Ok(()),

@@ -51,6 +51,13 @@ impl Service {
     async fn tell_fetched(&self, outcomes: Vec<FeedOutcome>, replies: &Replies) -> Result<(), Failure> {
         self.index().await?;
         self.grant_owed().await?;
+        if !self.daemon {
+            let round = self.mail_round().await?;
+            self.tell_news(&round.news, replies).await?;
+        }
+        if let Some(author) = self.letter_writer().await? {
+            self.notice_grants(&author).await?;
+        }
         // Only now: a first fetch brings the name that the owner gave.
         let names = Names::load(self)?;
         let mut unreached = Vec::new();

@@ -7,6 +7,7 @@ use peerfeed_protocol::limits::NAME_BYTES_MAX;
 
 use super::Service;
 use super::names::Names;
+use super::requests::Asked;
 use crate::api::{Failure, Feed, Replies, Reply};
 use crate::store::{FeedRow, Reading, SeederHint};
 use crate::ui::Safe;
@@ -19,6 +20,7 @@ impl Service {
         &self,
         link: &str,
         name: Option<String>,
+        follow_only: bool,
         trackers: &[TrackerUrl],
         replies: &Replies,
     ) -> Result<(), Failure> {
@@ -35,6 +37,7 @@ impl Service {
         row.petname = name.or(row.petname);
         row.suggested_name = link.name.clone().or(row.suggested_name);
         take_hints(&mut row, &link, trackers);
+        let before = names.row(link.feed).cloned();
         let (feed, key) = (link.feed, link.key.clone());
         self.store()
             .write(move |txn| {
@@ -46,8 +49,31 @@ impl Service {
             })
             .await?;
         self.node().feeds_changed();
+        let asked = if follow_only { Asked::Not } else { self.ask(feed, link.invitation).await? };
+        if matches!(asked, Asked::TurnedAway) {
+            self.take_back(feed, before).await?;
+            return Err(Failure::failed(
+                "the invitation in this link was used already, was taken back, or is not for this feed",
+            )
+            .hint("ask for a new link: its owner runs `peerfeed invite`"));
+        }
         let change = if was_followed { "known" } else { "added" };
         replies.send(Reply::Feed(self.changed(feed, change)?)).await;
+        if let Asked::Told(request) = asked {
+            replies.send(Reply::Request(*request)).await;
+        }
+        Ok(())
+    }
+
+    /// A feed is as it was before it was added.
+    async fn take_back(&self, feed: FeedId, before: Option<FeedRow>) -> Result<(), Failure> {
+        self.store()
+            .write(move |txn| match &before {
+                Some(row) => txn.put_feed(feed, row),
+                None => txn.remove_feed(feed),
+            })
+            .await?;
+        self.node().feeds_changed();
         Ok(())
     }
 
@@ -143,7 +169,7 @@ pub(super) fn take_hints(row: &mut FeedRow, link: &Link, trackers: &[TrackerUrl]
     row.seeders.truncate(HINTS_MAX);
 }
 
-fn check_name(names: &Names, feed: FeedId, name: &str) -> Result<String, Failure> {
+pub(super) fn check_name(names: &Names, feed: FeedId, name: &str) -> Result<String, Failure> {
     let name = name.trim();
     if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
         return Err(Failure::failed(format!("a name has 1 to {NAME_BYTES_MAX} bytes on one line")));

@@ -5,21 +5,46 @@ use peerfeed_protocol::ids::FeedId;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::Service;
+use super::following::check_name;
 use super::names::Names;
 use super::publishing::blocking;
 use crate::api::{self, Failure, Replies, Reply};
 use crate::author::{Accepted, Author, Friend};
+use crate::store::Reading;
 use crate::ui::Safe;
 
+/// What is decided about somebody who becomes a friend.
+pub(super) struct Terms {
+    /// They read only what is written from now on.
+    pub(super) from_now: bool,
+    /// Their feed is held for others, too.
+    pub(super) seed: bool,
+    /// How they are called here.
+    pub(super) petname: Option<String>,
+}
+
 impl Service {
-    pub(super) async fn accept(&self, name: &str, from_now: bool, replies: &Replies) -> Result<(), Failure> {
+    pub(super) async fn accept(&self, name: &str, terms: Terms, replies: &Replies) -> Result<(), Failure> {
+        let Terms { from_now, seed, petname } = terms;
         let author = self.author().await?;
+        self.mail_round().await?;
+        let asking = self.who_asks(&author, name).await?;
+        let feed = match asking {
+            Some(feed) => feed,
+            None => Names::load(self)?.find(name)?,
+        };
+        let petname = petname.map(|petname| check_name(&Names::load(self)?, feed, &petname)).transpose()?;
+        if asking.is_some() {
+            let writer = author.clone();
+            blocking(move || writer.accept_request(feed, from_now)).await?;
+        }
+        self.note_terms(feed, seed, petname).await?;
+        self.node().feeds_changed();
         let names = Names::load(self)?;
-        let feed = names.find(name)?;
         let writer = author.clone();
         let (friend, change) = match blocking(move || writer.accept(feed, from_now)).await? {
             Accepted::Now(friend) => (friend, "added"),
-            Accepted::Before(friend) => (friend, "known"),
+            Accepted::Before(friend) => (friend, if asking.is_some() { "added" } else { "known" }),
             Accepted::ReadsMore => {
                 let name = Safe::line(&names.shown(feed)).to_string();
                 return Err(Failure::no(format!("{name} reads everything already, and cannot unread it"))
@@ -27,11 +52,31 @@ impl Service {
             }
         };
         self.node().notify_appended(author.feed());
+        if asking.is_some() {
+            self.mail_round().await?;
+            self.mail_due.notify_one();
+        }
         replies.send(Reply::Friend(told(&names, &friend, Some(change)))).await;
         if friend.devices == 0 {
             let name = Safe::line(&names.shown(feed)).to_string();
             replies.note(format!("the key goes out once their feed was fetched: `peerfeed fetch {name}`")).await;
         }
+        Ok(())
+    }
+
+    /// How a new friend is called here, and whether their feed is held for others.
+    async fn note_terms(&self, feed: FeedId, seed: bool, petname: Option<String>) -> Result<(), Failure> {
+        if !seed && petname.is_none() {
+            return Ok(());
+        }
+        self.store()
+            .write(move |txn| {
+                let Some(mut row) = txn.feed(feed)? else { return Ok(()) };
+                row.roles.seed |= seed;
+                row.petname = petname.clone().or(row.petname);
+                txn.put_feed(feed, &row)
+            })
+            .await?;
         Ok(())
     }
 

@@ -13,6 +13,7 @@ impl Service {
     pub(super) async fn invite(
         &self,
         with_key: bool,
+        expires_s: Option<u64>,
         trackers: &[TrackerUrl],
         replies: &Replies,
     ) -> Result<(), Failure> {
@@ -34,13 +35,22 @@ impl Service {
             self.index().await?;
             // The name is for friends: a link for a seeder says nothing of who one is.
             link.name = Names::load(self)?.name(author.feed()).map(str::to_owned);
-            link.key = Some(blocking(move || author.friends_epoch()).await?);
+            let writer = author.clone();
+            link.key = Some(blocking(move || writer.friends_epoch()).await?);
+        }
+        if let Some(expires_s) = expires_s {
+            let expiry = super::state::unix_ms() / 1_000 + expires_s;
+            let inviting = author.clone();
+            link.expiry = Some(expiry);
+            link.invitation = Some(blocking(move || inviting.invitation(expiry)).await?);
+            self.node().notify_appended(author.feed());
         }
         let reachable = !link.trackers.is_empty() || !link.seeders.is_empty();
         let text = link.to_text().map_err(|error| Failure::of(&error))?;
         let told = api::Link {
             link: text.to_string(),
             with_key,
+            expires: link.expiry.map(|expiry| super::reading::time(expiry.saturating_mul(1_000))),
             trackers: link.trackers,
             seeders: link.seeders.into_iter().map(|seeder| seeder.address).collect(),
         };

@@ -7,12 +7,14 @@ mod friends;
 mod getting;
 mod holding;
 mod invitation;
+mod letters;
 mod lists;
 mod manifest;
 mod messages;
 mod names;
 mod publishing;
 mod reading;
+mod requests;
 mod seeder_code;
 mod state;
 
@@ -32,13 +34,14 @@ pub struct Service {
     node: Node,
     data: PathBuf,
     daemon: bool,
+    mail_due: letters::MailDue,
 }
 
 impl Service {
     /// Starts the node of a data folder.
     pub async fn start(options: NodeOptions) -> Result<Self, StartError> {
         let (data, daemon) = (options.data_dir.clone(), options.serve && options.announce);
-        Ok(Self { node: Node::start(options).await?, data, daemon })
+        Ok(Self { node: Node::start(options).await?, data, daemon, mail_due: letters::MailDue::default() })
     }
 
     /// The node.
@@ -75,9 +78,13 @@ impl Handle for Service {
             Request::ListAdd { list, names, from_now } => self.list_add(&list, &names, from_now, &replies).await,
             Request::ListRemove { list, names } => self.list_remove(&list, &names, &replies).await,
             Request::ListDelete { list } => self.list_delete(&list, &replies).await,
-            Request::Invite { with_key } => self.invite(with_key, &trackers, &replies).await,
-            Request::Add { link, name } => self.add(&link, name, &trackers, &replies).await,
-            Request::Accept { name, from_now } => self.accept(&name, from_now, &replies).await,
+            Request::Invite { with_key, expires_s } => self.invite(with_key, expires_s, &trackers, &replies).await,
+            Request::Add { link, name, follow_only } => self.add(&link, name, follow_only, &trackers, &replies).await,
+            Request::Requests {} => self.requests(&replies).await,
+            Request::Refuse { name } => self.refuse(&name, &replies).await,
+            Request::Accept { name, from_now, seed, petname } => {
+                self.accept(&name, friends::Terms { from_now, seed, petname }, &replies).await
+            }
             Request::Friends {} => self.friends(&replies).await,
             Request::Remove { name } => self.remove(&name, &replies).await,
             Request::Mute { name, undo } => self.mute(&name, undo, &replies).await,

@@ -30,6 +30,10 @@ pub struct Contact {
     pub refused_by_them: bool,
     /// A letter to them is due and was not written yet.
     pub owed: bool,
+    /// Their mailbox did not let the last letter in.
+    pub turned_away: bool,
+    /// What is for friends could be read when they were asked.
+    pub readable: bool,
     /// How they want to be called.
     pub name: Option<String>,
     /// What lets letters into their mailbox.
@@ -84,7 +88,15 @@ pub(super) fn remove_all(txn: &mut WriteTxn) -> Result<(), StorageError> {
 }
 
 fn encode(contact: &Contact) -> Vec<u8> {
-    let flags = [contact.ours, contact.theirs, contact.refused_by_us, contact.refused_by_them, contact.owed];
+    let flags = [
+        contact.ours,
+        contact.theirs,
+        contact.refused_by_us,
+        contact.refused_by_them,
+        contact.owed,
+        contact.turned_away,
+        contact.readable,
+    ];
     let flags: u64 = flags.iter().enumerate().map(|(bit, set)| u64::from(*set) << bit).sum();
     let prekeys = contact.prekeys.iter().map(|prekey| {
         let mut bytes = [0; 64];
@@ -134,6 +146,8 @@ fn read(feed: FeedId, bytes: &[u8]) -> Option<Contact> {
         refused_by_us: flag(2),
         refused_by_them: flag(3),
         owed: flag(4),
+        turned_away: flag(5),
+        readable: flag(6),
         name: dict.optional_text(b"n").ok()?.map(str::to_owned),
         token: token(b"k")?,
         issued: token(b"o")?,
@@ -165,6 +179,8 @@ mod tests {
             refused_by_us: true,
             refused_by_them: false,
             owed: true,
+            turned_away: false,
+            readable: true,
             name: Some("Ben".to_owned()),
             token: token(TokenKind::Contact),
             issued: token(TokenKind::Contact),

@@ -2,7 +2,7 @@
 //! spec: STORE-30
 
 use peerfeed_protocol::ids::{BoxPublic, DeviceId, FeedId};
-use peerfeed_protocol::mailbox::{Cursor, TokenHash};
+use peerfeed_protocol::mailbox::{Cursor, Token, TokenHash};
 use redb::{ReadableTable, TableDefinition};
 
 use super::error::StorageError;
@@ -23,6 +23,9 @@ pub(super) const OUTBOX: TableDefinition<'_, u64, (&[u8; 32], u64, &[u8], &[u8])
 pub(super) const MAIL_CURSORS: TableDefinition<'_, &str, &[u8; 16]> = TableDefinition::new("mail cursors");
 /// hash of an invitation of one's own -> feed that used it
 pub(super) const INVITATIONS_USED: TableDefinition<'_, &[u8; 32], &[u8; 32]> = TableDefinition::new("invitations used");
+
+/// hash of a token of one's own that was revoked -> unix seconds from which on it is not good anyway
+pub(super) const TOKENS_REVOKED: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("tokens revoked");
 
 /// A prekey of this device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +103,25 @@ pub(super) fn invitation_user(view: &impl View, token: TokenHash) -> Result<Opti
     Ok(view.table(INVITATIONS_USED)?.get(&token.0)?.map(|row| FeedId::from_stored(*row.value())))
 }
 
+/// The revoked tokens that would still be good, those that last longest first.
+pub(super) fn revoked(view: &impl View, now_s: u64) -> Result<Vec<TokenHash>, StorageError> {
+    let mut all = Vec::new();
+    for row in view.table(TOKENS_REVOKED)?.iter()? {
+        let (hash, expiry) = row?;
+        all.push((expiry.value(), TokenHash(*hash.value())));
+    }
+    all.retain(|(expiry, _)| *expiry > now_s);
+    all.sort_unstable_by(|one, other| other.cmp(one));
+    Ok(all.into_iter().map(|(_, hash)| hash).collect())
+}
+
 impl WriteTxn {
+    /// Notes that a token of one's own is to let nobody in any more.
+    pub fn revoke_token(&mut self, token: &Token) -> Result<(), StorageError> {
+        self.change(TOKENS_REVOKED)?.insert(&token.hash().0, token.expiry())?;
+        Ok(())
+    }
+
     /// Notes a prekey of this device.
     pub fn put_own_prekey(&mut self, prekey: &OwnPrekey) -> Result<(), StorageError> {
         let row = (&prekey.sealed, prekey.made_s, prekey.next_s.unwrap_or(0));
@@ -174,6 +195,7 @@ pub(super) fn remove_all(txn: &mut WriteTxn) -> Result<(), StorageError> {
     txn.change(OWN_PREKEYS)?.retain(|_, _| false)?;
     txn.change(LETTERS_SEEN)?.retain(|_, ()| false)?;
     txn.change(OUTBOX)?.retain(|_, _| false)?;
+    txn.change(TOKENS_REVOKED)?.retain(|_, _| false)?;
     txn.change(MAIL_CURSORS)?.retain(|_, _| false)?;
     Ok(txn.change(INVITATIONS_USED)?.retain(|_, _| false)?)
 }

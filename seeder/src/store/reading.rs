@@ -280,6 +280,11 @@ pub trait Reading: View + Sized {
         letters::invitation_user(self, token)
     }
 
+    /// Revoked tokens of one's own that would still be good.
+    fn tokens_revoked(&self, now_s: u64) -> Result<Vec<TokenHash>, StorageError> {
+        letters::revoked(self, now_s)
+    }
+
     /// The packets behind a number that are kept here for a feed; none if there never was one.
     fn mail_page(&self, feed: FeedId, after: u64) -> Result<Option<MailPage>, StorageError> {
         mailboxes::page(self, feed, after)

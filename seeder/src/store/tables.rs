@@ -51,6 +51,7 @@ pub(super) fn create(txn: &mut WriteTxn) -> Result<(), StorageError> {
     txn.change(letters::OUTBOX)?;
     txn.change(letters::MAIL_CURSORS)?;
     txn.change(letters::INVITATIONS_USED)?;
+    txn.change(letters::TOKENS_REVOKED)?;
     txn.change(mailboxes::MAILBOXES)?;
     txn.change(mailboxes::PACKETS)?;
     txn.change(mailboxes::PACKET_DIGESTS)?;

@@ -70,6 +70,11 @@ impl Terminal {
         self.json
     }
 
+    /// Whether results are shown to a person.
+    pub fn is_shown(&self) -> bool {
+        self.output.bars
+    }
+
     /// Whether progress may move.
     pub fn bars(&self) -> bool {
         self.errors.bars

@@ -10,5 +10,6 @@ mod help;
 mod identity;
 mod posting;
 mod reading;
+mod requests;
 mod together;
 mod whereabouts;

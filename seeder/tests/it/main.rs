@@ -7,6 +7,7 @@ mod author;
 mod cli;
 mod crash;
 mod friends;
+mod letters;
 mod model;
 mod node;
 mod party;

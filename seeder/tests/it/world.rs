@@ -349,6 +349,8 @@ impl World {
                     self.dials.push(Dial { from: number, connection, address, prove, opens, at });
                 }
                 Action::Tell { connection, command } => self.command(number, connection, command),
+                // Nobody here keeps mailboxes.
+                Action::MailCame(_) => {}
                 Action::Write { job, write } => {
                     let prepared = Prepared::new(write, Incarnation::new([9; 8]));
                     let outcome = if machine.disk_full {

@@ -73,8 +73,13 @@ impl Folder {
         lines.remove(0)
     }
 
-    /// The link of a feed of one's own.
+    /// The link of a feed of one's own, which invites nobody in particular.
     pub(super) fn link(&self, args: &[&str]) -> String {
+        self.one(&[&["invite", "--open"], args].concat())["link"].as_str().unwrap().to_owned()
+    }
+
+    /// A link with an invitation.
+    pub(super) fn invitation(&self, args: &[&str]) -> String {
         self.one(&[&["invite"], args].concat())["link"].as_str().unwrap().to_owned()
     }
 }

@@ -45,8 +45,8 @@ fn two_people_who_are_never_online_together_become_friends_and_part_again() {
     posts(&ann, "Before we met.");
     posts(&ben, "Ben's own.");
     // Links without keys go back and forth.
-    ann.does(&["add", &ben.link(&[]), "--name", "ben"]);
-    ben.does(&["add", &ann.link(&[]), "--name", "ann"]);
+    ann.does(&["add", &ben.link(&[]), "--name", "ben", "--follow-only"]);
+    ben.does(&["add", &ann.link(&[]), "--name", "ann", "--follow-only"]);
     assert_eq!(reads(&ben, "ann"), (vec![], 2), "the name is for friends, too");
 
     let accepted = ann.one(&["accept", "ben"]);
@@ -73,7 +73,7 @@ fn two_people_who_are_never_online_together_become_friends_and_part_again() {
 #[test]
 fn accepting_again_oneself_or_nobody_gives_three_different_lines() {
     let (ann, ben) = (Folder::of("Ann"), Folder::of("Ben"));
-    ann.does(&["add", &ben.link(&[]), "--name", "Ben"]);
+    ann.does(&["add", &ben.link(&[]), "--name", "Ben", "--follow-only"]);
     ann.tries(&["accept", "Zoe"]).ends(2, &["nobody here is called Zoe", "peerfeed add"]);
     ann.tries(&["accept", "Ann"]).ends(2, &["your own feed"]);
     assert_eq!(ann.one(&["accept", "Ben"])["change"], "added");
@@ -85,7 +85,7 @@ fn accepting_again_oneself_or_nobody_gives_three_different_lines() {
 #[test]
 fn only_who_is_a_friend_can_be_removed_and_an_unfollowed_one_still_can() {
     let (ann, ben) = (Folder::of("Ann"), Folder::of("Ben"));
-    let added = ann.one(&["add", &ben.link(&[]), "--name", "Ben"]);
+    let added = ann.one(&["add", &ben.link(&[]), "--name", "Ben", "--follow-only"]);
     ann.tries(&["remove", "Ben"]).ends(1, &["no friend of yours", "peerfeed friends"]);
     ann.tries(&["remove", "Zoe"]).ends(2, &["nobody here is called Zoe"]);
     ann.does(&["accept", "Ben"]);
@@ -101,7 +101,7 @@ fn who_is_muted_is_shown_only_when_asked_for_until_it_is_undone() {
     let (ann, ben, server) = (Folder::of("Ann"), Folder::of("Ben"), Server::start());
     server.holds(&ben);
     ben.does(&["post", "Good morning, everybody.", "--to", "public", "--wait", "20s"]);
-    ann.does(&["add", &ben.link(&[]), "--name", "Ben"]);
+    ann.does(&["add", &ben.link(&[]), "--name", "Ben", "--follow-only"]);
     ann.does(&["fetch"]);
     ann.does(&["post", "Ann's own."]);
     let texts = |args: &[&str]| -> Vec<String> {
