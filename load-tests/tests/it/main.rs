@@ -1,5 +1,6 @@
 //! End-to-end tests: the real programs, each person with a data folder of their own, real sockets on loopback.
 
+mod afternoon;
 mod features;
 mod independent_reader;
 mod kill;

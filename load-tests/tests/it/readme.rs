@@ -18,17 +18,30 @@ use crate::story::{HELD, sha256, stop};
 const TRACKER: &str = "udp://tracker.example:6969";
 const ENTRY: &str = "ENTRY";
 
+/// How the introductions of the blocks begin.
+const BLOCKS: [&str; 8] = [
+    "A tracker",
+    "Ann writes",
+    "A home server",
+    "Ben reads",
+    "Ann invites",
+    "Cleo answers",
+    "Ann finds",
+    "Cleo fetches",
+];
+
 #[test]
 fn three_people_do_what_the_readme_says() -> Result<()> {
     let blocks = blocks()?;
-    let [host, ann_lines, server_lines, ben_lines] = ["A tracker", "Ann writes", "A home server", "Ben reads"]
-        .map(|begin| blocks.get(begin).with_context(|| format!("the README has no commands after {begin:?}")));
+    let [host, ann_lines, server_lines, ben_lines, inviting, cleo_lines, finding, reading] =
+        BLOCKS.map(|begin| blocks.get(begin).with_context(|| format!("the README has no commands after {begin:?}")));
     takes_these_flags(host?)?;
     let tracker = Tracker::start("127.0.0.1")?;
     let folder = tempfile::tempdir()?;
     let rose = b"a rose, as bytes";
     fs::write(folder.path().join("rose.png"), rose)?;
-    let [ann, server, ben] = ["ann", "server", "ben"].map(|name| Person::new(&folder.path().join(name), &[]));
+    let [ann, server, ben, cleo] =
+        ["ann", "server", "ben", "cleo"].map(|name| Person::new(&folder.path().join(name), &[]));
 
     let say = |person: &Person, lines: &[String], entry: &str| {
         let lines = lines.iter().map(|line| line.replace(TRACKER, &tracker.udp_url).replace(ENTRY, entry));
@@ -42,6 +55,17 @@ fn three_people_do_what_the_readme_says() -> Result<()> {
     say(&ben, before, "")?;
     let post = ben.read::<&str>(&[])?.into_iter().find(|entry| entry["text"] == "hello").context("no post")?;
     say(&ben, std::slice::from_ref(last), &text(&post, "id")?)?;
+
+    // The home server is Ann's: it is named by her feed, and keeps her letters.
+    let code = text(&server.event("status", &["status"])?, "seeder_code")?;
+    ann.ok(&["seeders", "add", &code])?;
+    ann.ok(&["post", "for those who come", "--wait", "30s"])?;
+    for (person, lines) in [(&ann, inviting), (&cleo, cleo_lines), (&ann, finding), (&cleo, reading)] {
+        say(person, lines?, "")?;
+    }
+    let texts: Vec<_> =
+        cleo.read::<&str>(&[])?.iter().filter_map(|entry| entry["text"].as_str().map(str::to_owned)).collect();
+    ensure!(["hello", "Welcome, Cleo!"].iter().all(|due| texts.iter().any(|text| text == due)), "Cleo reads {texts:?}");
     stop(server_runs, "the server")?;
 
     // `get` wrote the file where Ben stood, beside Ann's, whose name it does not take.
@@ -99,8 +123,7 @@ fn blocks() -> Result<BTreeMap<String, Vec<String>>> {
     let parts: Vec<&str> = section.split("```").collect();
     let pairs = parts.chunks_exact(2).filter_map(|pair| {
         let begin = pair[0].trim().lines().last()?.split([',', ':']).next()?;
-        let key =
-            ["A tracker", "Ann writes", "A home server", "Ben reads"].into_iter().find(|key| begin.starts_with(key))?;
+        let key = BLOCKS.into_iter().find(|key| begin.starts_with(key))?;
         Some((key.to_owned(), pair[1].trim().lines().map(str::to_owned).collect()))
     });
     Ok(pairs.collect())

@@ -160,13 +160,11 @@ fn is_good(own: &Roster, token: &Token, now_s: u64) -> bool {
 
 /// Each invitation is good for one feed. spec: MAIL-11
 fn use_invitation(txn: &mut WriteTxn, token: &Token, by: FeedId) -> Result<bool, WriteError> {
-    match txn.invitation_user(token.hash())? {
-        Some(user) => Ok(user == by),
-        None => {
-            txn.use_invitation(token.hash(), by)?;
-            Ok(true)
-        }
+    if let Some(user) = txn.invitation_user(token.hash())? {
+        return Ok(user == by);
     }
+    txn.use_invitation(token.hash(), by)?;
+    Ok(true)
 }
 
 fn is_full(txn: &WriteTxn) -> Result<bool, WriteError> {

@@ -36,6 +36,7 @@ fn show(terminal: &Terminal, request: &FriendRequest) {
         "waits for you" => "asks to be your friend",
         "not sent yet" => "is to be asked; the request goes out when a seeder of theirs answers",
         "sent" => "was asked, and has not answered yet",
+        "friends" => "is your friend now",
         "refused by them" => "said no",
         "turned away" => "was not asked: the invitation was used or is over; ask for a new link",
         other => other,

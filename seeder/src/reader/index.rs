@@ -15,6 +15,7 @@ const BATCH_ENTRIES: usize = 500;
 /// Puts all entries that came in since the last call into the timeline, and learns keys and names from them. To be called
 /// after entries or keys were put; what a crash interrupts, the next call makes up for.
 pub async fn index_pending(store: &Store) -> Result<(), WriteError> {
+    let _alone = store.indexing().lock().await;
     loop {
         let reading = store.clone();
         // Opening costs some microseconds per entry: too long for the threads that serve connections.
@@ -29,6 +30,7 @@ pub async fn index_pending(store: &Store) -> Result<(), WriteError> {
 
 /// As [`index_pending`], for threads outside of the runtime.
 pub fn index_pending_blocking(store: &Store) -> Result<(), WriteError> {
+    let _alone = store.indexing().blocking_lock();
     loop {
         let outcomes = open_batch(store)?;
         if outcomes.is_empty() {

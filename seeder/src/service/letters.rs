@@ -1,7 +1,5 @@
 //! Letters in both directions: brought to the mailboxes of others, fetched from one's own.
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,10 +7,11 @@ use peerfeed_protocol::ids::{FeedId, WitnessKey};
 use peerfeed_protocol::limits::{PACKET_SECONDS_MAX, TOKENS_REVOKED_MAX};
 use peerfeed_protocol::mailbox::{Cursor, Token, Work};
 use peerfeed_protocol::peer::message::{Admission, MailWanted};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::Service;
+use super::mailing::Tries;
 use super::names::{Names, short};
 use super::publishing::blocking;
 use crate::api::{Failure, Replies};
@@ -26,15 +25,6 @@ const ROUND: Duration = Duration::from_secs(10);
 
 /// How long a command waits until a seeder has what it granted.
 const HAND_ON: Duration = Duration::from_secs(5);
-
-/// A daemon looks this often whether there are letters to bring, and whether its seeders are others than before.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
-
-/// A mailbox that says nothing is asked this often.
-const ASK_EVERY: Duration = Duration::from_secs(120);
-
-/// A mailbox that cannot be reached is tried again after this long, and then after twice as long, up to [`ASK_EVERY`].
-const RETRY_FIRST: Duration = Duration::from_secs(1);
 
 /// Under which the mailbox of the own feed on this very node is noted.
 const HERE: &str = "";
@@ -58,18 +48,19 @@ impl Service {
     pub(super) async fn mail_round(&self) -> Result<Round, Failure> {
         let Some(author) = self.letter_writer().await? else { return Ok(Round::default()) };
         let round = async {
-            let mut round = self.bring_letters(&author).await?;
+            let mut round = self.bring_letters(&author, &mut Tries::default()).await?;
             round.news = self.fetch_letters(&author).await?;
             if !round.news.is_empty() {
                 // What came may want an answer.
-                let answers = self.bring_letters(&author).await?;
+                let answers = self.bring_letters(&author, &mut Tries::default()).await?;
                 round.delivered.extend(answers.delivered);
                 round.turned_away.extend(answers.turned_away);
             }
             Ok::<_, Failure>(round)
         };
         let round = timeout(ROUND, round).await.unwrap_or_else(|_| Ok(Round::default()))?;
-        if !self.daemon && !(round.delivered.is_empty() && round.news.is_empty()) {
+        let something_new = !(round.delivered.is_empty() && round.news.is_empty());
+        if something_new && !self.daemon {
             // A key that was granted is worth nothing on this disk alone; a daemon hands it on by itself.
             let _ = self.node().wait_stored(author.feed(), HAND_ON).await;
         }
@@ -98,13 +89,16 @@ impl Service {
     }
 
     /// Writes the letters that are due and brings them to the mailboxes of those they are for.
-    pub(super) async fn bring_letters(&self, author: &Author) -> Result<Round, Failure> {
+    pub(super) async fn bring_letters(&self, author: &Author, tries: &mut Tries) -> Result<Round, Failure> {
         let writer = author.clone();
         blocking(move || writer.write_letters()).await?;
         let now_s = super::state::unix_ms() / 1_000;
         let mut round = Round::default();
         for letter in self.store().read()?.outbox()? {
             let to = letter.to;
+            if !tries.is_due(letter.number) {
+                continue;
+            }
             let outcome = self.deliver(&letter).await?;
             let over = now_s >= letter.written_s + PACKET_SECONDS_MAX;
             match outcome {
@@ -175,7 +169,12 @@ impl Service {
     }
 
     /// Reads a mailbox to its end over an open line; what it brought.
-    async fn empty(&self, author: &Author, address: &str, line: &mut MailLine) -> Result<Vec<News>, LetterError> {
+    pub(super) async fn empty(
+        &self,
+        author: &Author,
+        address: &str,
+        line: &mut MailLine,
+    ) -> Result<Vec<News>, LetterError> {
         let mut news = Vec::new();
         let txn = self.store().read().map_err(Failure::from)?;
         let mut after = txn.mail_cursor(address).map_err(Failure::from)?;
@@ -196,7 +195,7 @@ impl Service {
     }
 
     /// Reads the mailbox of the own feed on this very node; what it brought.
-    async fn read_here(&self, author: &Author) -> Result<Vec<News>, Failure> {
+    pub(super) async fn read_here(&self, author: &Author) -> Result<Vec<News>, Failure> {
         let mut news = Vec::new();
         loop {
             let txn = self.store().read()?;
@@ -238,7 +237,7 @@ impl Service {
     }
 
     /// Where a mailbox for a feed may be: the seeders that it and links to it name, and who serves it just now.
-    async fn places(&self, feed: FeedId) -> Result<Vec<Place>, Failure> {
+    pub(super) async fn places(&self, feed: FeedId) -> Result<Vec<Place>, Failure> {
         let mut places: Vec<Place> = Vec::new();
         let mut add = |address: String, witness: Option<WitnessKey>| {
             if places.iter().all(|(held, _)| *held != address) {
@@ -269,54 +268,6 @@ impl Service {
         blocking(move || Author::open(&store)).await
     }
 
-    /// Brings letters and reads those that come, until dropped.
-    pub(crate) async fn keep_mailing(&self) {
-        let mut readers: HashMap<String, AbortHandle> = HashMap::new();
-        let mut reading = JoinSet::new();
-        let mut here = self.node().mail_came();
-        loop {
-            if let Err(failure) = self.mail_once(&mut readers, &mut reading).await {
-                tracing::warn!(%failure, "letters wait");
-            }
-            tokio::select! {
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-                () = self.mail_due.notified() => {}
-                _ = here.recv() => {}
-            }
-        }
-    }
-
-    /// Brings what is due, reads what came to this node, and has one reader for each mailbox elsewhere.
-    async fn mail_once(
-        &self,
-        readers: &mut HashMap<String, AbortHandle>,
-        reading: &mut JoinSet<()>,
-    ) -> Result<(), Failure> {
-        let Some(author) = self.letter_writer().await? else { return Ok(()) };
-        let places = self.places(author.feed()).await?;
-        readers.retain(|address, reader| {
-            let stays = places.iter().any(|(place, _)| place == address);
-            if !stays {
-                reader.abort();
-            }
-            stays && !reader.is_finished()
-        });
-        for (address, witness) in places {
-            readers.entry(address.clone()).or_insert_with(|| {
-                let (service, author) = (self.clone(), author.clone());
-                reading.spawn(async move { service.keep_reading(&author, &address, witness).await })
-            });
-        }
-        while reading.try_join_next().is_some() {}
-        let writer = author.clone();
-        if blocking(move || writer.renew_prekey()).await? || !self.notice_grants(&author).await?.is_empty() {
-            self.node().notify_appended(author.feed());
-        }
-        self.read_here(&author).await?;
-        self.bring_letters(&author).await?;
-        Ok(())
-    }
-
     /// Who was asked and has granted: friends now.
     pub(super) async fn notice_grants(&self, author: &Author) -> Result<Vec<FeedId>, Failure> {
         let noticing = author.clone();
@@ -327,34 +278,11 @@ impl Service {
         }
         Ok(noticed)
     }
-
-    /// Reads one mailbox whenever something comes, until dropped.
-    async fn keep_reading(&self, author: &Author, address: &str, witness: Option<WitnessKey>) {
-        let mut pause = RETRY_FIRST;
-        loop {
-            let outcome: Result<(), LetterError> = async {
-                let mut line = MailLine::open(author.feed(), address, witness).await?;
-                loop {
-                    if !self.empty(author, address, &mut line).await?.is_empty() {
-                        self.mail_due.notify_one();
-                    }
-                    pause = RETRY_FIRST;
-                    line.wait(ASK_EVERY).await?;
-                }
-            }
-            .await;
-            if let Err(error) = outcome {
-                tracing::debug!(address, %error, "a mailbox cannot be read now");
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(ASK_EVERY);
-        }
-    }
 }
 
 /// Why a mailbox was not read.
 #[derive(Debug, thiserror::Error)]
-enum LetterError {
+pub(super) enum LetterError {
     #[error(transparent)]
     Line(#[from] MailError),
     #[error(transparent)]
@@ -378,6 +306,3 @@ fn admission(bytes: &[u8]) -> Option<Admission> {
         Err(_) => Token::from_slice(bytes).ok().map(|token| Admission::Token(Box::new(token))),
     }
 }
-
-/// Wakes who brings letters.
-pub(super) type MailDue = Arc<tokio::sync::Notify>;

@@ -9,6 +9,7 @@ mod holding;
 mod invitation;
 mod letters;
 mod lists;
+mod mailing;
 mod manifest;
 mod messages;
 mod names;
@@ -34,14 +35,14 @@ pub struct Service {
     node: Node,
     data: PathBuf,
     daemon: bool,
-    mail_due: letters::MailDue,
+    mail_due: mailing::MailDue,
 }
 
 impl Service {
     /// Starts the node of a data folder.
     pub async fn start(options: NodeOptions) -> Result<Self, StartError> {
         let (data, daemon) = (options.data_dir.clone(), options.serve && options.announce);
-        Ok(Self { node: Node::start(options).await?, data, daemon, mail_due: letters::MailDue::default() })
+        Ok(Self { node: Node::start(options).await?, data, daemon, mail_due: mailing::MailDue::default() })
     }
 
     /// The node.

@@ -10,7 +10,7 @@ use super::Service;
 use super::names::Names;
 use super::publishing::blocking;
 use crate::api::{self, Failure, Replies, Reply};
-use crate::author::{Asking, Author};
+use crate::author::{Asking, Author, News};
 use crate::node::{Progress, SyncGoal};
 use crate::store::{Contact, Reading};
 use crate::ui::Safe;
@@ -77,11 +77,11 @@ impl Service {
     pub(super) async fn requests(&self, replies: &Replies) -> Result<(), Failure> {
         let author = self.author().await?;
         let round = self.mail_round().await?;
-        self.tell_news(&round.news, replies).await?;
         self.notice_grants(&author).await?;
         let mut shown = Vec::new();
+        let new = |feed: FeedId| round.news.contains(&News::Friends(feed));
         for (feed, contact) in blocking(move || author.contacts()).await? {
-            if contact.waits() || (contact.ours && !contact.theirs) {
+            if contact.waits() || new(feed) || (contact.ours && !contact.theirs) {
                 shown.push((!contact.waits(), contact.since_s, self.told(feed, &contact)?));
             }
         }

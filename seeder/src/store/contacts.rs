@@ -17,6 +17,7 @@ const ROW_BYTES_MAX: usize = 128 << 10;
 
 /// Somebody with whom letters are exchanged, by the feed that is theirs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact that may go with any other")]
 pub struct Contact {
     /// Since when, unix seconds.
     pub since_s: u64,

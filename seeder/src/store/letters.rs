@@ -9,16 +9,22 @@ use super::error::StorageError;
 use super::meta::{Counter, take_numbers};
 use super::txn::{View, WriteTxn};
 
+/// Two keys of 32 bytes.
+type Pair = (&'static [u8; 32], &'static [u8; 32]);
+/// When a prekey was published, in which entry of its log, and the key.
+type Published = (u64, u64, &'static [u8; 32]);
+/// For whom, since when, what lets it in, and the packet.
+type OnItsWay = (&'static [u8; 32], u64, &'static [u8], &'static [u8]);
+
 /// prekey of this device -> (its sealed secret, unix seconds when it was published, when the next one was or 0)
 pub(super) const OWN_PREKEYS: TableDefinition<'_, &[u8; 32], (&[u8; 48], u64, u64)> =
     TableDefinition::new("own prekeys");
 /// (feed, device) -> (unix seconds of the entry, its index, prekey)
-pub(super) const PREKEYS: TableDefinition<'_, (&[u8; 32], &[u8; 32]), (u64, u64, &[u8; 32])> =
-    TableDefinition::new("prekeys");
+pub(super) const PREKEYS: TableDefinition<'_, Pair, Published> = TableDefinition::new("prekeys");
 /// (prekey of this device, ephemeral key) of packets that were opened
-pub(super) const LETTERS_SEEN: TableDefinition<'_, (&[u8; 32], &[u8; 32]), ()> = TableDefinition::new("letters seen");
+pub(super) const LETTERS_SEEN: TableDefinition<'_, Pair, ()> = TableDefinition::new("letters seen");
 /// number -> (feed for whose mailbox it is, unix seconds, token or 8 bytes of work, packet)
-pub(super) const OUTBOX: TableDefinition<'_, u64, (&[u8; 32], u64, &[u8], &[u8])> = TableDefinition::new("outbox");
+pub(super) const OUTBOX: TableDefinition<'_, u64, OnItsWay> = TableDefinition::new("outbox");
 /// address of a seeder of the own feed -> how far its mailbox was read
 pub(super) const MAIL_CURSORS: TableDefinition<'_, &str, &[u8; 16]> = TableDefinition::new("mail cursors");
 /// hash of an invitation of one's own -> feed that used it

@@ -12,22 +12,25 @@ use sha2::{Digest, Sha256};
 use super::error::{StorageError, WriteError};
 use super::txn::{View, WriteTxn};
 
+/// Two keys of 32 bytes.
+type Pair = (&'static [u8; 32], &'static [u8; 32]);
+/// Box, hash of the token or zeros, unix seconds, packet.
+type Kept = (u8, &'static [u8; 32], u64, &'static [u8]);
+/// Feed, box, hash of the token or zeros.
+type Counted = (&'static [u8; 32], u8, &'static [u8; 32]);
+
 /// feed -> (random name of the mailbox, number of the last packet)
 pub(super) const MAILBOXES: TableDefinition<'_, &[u8; 32], (&[u8; 8], u64)> = TableDefinition::new("mailboxes");
 /// (feed, number) -> (box, hash of the token or zeros, unix seconds, packet)
-pub(super) const PACKETS: TableDefinition<'_, (&[u8; 32], u64), (u8, &[u8; 32], u64, &[u8])> =
-    TableDefinition::new("packets");
+pub(super) const PACKETS: TableDefinition<'_, (&[u8; 32], u64), Kept> = TableDefinition::new("packets");
 /// (feed, SHA-256 of a packet that is kept) -> number
-pub(super) const PACKET_DIGESTS: TableDefinition<'_, (&[u8; 32], &[u8; 32]), u64> =
-    TableDefinition::new("packet digests");
+pub(super) const PACKET_DIGESTS: TableDefinition<'_, Pair, u64> = TableDefinition::new("packet digests");
 /// (feed, box or 3 for all of a token's, hash of the token or zeros) -> (packets, bytes) that wait
-pub(super) const PACKET_COUNTS: TableDefinition<'_, (&[u8; 32], u8, &[u8; 32]), (u64, u64)> =
-    TableDefinition::new("packet counts");
+pub(super) const PACKET_COUNTS: TableDefinition<'_, Counted, (u64, u64)> = TableDefinition::new("packet counts");
 /// (feed, device) -> number up to which it has read
-pub(super) const MAIL_READ: TableDefinition<'_, (&[u8; 32], &[u8; 32]), u64> = TableDefinition::new("mail read");
+pub(super) const MAIL_READ: TableDefinition<'_, Pair, u64> = TableDefinition::new("mail read");
 /// (feed, hash of a token) -> (0 used, 1 revoked; unix seconds)
-pub(super) const TOKENS_ENDED: TableDefinition<'_, (&[u8; 32], &[u8; 32]), (u8, u64)> =
-    TableDefinition::new("tokens ended");
+pub(super) const TOKENS_ENDED: TableDefinition<'_, Pair, (u8, u64)> = TableDefinition::new("tokens ended");
 
 /// Ended tokens that are remembered for one feed: more than a life has friends removed and invitations used.
 const TOKENS_ENDED_MAX: usize = 65_536;

@@ -89,6 +89,8 @@ struct Inner {
     writer: Option<JoinHandle<()>>,
     db: Arc<Database>,
     folder: PathBuf,
+    /// Held by who puts entries into the timeline: two at once would each find what the other has not written yet.
+    indexing: tokio::sync::Mutex<()>,
 }
 
 impl Inner {
@@ -112,6 +114,11 @@ impl Store {
     /// Opens the store of a data folder, and makes folder and store if they are not there.
     pub fn open(folder: &Path, options: &Options) -> Result<Self, OpenError> {
         open::open(folder, options)
+    }
+
+    /// What is held while entries are put into the timeline.
+    pub(crate) fn indexing(&self) -> &tokio::sync::Mutex<()> {
+        &self.inner.indexing
     }
 
     /// The data folder.

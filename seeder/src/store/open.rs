@@ -51,7 +51,9 @@ pub(super) fn open(folder: &Path, options: &Options) -> Result<Store, OpenError>
     };
     let (queue, writer) = Queue::start(Arc::clone(&db), bounds, lock).map_err(StorageError::from)?;
     let (queue, writer) = (Some(queue), Some(writer));
-    Ok(Store { inner: Arc::new(Inner { queue, writer, db, folder: folder.to_owned() }) })
+    Ok(Store {
+        inner: Arc::new(Inner { queue, writer, db, folder: folder.to_owned(), indexing: tokio::sync::Mutex::new(()) }),
+    })
 }
 
 fn open_database(folder: &Path, options: &Options) -> Result<Database, OpenError> {

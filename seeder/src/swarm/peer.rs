@@ -47,6 +47,8 @@ pub(super) struct Peer {
     pub served_bytes: u64,
     /// Of these, what was counted at the last turnover.
     counted_bytes: u64,
+    /// Feeds for which a device asked for its mail on this connection.
+    pub reads_mail: HashSet<FeedId>,
     /// Packets for mailboxes that it brought.
     pub packets: u32,
     /// It is being closed: nothing more is sent or asked.
@@ -84,8 +86,6 @@ pub(super) struct Share {
     pub told_peers: BTreeSet<SocketAddr>,
     /// When it was told of them last.
     pub exchanged: Option<Moment>,
-    /// A device of the feed has asked for its mail here.
-    pub reads_mail: bool,
     /// When the channel was closed and opened again because a proof did not connect.
     pub reopened: Option<Moment>,
 }
@@ -146,6 +146,7 @@ impl Peer {
             received_bytes: 0,
             served_bytes: 0,
             counted_bytes: 0,
+            reads_mail: HashSet::new(),
             packets: 0,
             closing: false,
         }
@@ -208,7 +209,6 @@ impl Share {
             untold: false,
             told_peers: BTreeSet::new(),
             exchanged: None,
-            reads_mail: false,
             reopened: None,
         }
     }

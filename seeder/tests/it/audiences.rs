@@ -199,7 +199,7 @@ fn a_device_of_ones_own_reads_every_audience_and_a_revoked_one_nothing_newer() {
             let (epoch, rows) = match control {
                 Control::Epoch(start) => (start.epoch, start.grants),
                 Control::Grants(grants) => (grants.epoch, grants.grants),
-                Control::Unknown { .. } => continue,
+                Control::Prekey(_) | Control::Unknown { .. } => continue,
             };
             if let Some(Granted::Secret(_)) = rows.granted_to(&phone, &own, &ann.feed(), &epoch) {
                 epochs.insert(epoch);

@@ -67,3 +67,31 @@ fn a_folder_of_format_1_goes_on_in_its_log_and_its_epoch() {
     let txn = db.begin_read().unwrap();
     assert!(!txn.list_tables().unwrap().any(|table| table.name() == "own"), "what the earlier format had is gone");
 }
+
+#[test]
+fn a_folder_of_format_2_gets_the_tables_for_letters_and_publishes_a_prekey() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let author = author::init(&store, Some("Ann"), &[]).unwrap().author;
+    let feed = author.feed();
+    drop(author);
+    store.close();
+    let numbers: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
+    let db = Database::open(folder.path().join("store.redb")).unwrap();
+    let txn = db.begin_write().unwrap();
+    for new in ["contacts", "own prekeys", "prekeys", "letters seen", "outbox", "mailboxes", "packets", "tokens ended"]
+    {
+        let handle = txn.list_tables().unwrap().find(|table| table.name() == new).unwrap();
+        txn.delete_table(handle).unwrap();
+    }
+    txn.open_table(numbers).unwrap().insert("format", 2).unwrap();
+    txn.commit().unwrap();
+    drop(db);
+
+    let store = open(folder.path());
+    let author = Author::open(&store).unwrap().unwrap();
+    assert!(author.contacts().unwrap().is_empty());
+    assert!(author.renew_prekey().unwrap());
+    assert!(!author.renew_prekey().unwrap(), "one is enough for a week");
+    assert_eq!(store.read().unwrap().prekeys(feed).unwrap().len(), 1);
+}

@@ -53,9 +53,8 @@ impl Engine {
                 Command::ConfirmKept(to.channel, request)
             }
             Outcome::Mail(answer) => {
-                let share = self.peers.get_mut(&to.connection).and_then(|peer| peer.share_of(to.channel));
-                if let Some((_, share)) = share {
-                    share.reads_mail = true;
+                if let Some(peer) = self.peers.get_mut(&to.connection) {
+                    peer.reads_mail.insert(feed);
                 }
                 Command::AnswerMail(to.channel, request, answer)
             }
@@ -69,8 +68,8 @@ impl Engine {
         let readers: Vec<Recipient> = self
             .peers
             .values()
-            .filter_map(|peer| Some((peer.id, peer.shares.get(&id).filter(|share| share.reads_mail)?.channel)))
-            .map(|(connection, channel)| Recipient { connection, channel })
+            .filter(|peer| peer.reads_mail.contains(&id))
+            .filter_map(|peer| Some(Recipient { connection: peer.id, channel: peer.shares.get(&id)?.channel }))
             .collect();
         for reader in readers {
             self.tell(reader.connection, Command::MailCame(reader.channel));

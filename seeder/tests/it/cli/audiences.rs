@@ -23,7 +23,7 @@ fn a_post_goes_to_a_list_and_a_message_to_one_person() {
         posts(person, "Hello.");
     }
     for (one, other, name) in [(&ann, &ben, "Ben"), (&ann, &cleo, "Cleo"), (&ben, &ann, "Ann"), (&cleo, &ann, "Ann")] {
-        one.does(&["add", &other.link(&[]), "--name", name]);
+        one.does(&["add", &other.link(&[]), "--name", name, "--follow-only"]);
         one.does(&["fetch"]);
         one.does(&["accept", name]);
     }

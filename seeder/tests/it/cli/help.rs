@@ -11,6 +11,8 @@ fn help_names_every_command_and_the_exit_codes() {
         "post",
         "invite",
         "add",
+        "requests",
+        "refuse",
         "accept",
         "friends",
         "remove",

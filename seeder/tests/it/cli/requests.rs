@@ -54,8 +54,7 @@ fn an_invitation_makes_friends_of_two_who_are_never_online_together() {
     assert!(said.contains("on its way"), "{said}");
     assert_eq!(states(&ben), [("annie".to_owned(), "sent".to_owned())]);
     // Ann asks her server later, when Ben is gone; nobody has to accept anything.
-    let said = ann.tries(&["requests"]);
-    said.ends(1, &["Ben is your friend now"]);
+    assert_eq!(states(&ann), [("Ben".to_owned(), "friends".to_owned())]);
     assert_eq!(ann.one(&["friends"])["fingerprint"], ben.one(&["id"])["fingerprint"]);
     assert_eq!(reads(&ben, "annie"), ["Ann was here first."]);
     let friends = ben.one(&["friends"]);
@@ -72,7 +71,7 @@ fn a_request_without_an_invitation_waits_for_a_yes_or_a_no() {
     let server = Server::start();
     let (ann, ben, eve) = (server.guest("Ann"), server.guest("Ben"), server.guest("Eve"));
     let open = ann.link(&[]);
-    assert!(Link::invitation(&open.parse().unwrap()).is_none());
+    assert!(open.parse::<Link>().unwrap().invitation.is_none());
     ben.does(&["add", &open, "--name", "Ann"]);
     eve.does(&["add", &open, "--name", "Ann"]);
     ben.tries(&["add", &open]).ends(1, &["asked Ann already"]);
@@ -104,7 +103,7 @@ fn a_request_without_an_invitation_waits_for_a_yes_or_a_no() {
     eve.does(&["add", &open]);
     ann.tries(&["requests"]).ends(1, &["nobody waits"]);
     eve.does(&["add", &ann.invitation(&[])]);
-    ann.tries(&["requests"]).ends(1, &["Eve is your friend now"]);
+    assert!(ann.does(&["requests"]).contains("Eve  is your friend now"));
 }
 
 #[test]
@@ -129,7 +128,7 @@ fn an_invitation_that_was_used_or_is_for_another_feed_is_one_clear_line_and_chan
     late.expiry = Some(1);
     eve.tries(&["add", &late.to_text().unwrap()]).ends(2, &["the link has expired", "peerfeed invite"]);
     ann.tries(&["invite", "--expires", "0s"]).ends(2, &["a second at least"]);
-    ann.tries(&["requests"]).ends(1, &["Ben is your friend now"]);
+    assert!(ann.does(&["requests"]).contains("Ben  is your friend now"));
 }
 
 #[test]
@@ -137,9 +136,9 @@ fn two_requests_that_cross_make_friends_without_anybody_accepting() {
     let server = Server::start();
     let (ann, ben) = (server.guest("Ann"), server.guest("Ben"));
     ann.does(&["add", &ben.link(&[]), "--name", "Ben"]);
-    ben.does(&["add", &ann.link(&[]), "--name", "Ann"]);
-    ann.tries(&["requests"]).ends(1, &["is your friend now"]);
-    ben.tries(&["requests"]).ends(1, &["is your friend now"]);
+    let said = ben.does(&["add", &ann.link(&[]), "--name", "Ann"]);
+    assert!(said.contains("You are friends now"), "{said}");
+    assert!(ann.does(&["requests"]).contains("Ben  is your friend now"));
     assert_eq!((ann.json(&["friends"]).len(), ben.json(&["friends"]).len()), (1, 1));
     assert_eq!(reads(&ben, "Ann"), ["Ann was here first."]);
     assert_eq!(reads(&ann, "Ben"), ["Ben was here first."]);
@@ -160,7 +159,7 @@ fn a_request_waits_here_while_nobody_of_theirs_can_be_reached() {
     ben.does(&["add", &ann.link(&[]), "--follow-only"]);
     ben.does(&["fetch"]);
     assert_eq!(states(&ben), [("Ann".to_owned(), "sent".to_owned())]);
-    ann.tries(&["requests"]).ends(1, &["Ben is your friend now"]);
+    assert!(ann.does(&["requests"]).contains("Ben  is your friend now"));
     // Ben has no mailbox: that he can read is the answer.
     assert_eq!(reads(&ben, "Ann"), ["Now I have a server."]);
     assert_eq!(ben.json(&["friends"]).len(), 1);
