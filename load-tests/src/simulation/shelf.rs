@@ -54,7 +54,7 @@ impl Shelf {
             Write::Chunks { blob, chunks, .. } => {
                 self.groups.entry(*blob).or_default().insert(chunks.from() / CHUNK_GROUP);
             }
-            Write::StoredBy { .. } | Write::Fork(_) => {}
+            Write::StoredBy { .. } | Write::Fork(_) | Write::Packet { .. } | Write::Mail { .. } => {}
         }
         Outcome::Done { complete: Vec::new() }
     }

@@ -266,7 +266,7 @@ impl World {
                     machine.engine.handle_announced(now, job.feed, announced);
                 }
             }
-            Action::Report { .. } | Action::Arrived { .. } => {}
+            Action::Report { .. } | Action::Arrived { .. } | Action::MailCame(_) => {}
         }
     }
 

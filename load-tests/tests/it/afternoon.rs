@@ -4,7 +4,6 @@
 //! than a command takes, so no two of the four ever meet. All they type is in the README.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use peerfeed_load_tests::daemon::Daemon;
@@ -21,29 +20,32 @@ struct Somebody {
 
 /// A machine in a corner that is always on.
 struct HomeServer {
-    person: Person,
     daemon: Daemon,
-    code: String,
 }
 
 impl HomeServer {
-    fn start(folder: &Path, name: &'static str, tracker: &Tracker) -> Result<Self> {
-        let person = Person::new(&folder.join(name), &[&tracker.udp_url]);
-        let daemon = person.start(name, "127.0.0.1:0")?;
-        let code = text(&person.status()?, "seeder_code")?;
-        Ok(Self { person, daemon, code })
+    /// Holds the feeds of these people, who list it, and write a first line.
+    fn start(folder: &Path, name: &'static str, people: [&Somebody; 2]) -> Result<Self> {
+        let server = Person::new(&folder.join(name), &[]);
+        for somebody in people {
+            server.ok(&["seed", &somebody.link(&["--open"])?])?;
+        }
+        let daemon = server.start(name, "127.0.0.1:0")?;
+        let code = text(&server.status()?, "seeder_code")?;
+        for somebody in people {
+            somebody.person.ok(&["seeders", "add", &code])?;
+            somebody.posts(&format!("{} writes a first line, for friends to come.", somebody.name), &[])?;
+        }
+        Ok(Self { daemon })
     }
 }
 
 impl Somebody {
-    /// A new identity with a feed that names the tracker, held by a home server.
-    fn new(folder: &Path, name: &'static str, tracker: &Tracker, server: &HomeServer) -> Result<Self> {
+    /// A new identity with a feed that names the tracker.
+    fn new(folder: &Path, name: &'static str, tracker: &Tracker) -> Result<Self> {
         let somebody = Self { name, person: Person::new(&folder.join(name), &[]) };
         somebody.person.ok(&["init", "--name", name])?;
         somebody.person.ok(&["trackers", "add", &tracker.udp_url])?;
-        server.person.ok(&["seed", &somebody.link(&["--open"])?])?;
-        somebody.person.ok(&["seeders", "add", &server.code])?;
-        somebody.posts(&format!("{name} writes a first line, for friends to come."), &[])?;
         Ok(somebody)
     }
 
@@ -103,13 +105,10 @@ const FOR_CLEO_TOO: &str = "Welcome, Cleo. We skated without you.";
 fn four_people_find_each_other_read_what_is_for_them_and_part() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let tracker = Tracker::start("127.0.0.1")?;
-    let (attic, shed) =
-        (HomeServer::start(folder.path(), "attic", &tracker)?, HomeServer::start(folder.path(), "shed", &tracker)?);
-    let somebody = |name, server| Somebody::new(folder.path(), name, &tracker, server);
-    let ann = somebody("Ann", &attic)?;
-    let ben = somebody("Ben", &attic)?;
-    let cleo = somebody("Cleo", &shed)?;
-    let dan = somebody("Dan", &shed)?;
+    let somebody = |name| Somebody::new(folder.path(), name, &tracker);
+    let (ann, ben, cleo, dan) = (somebody("Ann")?, somebody("Ben")?, somebody("Cleo")?, somebody("Dan")?);
+    let attic = HomeServer::start(folder.path(), "attic", [&ann, &ben])?;
+    let shed = HomeServer::start(folder.path(), "shed", [&cleo, &dan])?;
 
     // Ann gives Ben a link. He answers when she is gone, and she finds a friend when he is.
     let invitation = ann.link(&[])?;
