@@ -174,6 +174,9 @@ pub enum Request {
         names: Vec<String>,
         /// Files too, not only entries.
         files: bool,
+        /// Of each feed only so many entries, the newest.
+        #[serde(default)]
+        newest: Option<u64>,
         /// How long to try.
         timeout_ms: u64,
     },

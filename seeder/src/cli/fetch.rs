@@ -12,6 +12,7 @@ const EXAMPLES: &str = "\
 Examples:
   peerfeed fetch                     everybody you follow
   peerfeed fetch Ann --files         with all files
+  peerfeed fetch --newest 50         only the newest 50 entries of each; a later fetch gets the rest
   peerfeed fetch --timeout 5s
   peerfeed fetch && peerfeed read
 
@@ -27,6 +28,9 @@ pub(super) struct Fetch {
     /// Get the files too; without it, `peerfeed get ENTRY` gets those of one entry
     #[arg(long)]
     files: bool,
+    /// Of each feed only the newest N entries; a daemon gets the rest too, when it runs
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    newest: Option<u64>,
     /// How long to try
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = amount::duration)]
     timeout: Duration,
@@ -34,7 +38,8 @@ pub(super) struct Fetch {
 
 impl Fetch {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
-        let request = Request::Fetch { names: self.names, files: self.files, timeout_ms: milliseconds(self.timeout) };
+        let Self { names, files, newest, timeout } = self;
+        let request = Request::Fetch { names, files, newest, timeout_ms: milliseconds(timeout) };
         let show = |terminal: &crate::ui::Terminal, reply| {
             let Reply::Fetched(fetched) = reply else {
                 return;

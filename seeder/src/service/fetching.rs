@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use peerfeed_protocol::announce::TrackerUrl;
 use peerfeed_protocol::ids::FeedId;
 
 use super::Service;
@@ -14,9 +13,8 @@ impl Service {
     pub(super) async fn fetch(
         &self,
         wanted: &[String],
-        files: bool,
+        goal: SyncGoal,
         timeout_ms: u64,
-        trackers: Vec<TrackerUrl>,
         replies: &Replies,
     ) -> Result<(), Failure> {
         let names = Names::load(self)?;
@@ -25,7 +23,6 @@ impl Service {
             [one] => names.shown(*one),
             many => format!("{} feeds", many.len()),
         };
-        let goal = SyncGoal { newest: None, blobs: files, trackers };
         let mut work = self.node().sync(feeds, goal, Duration::from_millis(timeout_ms));
         replies.progress(Shown { what: what.clone(), ..Shown::default() });
         let mut last = None;

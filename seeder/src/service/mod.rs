@@ -26,7 +26,7 @@ use peerfeed_protocol::announce::TrackerUrl;
 pub use seeder_code::{SeederCode, SeederCodeError};
 
 use crate::api::{Call, Failure, Handle, Replies, Request};
-use crate::node::{Node, NodeOptions, StartError};
+use crate::node::{Node, NodeOptions, StartError, SyncGoal};
 use crate::store::Store;
 
 /// A data folder at work, ready to answer calls.
@@ -96,8 +96,9 @@ impl Handle for Service {
             Request::Trackers {} => self.trackers(&replies).await,
             Request::TrackersAdd { url } => self.add_tracker(&url, &replies).await,
             Request::TrackersRemove { url } => self.remove_tracker(&url, &replies).await,
-            Request::Fetch { names, files, timeout_ms } => {
-                self.fetch(&names, files, timeout_ms, trackers, &replies).await
+            Request::Fetch { names, files, newest, timeout_ms } => {
+                let goal = SyncGoal { newest, blobs: files, trackers };
+                self.fetch(&names, goal, timeout_ms, &replies).await
             }
             Request::Read { name, with, limit, channel, since_ms, follow } => {
                 let filter = reading::Filter { name, with, limit, channel, since_ms };
