@@ -49,7 +49,8 @@ impl Channel {
 /// The channels of a connection.
 pub(super) struct Channels {
     role: Role,
-    open: BTreeMap<ChannelId, Channel>,
+    /// Boxed, since a tree makes room for eleven where there is one.
+    open: BTreeMap<ChannelId, Box<Channel>>,
     /// Next numbers, by who chooses them: each is used once. Wider than the numbers, so that they run out.
     next_ours: u32,
     next_theirs: u32,
@@ -80,7 +81,7 @@ impl Channels {
             return None;
         }
         self.next_ours += 2;
-        self.open.insert(channel, Channel::new(ChannelState::Opening(feed)));
+        self.open.insert(channel, Box::new(Channel::new(ChannelState::Opening(feed))));
         Some(channel)
     }
 
@@ -99,21 +100,21 @@ impl Channels {
     }
 
     pub(super) fn insert_asked(&mut self, channel: ChannelId, mac: [u8; 32]) {
-        self.open.insert(channel, Channel::new(ChannelState::Asked(mac)));
+        self.open.insert(channel, Box::new(Channel::new(ChannelState::Asked(mac))));
     }
 
     pub(super) fn get_mut(&mut self, channel: ChannelId) -> Option<&mut Channel> {
-        self.open.get_mut(&channel)
+        self.open.get_mut(&channel).map(Box::as_mut)
     }
 
     /// The channel, if both sides have agreed on it and it is not being closed.
     pub(super) fn agreed(&mut self, channel: ChannelId) -> Option<&mut Channel> {
-        self.open.get_mut(&channel).filter(|channel| matches!(channel.state, ChannelState::Open))
+        self.get_mut(channel).filter(|channel| matches!(channel.state, ChannelState::Open))
     }
 
     /// Receives a message that belongs on an open channel.
     pub(super) fn receive(&mut self, channel: ChannelId) -> Result<Reception<'_>, Violation> {
-        match self.open.get_mut(&channel) {
+        match self.get_mut(channel) {
             Some(Channel { state: ChannelState::Closing, .. }) => Ok(Reception::Drop),
             Some(open @ Channel { state: ChannelState::Open, .. }) => Ok(Reception::Take(open)),
             _ => Err(Violation::Channel(channel.0)),
@@ -121,7 +122,7 @@ impl Channels {
     }
 
     pub(super) fn remove(&mut self, channel: ChannelId) -> Option<Channel> {
-        self.open.remove(&channel)
+        self.open.remove(&channel).map(|channel| *channel)
     }
 
     /// Heads remembered for newest entries, on all channels.

@@ -200,7 +200,17 @@ impl Connection {
 
     /// The next event.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if self.events.is_empty() {
+            // An idle connection holds no room for them.
+            self.events = VecDeque::new();
+        }
+        event
+    }
+
+    /// Whether there is a next event.
+    pub fn has_event(&self) -> bool {
+        !self.events.is_empty()
     }
 
     /// Bytes that wait to be sent, encryption not counted. While it is high, answers should wait with the application.

@@ -125,6 +125,9 @@ impl Outbox {
         let start = out.len();
         let plain = self.plain.len().min(bytes_max);
         out.extend(self.plain.drain(..plain));
+        if self.plain.is_empty() {
+            self.plain = Vec::new();
+        }
         let Some(records) = records.filter(|_| self.plain.is_empty()) else { return out.len() - start };
         if self.is_empty() {
             return out.len() - start;
@@ -165,7 +168,9 @@ impl Outbox {
             }
         }
         if self.urgent.is_empty() {
+            // An idle connection holds no room for what it may have to send.
             self.urgent = BytesMut::new();
+            self.urgent_frames = VecDeque::new();
             self.reply_bytes = 0;
         }
         filled
@@ -191,6 +196,9 @@ impl Outbox {
         }
         if frame.pieces.is_empty() {
             queue.pop_front();
+        }
+        if queue.is_empty() {
+            *queue = VecDeque::new();
         }
         self.bulk_bytes -= filled;
         filled

@@ -3,14 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::clock::Clock;
+use super::connection::Commander;
+use crate::swarm::{Gate, Refusal};
 use peerfeed_protocol::crypto::WitnessSecret;
 use peerfeed_protocol::ids::FeedId;
 use peerfeed_protocol::peer::Moment;
 use peerfeed_protocol::peer::hint::{FirstMessage, HintTable, SeenEphemerals};
-use tokio::sync::mpsc;
-
-use super::clock::Clock;
-use crate::swarm::{Command, Gate, Refusal};
 
 /// Shared by everybody who comes in.
 #[derive(Clone)]
@@ -60,12 +59,7 @@ impl Admission {
     }
 
     /// Lets a connection in, if its address has room.
-    pub fn enter(
-        &self,
-        now: Moment,
-        address: SocketAddr,
-        commands: mpsc::UnboundedSender<Command>,
-    ) -> Result<Guest, Refusal> {
+    pub fn enter(&self, now: Moment, address: SocketAddr, commands: Commander) -> Result<Guest, Refusal> {
         self.lock().gate.enter(now, address)?;
         Ok(Guest { admission: self.clone(), address, commands: Some(commands), left: false })
     }
@@ -81,7 +75,7 @@ pub struct Guest {
     admission: Admission,
     address: SocketAddr,
     /// Until the engine has it.
-    commands: Option<mpsc::UnboundedSender<Command>>,
+    commands: Option<Commander>,
     left: bool,
 }
 
@@ -102,7 +96,7 @@ impl Guest {
     }
 
     /// Its handshake is done: where it came from, and the way to command it. Once.
-    pub fn establish(&mut self) -> Option<(SocketAddr, mpsc::UnboundedSender<Command>)> {
+    pub fn establish(&mut self) -> Option<(SocketAddr, Commander)> {
         let commands = self.commands.take()?;
         self.admission.lock().gate.established(self.address);
         Some((self.address, commands))

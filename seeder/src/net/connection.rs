@@ -1,5 +1,6 @@
 //! Drives one connection: bytes between a socket and the pure machine, events and commands between it and the engine.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,11 +24,19 @@ const DRAINED_STEP_BYTES: usize = 1 << 20;
 /// How long the last words of a closed connection may take.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(2);
 
+/// The way to command a connection. Commands are boxed because a channel keeps room for 32 of them as long as it lives.
+pub type Commander = mpsc::UnboundedSender<Box<Command>>;
+
+thread_local! {
+    /// What was just received: one for all connections that a thread drives, since those that are idle hold none.
+    static INPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// What a connection says to the engine's task.
 #[derive(Debug)]
 pub enum Report {
     /// A connection that came in has finished its handshake: this is the way to command it.
-    Arrived(ConnectionId, SocketAddr, mpsc::UnboundedSender<Command>),
+    Arrived(ConnectionId, SocketAddr, Commander),
     /// Something happened on it.
     Input(ConnectionId, Input),
 }
@@ -41,7 +50,7 @@ pub struct Driver {
     /// Where it reports.
     pub reports: mpsc::Sender<Report>,
     /// What it is commanded.
-    pub commands: mpsc::UnboundedReceiver<Command>,
+    pub commands: mpsc::UnboundedReceiver<Box<Command>>,
     /// What it takes to let it in, for one that came in.
     pub guest: Option<Guest>,
     /// How much may pass.
@@ -62,7 +71,7 @@ struct Gone;
 
 impl Driver {
     /// Drives the connection to its end.
-    pub async fn run(mut self, stream: TcpStream, mut link: Link) {
+    pub async fn run(mut self, stream: TcpStream, mut link: Box<Link>) {
         let ended = match self.drive(&stream, &mut link).await {
             Ok(ended) => ended,
             Err(Gone) => return,
@@ -79,7 +88,6 @@ impl Driver {
     }
 
     async fn drive(&mut self, stream: &TcpStream, link: &mut Link) -> Result<Ended, Gone> {
-        let mut input = vec![0; PIECE_BYTES];
         let mut output = Output::default();
         let mut told_bytes = 0;
         let mut send_at = None;
@@ -91,7 +99,7 @@ impl Driver {
             self.refill(&mut output, link, &mut send_at);
             let buffered = link.buffered_bytes();
             if buffered / DRAINED_STEP_BYTES < told_bytes / DRAINED_STEP_BYTES || buffered == 0 && told_bytes > 0 {
-                self.report(Input::Drained(buffered)).await?;
+                place(&self.reports).await?.send(Report::Input(self.id, Input::Drained(buffered)));
             }
             told_bytes = buffered;
             let readable = (self.clock.now() >= read_at).then_some(Interest::READABLE);
@@ -106,25 +114,21 @@ impl Driver {
                         if ready.is_writable() {
                             output.write(stream)?;
                         }
-                        if ready.is_readable() { read(stream, &mut input) } else { Ok(None) }
+                        if ready.is_readable() { self.read(stream, link) } else { Ok(None) }
                     });
                     match outcome {
                         Ok(None) => {}
                         Ok(Some(0)) => return Ok(Ended::Broken("it closed the connection".to_owned())),
-                        // The machine tells the violation again, as an event.
-                        Ok(Some(bytes)) => {
-                            read_at = self.rates.down.reserve(self.clock.now(), bytes);
-                            let _ = link.connection().handle_bytes(self.clock.now(), &input[..bytes]);
-                        }
+                        Ok(Some(bytes)) => read_at = self.rates.down.reserve(self.clock.now(), bytes),
                         Err(error) => return Ok(Ended::Broken(error.to_string())),
                     }
                 }
                 command = self.commands.recv() => {
                     let Some(command) = command else { return Err(Gone) };
-                    link.apply(self.clock.now(), command);
+                    link.apply(self.clock.now(), *command);
                     // What is waiting belongs together: one flight, not one each.
                     while let Ok(command) = self.commands.try_recv() {
-                        link.apply(self.clock.now(), command);
+                        link.apply(self.clock.now(), *command);
                     }
                 }
                 () = sleep_until(self.clock, turn.into_iter().flatten().min()) => {}
@@ -135,7 +139,9 @@ impl Driver {
 
     /// Hands the machine's events to the engine; the end of the connection if it was among them.
     async fn pass_events_on(&mut self, link: &mut Link) -> Result<Option<Ended>, Gone> {
-        while let Some((event, ticket)) = link.poll_event() {
+        while link.has_event() {
+            let room = place(&self.reports).await?;
+            let Some((event, ticket)) = link.poll_event() else { break };
             match event {
                 Event::Closed(closed) => return Ok(Some(Ended::Closed(closed))),
                 Event::FirstMessage(first) => {
@@ -146,14 +152,15 @@ impl Driver {
                     // A handshake that does not fit is told as an event.
                     let _ = link.connection().admit(&feed);
                 }
-                Event::Established { .. } => {
+                Event::Established { node } => {
+                    let mut room = room;
                     if let Some((address, commands)) = self.guest.as_mut().and_then(Guest::establish) {
-                        let arrived = Report::Arrived(self.id, address, commands);
-                        self.reports.send(arrived).await.map_err(|_| Gone)?;
+                        room.send(Report::Arrived(self.id, address, commands));
+                        room = place(&self.reports).await?;
                     }
-                    self.report(Input::Event(event, ticket)).await?;
+                    room.send(Report::Input(self.id, Input::Event(Event::Established { node }, ticket)));
                 }
-                event => self.report(Input::Event(event, ticket)).await?,
+                event => room.send(Report::Input(self.id, Input::Event(event, ticket))),
             }
         }
         Ok(None)
@@ -161,7 +168,12 @@ impl Driver {
 
     /// Encrypts the next piece once the one before is gone and it is its turn. What is urgent does not wait for a turn.
     fn refill(&self, output: &mut Output, link: &mut Link, send_at: &mut Option<Moment>) {
-        if !output.is_empty() || link.buffered_bytes() == 0 {
+        if !output.is_empty() {
+            return;
+        }
+        if link.buffered_bytes() == 0 {
+            // An idle connection holds no buffer.
+            *output = Output::default();
             return;
         }
         let (now, up) = (self.clock.now(), &self.rates.up);
@@ -176,9 +188,26 @@ impl Driver {
         }
     }
 
-    async fn report(&self, input: Input) -> Result<(), Gone> {
-        self.reports.send(Report::Input(self.id, input)).await.map_err(|_| Gone)
+    /// Hands what has come to the machine; how many bytes that was, 0 at the end of the stream, none if nothing came.
+    fn read(&self, stream: &TcpStream, link: &mut Link) -> io::Result<Option<usize>> {
+        INPUT.with_borrow_mut(|input| {
+            input.resize(PIECE_BYTES, 0);
+            match stream.try_read(input) {
+                Ok(bytes) => {
+                    // The machine tells a violation again, as an event.
+                    let _ = link.connection().handle_bytes(self.clock.now(), &input[..bytes]);
+                    Ok(Some(bytes))
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+                Err(error) => Err(error),
+            }
+        })
     }
+}
+
+/// A place for one report: first this, then what is to be reported, so that who waits for it holds nothing.
+async fn place(reports: &mpsc::Sender<Report>) -> Result<mpsc::Permit<'_, Report>, Gone> {
+    reports.reserve().await.map_err(|_| Gone)
 }
 
 /// Bytes that the socket has not taken yet.
@@ -209,14 +238,6 @@ impl Output {
             Err(error) => return Err(error),
         }
         Ok(())
-    }
-}
-
-fn read(stream: &TcpStream, input: &mut [u8]) -> io::Result<Option<usize>> {
-    match stream.try_read(input) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-        Err(error) => Err(error),
     }
 }
 

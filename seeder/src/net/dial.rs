@@ -129,6 +129,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_address_that_says_nothing_does_not_keep_from_the_next() {
+        // A listener that accepts nobody: once its queue is full, the system does not answer either.
+        let silent = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        silent.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        silent.listen(0).unwrap();
+        let silent_at = silent.local_addr().unwrap().as_socket().unwrap();
+        let mut queued = Vec::new();
+        while let Ok(Ok(stream)) = timeout(DIAL_ATTEMPT_DELAY, TcpStream::connect(silent_at)).await {
+            queued.push(stream);
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let good = listener.local_addr().unwrap();
+        let dialled = timeout(DIAL_TIMEOUT, connect_any(vec![silent_at, good])).await;
+        assert_eq!(dialled.expect("the other one answers").unwrap().1, good);
+    }
+
+    #[tokio::test]
     async fn what_is_not_sent_yet_waits_where_urgent_messages_can_pass_it() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (stream, _) = connect_any(vec![listener.local_addr().unwrap()]).await.unwrap();

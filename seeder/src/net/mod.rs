@@ -11,7 +11,7 @@ pub mod tracker;
 
 pub use admission::{Admission, Guest};
 pub use clock::Clock;
-pub use connection::{Driver, Rates, Report};
+pub use connection::{Commander, Driver, Rates, Report};
 pub use dial::{DialError, dial};
 pub use listen::{accept, bind, bind_everywhere};
 pub use mail::{MailError, MailLine};

@@ -28,7 +28,8 @@ pub(super) async fn dial(driver: Driver, address: String, mut options: Options, 
     let (Ok(seed), Some((first, _))) = (fresh_seed(), opens.first()) else { return };
     let _ = report(Input::Connected { address }).await;
     options.observed = Some(address);
-    let mut link = Link::new(Connection::initiator(first, options, seed, clock.now(), clock.unix_day()));
+    let connection = Connection::initiator(first, options, seed, clock.now(), clock.unix_day());
+    let mut link = Box::new(Link::new(connection));
     for (feed, interest) in opens {
         link.apply(clock.now(), Command::Open(feed, interest));
     }
@@ -55,7 +56,7 @@ pub(super) async fn accept(
         let Ok(seed) = fresh_seed() else { return };
         let mut options = shared.connection_options(Some(address));
         options.witness = admission.witness();
-        let link = Link::new(Connection::responder(options, seed, shared.clock.now()));
+        let link = Box::new(Link::new(Connection::responder(options, seed, shared.clock.now())));
         let id = ConnectionId(numbers.fetch_add(2, Ordering::Relaxed));
         let driver = Driver {
             id,

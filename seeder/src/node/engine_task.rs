@@ -20,7 +20,7 @@ use super::secrets::Secrets;
 use super::waiter::Waiters;
 use super::{NewEntry, announces, connecting, indexer, writes};
 use crate::net::tracker::TrackerClient;
-use crate::net::{Admission, Clock, Driver, Rates, Report};
+use crate::net::{Admission, Clock, Commander, Driver, Rates, Report};
 use crate::store::{StorageError, Store};
 use crate::swarm::{
     self, Action, Announced, Command, ConnectionId, Engine, Input, JobId, Outcome, Read, Said, SyncGoal, Write,
@@ -57,7 +57,7 @@ pub(super) struct EngineTask {
     admission: Admission,
     trackers: TrackerClient,
     asked: mpsc::UnboundedReceiver<Ask>,
-    connections: HashMap<ConnectionId, mpsc::UnboundedSender<Command>>,
+    connections: HashMap<ConnectionId, Commander>,
     waiters: Waiters,
     /// Reads of feeds that are under way: what is asked meanwhile may be about them and waits.
     loading: usize,
@@ -302,7 +302,7 @@ impl EngineTask {
     fn command(&self, connection: ConnectionId, command: Command) {
         if let Some(commands) = self.connections.get(&connection) {
             // A connection that has just ended reports it; until then what is said to it is lost, as it must be.
-            let _ = commands.send(command);
+            let _ = commands.send(Box::new(command));
         }
     }
 
@@ -361,7 +361,7 @@ impl EngineTask {
         });
     }
 
-    fn driver(&self, id: ConnectionId, commands: mpsc::UnboundedReceiver<Command>) -> Driver {
+    fn driver(&self, id: ConnectionId, commands: mpsc::UnboundedReceiver<Box<Command>>) -> Driver {
         let reports = self.reports.sender.clone();
         Driver { id, clock: self.shared.clock, reports, commands, guest: None, rates: self.shared.rates.clone() }
     }

@@ -1,6 +1,6 @@
 //! A feed as the engine follows it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
 use peerfeed_protocol::announce::TrackerUrl;
@@ -9,6 +9,7 @@ use peerfeed_protocol::ids::{FeedId, LogId, SwarmId, WitnessKey};
 use peerfeed_protocol::peer::Moment;
 use peerfeed_protocol::peer::message::{Interest, Newest, Stored};
 
+use super::ConnectionId;
 use super::backoff::Backoff;
 use super::blob::Blob;
 use super::limits::{STORE_RETRY_FIRST, STORE_RETRY_LONGEST};
@@ -100,6 +101,8 @@ pub(super) struct Feed {
     next_rank: i64,
     /// Addresses where it may be found, as far as this feed is concerned.
     pub spots: BTreeMap<String, Spot>,
+    /// Peers with whom it is open: what concerns one feed asks nothing of those who share others.
+    pub peers: BTreeSet<ConnectionId>,
     /// What seeders said that they have synced.
     pub stored: HashMap<WitnessKey, HashMap<LogId, Stored>>,
     /// Where those who are in no manifest and no link were met.
@@ -138,6 +141,7 @@ impl Feed {
             queued: HashSet::new(),
             next_rank: 0,
             spots: BTreeMap::new(),
+            peers: BTreeSet::new(),
             stored: HashMap::new(),
             met: HashMap::new(),
             newest: None,

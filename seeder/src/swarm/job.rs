@@ -141,6 +141,8 @@ pub enum Read {
         feed: FeedId,
         /// The log.
         log: LogId,
+        /// What a seeder says of it along with the head.
+        stored: Option<Stored>,
     },
     /// Entries that a peer asked for. Counts as served when done.
     Entries {

@@ -106,6 +106,11 @@ impl Link {
         }
     }
 
+    /// Whether there is an event.
+    pub fn has_event(&self) -> bool {
+        !self.refused.is_empty() || self.connection.has_event()
+    }
+
     /// The next event, with the ticket of the request that it is about.
     pub fn poll_event(&mut self) -> Option<(Event, Option<Ticket>)> {
         if let Some(refused) = self.refused.pop_front() {

@@ -6,6 +6,7 @@ use std::ops::Range;
 use peerfeed_protocol::feed::Head;
 use peerfeed_protocol::ids::LogId;
 use peerfeed_protocol::merkle::Hash;
+use peerfeed_protocol::peer::message::Stored;
 
 use super::ranges::Ranges;
 use super::{ConnectionId, Ticket};
@@ -136,6 +137,12 @@ impl Log {
     /// A peer is gone: what it was asked for is free again.
     pub(super) fn unask_all(&mut self, connection: ConnectionId) {
         self.asked.retain(|asked| asked.connection != connection);
+    }
+
+    /// What a seeder says of it: how far it is synced here; none while nothing is.
+    pub(super) fn stored(&self) -> Option<Stored> {
+        let entries = self.held_prefix().min(self.stored_size);
+        (entries > 0).then(|| Stored { log: self.id(), entries, with_blobs: self.complete.min(entries) })
     }
 
     /// Entries from the first on that are held without a gap.

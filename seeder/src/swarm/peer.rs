@@ -32,7 +32,7 @@ pub(super) struct Peer {
     /// Feeds that it was asked to open.
     pub opening: HashSet<FeedId>,
     /// Feeds open with it.
-    pub shares: BTreeMap<FeedId, Share>,
+    pub shares: BTreeMap<FeedId, Box<Share>>,
     /// Channels of these feeds.
     pub channels: HashMap<ChannelId, FeedId>,
     /// How much may be outstanding.
@@ -186,7 +186,7 @@ impl Peer {
     /// The feed of a channel, and what is in common.
     pub(super) fn share_of(&mut self, channel: ChannelId) -> Option<(FeedId, &mut Share)> {
         let feed = *self.channels.get(&channel)?;
-        Some((feed, self.shares.get_mut(&feed)?))
+        Some((feed, self.shares.get_mut(&feed)?.as_mut()))
     }
 }
 

@@ -9,7 +9,7 @@ use peerfeed_protocol::limits::{BLOBS_PER_MESSAGE_MAX, FIRST_FLIGHT_BYTES_MAX, H
 use peerfeed_protocol::merkle::{RangeProof, consistency_proof, range_proof};
 use peerfeed_protocol::peer::message::{
     BlobHeld, ChunksWanted, EntriesWanted, EntryBytes, HeadNews, HeldRange, Interest, Newest, PushedEntry, RejectCode,
-    State,
+    State, Stored,
 };
 use peerfeed_protocol::peer::{ChannelId, EntriesAnswer, RequestId};
 
@@ -36,7 +36,7 @@ pub fn answer(txn: &ReadTxn, read: &Read) -> Said {
             .into_iter()
             .map(|command| (to.connection, command))
             .collect(),
-        Read::Push { to, feed, log } => pushes(txn, *feed, *log, to).unwrap_or_default(),
+        Read::Push { to, feed, log, stored } => pushes(txn, *feed, *log, to, *stored).unwrap_or_default(),
         Read::Entries { to, request, feed, wanted } => {
             let answers = entries(txn, *feed, wanted).unwrap_or_default();
             answered(
@@ -258,8 +258,14 @@ fn blob(txn: &ReadTxn, feed: FeedId, root: BlobRoot) -> Result<BlobHeld, Storage
     Ok(BlobHeld { root, bytes, groups: Some(bits.into()) })
 }
 
-/// A head to push, with its last entry if that is small. Followers mostly know the same size: one proof serves them all.
-fn pushes(txn: &ReadTxn, feed: FeedId, log: LogId, to: &[(Recipient, u64)]) -> Result<Said, StorageError> {
+/// A head to push, with its last entry if that is small, and what is synced here of the log. Followers mostly know the same size: one proof serves them all.
+fn pushes(
+    txn: &ReadTxn,
+    feed: FeedId,
+    log: LogId,
+    to: &[(Recipient, u64)],
+    stored: Option<Stored>,
+) -> Result<Said, StorageError> {
     let Some(log) = txn.log_row(feed, log)? else { return Ok(Vec::new()) };
     let place = log.size - 1;
     let entry = txn.entry(&log, place)?.and_then(|entry| {
@@ -275,6 +281,7 @@ fn pushes(txn: &ReadTxn, feed: FeedId, log: LogId, to: &[(Recipient, u64)]) -> R
         if let Some(news) = news.clone() {
             said.push((to.connection, Command::PushHead(to.channel, news, entry.clone())));
         }
+        said.extend(stored.map(|stored| (to.connection, Command::Stored(to.channel, stored))));
     }
     Ok(said)
 }

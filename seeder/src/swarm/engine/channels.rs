@@ -111,6 +111,7 @@ impl Engine {
         if !peer.opening.insert(id) {
             return;
         }
+        self.opening.insert(connection);
         if let Some(spot) = peer.reachable_at().and_then(|address| feed.spots.get_mut(&address)) {
             spot.tried = true;
             spot.error = None;
@@ -140,7 +141,9 @@ impl Engine {
 
     fn handle_opened(&mut self, connection: ConnectionId, channel: ChannelId, id: FeedId, interest: &Interest) {
         let Some(peer) = self.peers.get_mut(&connection) else { return };
-        peer.opening.remove(&id);
+        if peer.opening.remove(&id) && peer.opening.is_empty() {
+            self.opening.remove(&connection);
+        }
         if !self.feeds.contains_key(&id) || peer.shares.contains_key(&id) {
             self.tell(connection, Command::CloseChannel(channel, RejectCode::Closed));
             return;
@@ -151,7 +154,8 @@ impl Engine {
     fn begin_share(&mut self, connection: ConnectionId, channel: ChannelId, id: FeedId, interest: &Interest) {
         let Some(peer) = self.peers.get_mut(&connection) else { return };
         let mut share = Share::new(channel, interest);
-        if let Some(feed) = self.feeds.get(&id) {
+        if let Some(feed) = self.feeds.get_mut(&id) {
+            feed.peers.insert(connection);
             share.records = feed.versions();
             share.told_all = feed.holds_all_entries();
             // It learns of them by the state that is sent now.
@@ -161,7 +165,7 @@ impl Engine {
             }
         }
         peer.channels.insert(channel, id);
-        peer.shares.insert(id, share);
+        peer.shares.insert(id, Box::new(share));
         tracing::debug!(%connection, feed = ?id, "feed open");
         let to = Recipient { connection, channel };
         let mut known = interest.clone();
@@ -173,7 +177,9 @@ impl Engine {
 
     fn handle_refused(&mut self, now: Moment, connection: ConnectionId, id: FeedId) {
         let Some(peer) = self.peers.get_mut(&connection) else { return };
-        peer.opening.remove(&id);
+        if peer.opening.remove(&id) && peer.opening.is_empty() {
+            self.opening.remove(&connection);
+        }
         if peer.shares.contains_key(&id) {
             return;
         }
@@ -199,6 +205,7 @@ impl Engine {
             self.end_request(connection, ticket);
         }
         if let Some(feed) = self.feeds.get_mut(&id) {
+            feed.peers.remove(&connection);
             for log in feed.logs.values_mut() {
                 log.unask_all(connection);
             }

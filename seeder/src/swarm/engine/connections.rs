@@ -6,7 +6,7 @@ use peerfeed_protocol::ids::{FeedId, NodeKey};
 use peerfeed_protocol::peer::message::RejectCode;
 use peerfeed_protocol::peer::{Closed, Event, Fault, Moment, PeerHello};
 
-use super::{Command, Engine};
+use super::{Command, Due, Engine};
 use crate::swarm::ConnectionId;
 use crate::swarm::input::{Ended, Input};
 use crate::swarm::limits::{STEADY, TURNED_AWAY_FOR};
@@ -63,6 +63,7 @@ impl Engine {
         let Some(peer) = self.peers.get_mut(&connection) else { return };
         peer.node = Some(node);
         peer.established = Some(now);
+        self.nodes.insert((node, connection));
         let dialled = peer.dialled.clone();
         tracing::debug!(%connection, outgoing = peer.dialled_here(), address = ?peer.address, "connection established");
         if self.bans.node(now, &node) {
@@ -80,8 +81,10 @@ impl Engine {
             self.close(connection, RejectCode::Closed);
             return;
         }
-        let twin = |peer: &&Peer| peer.id != connection && peer.node == Some(node) && !peer.closing;
-        let twins: Vec<_> = self.peers.values().filter(twin).map(|peer| (peer.id, peer.dialled_here())).collect();
+        let with_its_key = self.nodes.range((node, ConnectionId(0))..=(node, ConnectionId(u64::MAX)));
+        let twins =
+            with_its_key.filter(|(_, other)| *other != connection).filter_map(|(_, other)| self.peers.get(other));
+        let twins: Vec<_> = twins.filter(|peer| !peer.closing).map(|peer| (peer.id, peer.dialled_here())).collect();
         for (twin, dialled) in twins {
             // One that was dialled twice keeps its first connection; one that came twice has lost its first.
             let goes = if dialled { connection } else { twin };
@@ -160,9 +163,14 @@ impl Engine {
     fn handle_ended(&mut self, now: Moment, connection: ConnectionId, ended: &Ended) {
         let Some(mut peer) = self.peers.remove(&connection) else { return };
         self.uploads.remove(connection);
+        self.opening.remove(&connection);
+        if let Some(node) = peer.node {
+            self.nodes.remove(&(node, connection));
+        }
         let feeds: Vec<FeedId> = peer.shares.keys().copied().collect();
         for feed in &feeds {
             if let Some(feed) = self.feeds.get_mut(feed) {
+                feed.peers.remove(&connection);
                 for log in feed.logs.values_mut() {
                     log.unask_all(connection);
                 }
@@ -202,8 +210,7 @@ impl Engine {
         }
         // Everybody else may be asked for what this one was asked for.
         self.wake_askers();
-        self.due.dials = true;
-        self.due.tasks = true;
+        self.due = Due { tasks: true, dials: true, announces: true };
     }
 
     /// Closes a connection; its end is reported later, but nothing more is said or heard.

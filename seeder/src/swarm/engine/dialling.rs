@@ -6,6 +6,7 @@ use peerfeed_protocol::ids::{FeedId, WitnessKey};
 use peerfeed_protocol::peer::Moment;
 
 use super::{Action, Engine};
+use crate::swarm::ConnectionId;
 use crate::swarm::limits::{
     DIALS, PEERS_SOUGHT, PEERS_SOUGHT_COMPLETE, PEERS_SOUGHT_SEEDED, REDIAL_FIRST, REDIAL_GIVE_UP,
 };
@@ -28,7 +29,8 @@ impl Engine {
     /// Dials what is due: seeders before others, each feed until it has enough peers.
     pub(super) fn plan_dials(&mut self, now: Moment) {
         let waiting = |peer: &&Peer| peer.established.is_none() && peer.dialled.is_some();
-        let mut dialling = self.peers.values().filter(waiting).count();
+        let opening = self.opening.iter().filter_map(|connection| self.peers.get(connection));
+        let mut dialling = opening.filter(waiting).count();
         let ids: Vec<FeedId> = self.feeds.keys().copied().collect();
         for id in ids {
             if !self.is_active(&self.feeds[&id]) {
@@ -49,9 +51,19 @@ impl Engine {
         }
     }
 
-    /// Peers with whom a feed is open or being opened.
+    /// Peers with whom a feed is open.
+    pub(super) fn sharers(&self, id: FeedId) -> Vec<ConnectionId> {
+        self.feeds.get(&id).map(|feed| feed.peers.iter().copied().collect()).unwrap_or_default()
+    }
+
+    /// How many peers a feed is open with, or being opened.
     pub(super) fn connected_for(&self, id: FeedId) -> usize {
-        self.peers.values().filter(|peer| peer.shares.contains_key(&id) || peer.opening.contains(&id)).count()
+        let Some(feed) = self.feeds.get(&id) else { return 0 };
+        let opens = |connection: &&ConnectionId| {
+            let peer = self.peers.get(connection);
+            peer.is_some_and(|peer| peer.opening.contains(&id)) && !feed.peers.contains(connection)
+        };
+        feed.peers.len() + self.opening.iter().filter(opens).count()
     }
 
     /// How many peers of a feed are sought, seeders not counted: many for who lacks something, few for who only waits
@@ -61,11 +73,12 @@ impl Engine {
         if feed.logs.is_empty() || !feed.is_complete() {
             return PEERS_SOUGHT;
         }
-        let is_seeder = |peer: &Peer| {
-            let spot = peer.reachable_at().and_then(|at| feed.spots.get(&at));
-            spot.is_some_and(|spot| spot.kind == AttemptKind::Seeder)
+        let is_connected = |address: &String| {
+            let connection = self.places.get(address).and_then(|place| place.connection);
+            connection.is_some_and(|connection| feed.peers.contains(&connection))
         };
-        let seeded = self.peers.values().any(|peer| peer.shares.contains_key(&id) && is_seeder(peer));
+        let mut seeders = feed.spots.iter().filter(|(_, spot)| spot.kind == AttemptKind::Seeder);
+        let seeded = seeders.any(|(address, _)| is_connected(address));
         if seeded { PEERS_SOUGHT_SEEDED } else { PEERS_SOUGHT_COMPLETE }
     }
 
@@ -117,6 +130,7 @@ impl Engine {
             place.connection = Some(connection);
         }
         self.peers.insert(connection, peer);
+        self.opening.insert(connection);
         let own = self.options.witness;
         let prove = opens.iter().any(|(id, _)| self.feeds[id].is_seeded_by(&own));
         tracing::debug!(%connection, address, "dialling");

@@ -47,7 +47,8 @@ impl Engine {
             return;
         }
         self.exchange_at = None;
-        let feeds: BTreeSet<FeedId> = self.peers.values().flat_map(|peer| peer.shares.keys().copied()).collect();
+        let feeds: Vec<FeedId> =
+            self.feeds.values().filter(|feed| !feed.peers.is_empty()).map(|feed| feed.id).collect();
         let mut next: Option<Moment> = None;
         for id in feeds {
             let named = self.nameable(id);
@@ -56,8 +57,9 @@ impl Engine {
             self.chance.shuffle(&mut sample);
             sample.truncate(EXCHANGE_SAMPLE);
             let mut news = Vec::new();
-            for peer in self.peers.values_mut().filter(|peer| !peer.closing) {
-                let (connection, Some(address)) = (peer.id, peer.address) else { continue };
+            for connection in self.sharers(id) {
+                let Some(peer) = self.peers.get_mut(&connection).filter(|peer| !peer.closing) else { continue };
+                let Some(address) = peer.address else { continue };
                 let Some(share) = peer.shares.get_mut(&id).filter(|share| share.stated) else { continue };
                 if let Some(due) = share.exchanged.map(|last| last.after(EXCHANGE_EVERY)).filter(|due| *due > now) {
                     next = Some(next.map_or(due, |next| next.min(due)));
@@ -78,7 +80,9 @@ impl Engine {
     /// The peers of a feed that others can dial.
     fn nameable(&self, id: FeedId) -> Vec<Named> {
         let has = |peer: &&Peer| !peer.closing && peer.shares.get(&id).is_some_and(|share| share.stated);
-        self.peers.values().filter(has).filter_map(|peer| Some((peer.id, peer.listens_at()?))).collect()
+        let sharers = self.sharers(id);
+        let peers = sharers.iter().filter_map(|connection| self.peers.get(connection)).filter(has);
+        peers.filter_map(|peer| Some((peer.id, peer.listens_at()?))).collect()
     }
 }
 

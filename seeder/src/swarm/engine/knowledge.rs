@@ -221,9 +221,8 @@ impl Engine {
         let Some(share) = self.peers.get_mut(&connection).and_then(|peer| peer.shares.get_mut(&id)) else { return };
         let mut words = Vec::new();
         for log in feed.logs.values() {
-            let entries = log.held_prefix().min(log.stored_size);
-            let stored = Stored { log: log.id(), entries, with_blobs: log.complete.min(entries) };
-            if entries > 0 && share.told_stored.insert(log.id(), stored) != Some(stored) {
+            let Some(stored) = log.stored() else { continue };
+            if share.told_stored.insert(log.id(), stored) != Some(stored) {
                 words.push(stored);
             }
         }

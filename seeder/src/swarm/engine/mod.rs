@@ -67,19 +67,27 @@ pub struct Engine {
     feeds: BTreeMap<FeedId, Feed>,
     swarms: HashMap<SwarmId, FeedId>,
     peers: BTreeMap<ConnectionId, Peer>,
+    /// Connections by the node key at their other end.
+    nodes: BTreeSet<(NodeKey, ConnectionId)>,
     places: HashMap<String, Place>,
     bans: Bans,
     announcers: BTreeMap<FeedId, Announcer>,
     announces: usize,
+    /// When the next of them has something to announce, unless something about them changes first.
+    announce_at: Option<Moment>,
     uploads: Uploads<Read>,
     jobs: BTreeMap<JobId, Pending>,
     tasks: BTreeMap<TaskId, Task>,
+    /// Tasks are not looked at again before.
+    tasks_from: Moment,
     outstanding_bytes: u64,
     unwritten_bytes: u64,
     violations: u64,
     last_connection: u64,
     last_ticket: u64,
     last_job: u64,
+    /// Peers that were asked to open something and have not answered.
+    opening: BTreeSet<ConnectionId>,
     /// Peers to whom something may now be asked.
     ready: BTreeSet<ConnectionId>,
     /// A peer has not been told of something that is held, or newest entries are expected.
@@ -100,6 +108,8 @@ struct Due {
     tasks: bool,
     /// Addresses or connections changed.
     dials: bool,
+    /// What is to be asked of trackers changed, or who answers without them.
+    announces: bool,
 }
 
 /// While something is under way, late requests, progress and questions are looked after this often.
@@ -115,19 +125,23 @@ impl Engine {
             feeds: BTreeMap::new(),
             swarms: HashMap::new(),
             peers: BTreeMap::new(),
+            nodes: BTreeSet::new(),
             places: HashMap::new(),
             bans: Bans::default(),
             announcers: BTreeMap::new(),
             announces: 0,
+            announce_at: None,
             uploads: Uploads::new(),
             jobs: BTreeMap::new(),
             tasks: BTreeMap::new(),
+            tasks_from: Moment::START,
             outstanding_bytes: 0,
             unwritten_bytes: 0,
             violations: 0,
             last_connection: 0,
             last_ticket: 0,
             last_job: 0,
+            opening: BTreeSet::new(),
             ready: BTreeSet::new(),
             untold: false,
             due: Due::default(),
@@ -145,21 +159,23 @@ impl Engine {
 
     /// When to call [`Self::handle_timeout`] at the latest.
     pub fn poll_timeout(&self) -> Option<Moment> {
-        let announcers = self.announcers.values().filter_map(Announcer::next_wakeup).min();
-        let own = [self.exchange_at, self.turnover_at].into_iter().flatten().filter(|_| !self.ending);
-        [self.next_tick, announcers].into_iter().flatten().chain(own).min()
+        let tasks = Some(self.tasks_from).filter(|_| self.due.tasks);
+        let own = [tasks, self.announce_at, self.exchange_at, self.turnover_at]
+            .into_iter()
+            .flatten()
+            .filter(|_| !self.ending);
+        self.next_tick.into_iter().chain(own).min()
     }
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Moment) {
         if self.next_tick.is_some_and(|due| due <= now) {
             self.next_tick = None;
+            self.due = Due { tasks: true, dials: true, announces: true };
+            self.retry_stopped(now);
+            self.wake_askers();
+            self.tell_held(now);
         }
-        self.due.dials = true;
-        self.due.tasks = true;
-        self.retry_stopped(now);
-        self.wake_askers();
-        self.tell_held(now);
         self.settle(now);
     }
 
@@ -190,11 +206,14 @@ impl Engine {
             if std::mem::take(&mut self.due.dials) {
                 self.plan_dials(now);
             }
-            self.poll_announcers(now);
+            if std::mem::take(&mut self.due.announces) || self.announce_at.is_some_and(|at| at <= now) {
+                self.poll_announcers(now);
+            }
             self.exchange(now);
             self.turn_over(now);
             self.ask_ready(now);
-            if std::mem::take(&mut self.due.tasks) {
+            if self.due.tasks && self.tasks_from <= now {
+                self.due.tasks = false;
                 self.check_tasks(now);
             }
         }
@@ -210,13 +229,9 @@ impl Engine {
 
     /// Something may be free to be asked for: lets every peer of an incomplete feed be asked.
     fn wake_askers(&mut self) {
-        let incomplete: Vec<FeedId> =
-            self.feeds.values().filter(|feed| !feed.is_complete()).map(|feed| feed.id).collect();
-        if incomplete.is_empty() {
-            return;
+        for feed in self.feeds.values().filter(|feed| !feed.is_complete()) {
+            self.ready.extend(&feed.peers);
         }
-        let has = |peer: &&Peer| incomplete.iter().any(|feed| peer.shares.contains_key(feed));
-        self.ready.extend(self.peers.values().filter(has).map(|peer| peer.id));
     }
 
     fn wake_by(&mut self, moment: Moment) {

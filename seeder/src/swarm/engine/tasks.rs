@@ -13,6 +13,10 @@ use crate::swarm::announcer::Announcer;
 use crate::swarm::progress::{Progress, SyncFailure, SyncGoal};
 use crate::swarm::task::{Start, Sync, Task};
 
+/// What tasks wait for is looked at this often for each feed that they are about: after every event it would be looked at
+/// so often, where there are hundreds of feeds, that little else is done.
+const CHECK_FEED_EVERY: Duration = Duration::from_micros(20);
+
 impl Engine {
     /// Brings what is new of feeds, or one blob of one feed.
     pub fn start_sync(
@@ -155,6 +159,8 @@ impl Engine {
 
     /// Looks at every task: tells progress, and ends what has come to its end.
     pub(super) fn check_tasks(&mut self, now: Moment) {
+        let feeds = self.tasks.values().map(|task| task.feeds().len()).sum::<usize>();
+        self.tasks_from = now.after(CHECK_FEED_EVERY * u32::try_from(feeds).unwrap_or(u32::MAX));
         let tasks: Vec<TaskId> = self.tasks.keys().copied().collect();
         for id in tasks {
             let report = match self.tasks.get(&id) {

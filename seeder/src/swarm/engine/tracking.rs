@@ -5,15 +5,16 @@ use peerfeed_protocol::ids::FeedId;
 use peerfeed_protocol::peer::Moment;
 
 use super::{Action, Engine};
-use crate::swarm::AnnounceJob;
 use crate::swarm::announcer::{self, Announce, Announcer, Purpose};
 use crate::swarm::input::Announced;
 use crate::swarm::limits::{ANNOUNCES, SEEDERS_FIRST};
 use crate::swarm::spot::Source;
+use crate::swarm::{AnnounceJob, ConnectionId};
 
 impl Engine {
     /// Brings a feed's list of trackers up to date.
     pub(super) fn refresh_trackers(&mut self, now: Moment, id: FeedId) {
+        self.due.announces = true;
         let Some(feed) = self.feeds.get(&id) else { return };
         let mut trackers = feed.trackers();
         trackers.extend(self.options.trackers.iter().cloned());
@@ -33,6 +34,7 @@ impl Engine {
     /// A reader asks a tracker only where no known seeder answers, so a feed that has seeders gets some time first.
     pub(super) fn look_up(&mut self, now: Moment, id: FeedId) {
         let Some(feed) = self.feeds.get(&id) else { return };
+        self.due.announces = true;
         if let Some(announcer) = self.announcers.get_mut(&id) {
             announcer.look_again(now);
             return;
@@ -48,7 +50,7 @@ impl Engine {
         let ids: Vec<FeedId> = self.announcers.keys().copied().collect();
         for id in ids {
             if self.announces >= ANNOUNCES {
-                return;
+                break;
             }
             if !self.options.serve
                 && self.is_served_by_peers(id)
@@ -62,11 +64,15 @@ impl Engine {
                 self.announce(id, announce, false);
             }
         }
+        // What is due and was put off waits for a change, not for a moment.
+        let wakeups = self.announcers.values().filter_map(Announcer::next_wakeup);
+        self.announce_at = wakeups.filter(|at| *at > now).min();
     }
 
     /// A tracker answered, or did not.
     pub fn handle_announced(&mut self, now: Moment, id: FeedId, announced: Announced) {
         self.announces = self.announces.saturating_sub(1);
+        self.due.announces = true;
         tracing::debug!(feed = ?id, ?announced, "tracker");
         let outcome = match announced {
             Announced::Peers { interval, peers } => {
@@ -103,6 +109,10 @@ impl Engine {
 
     /// Whether a peer has told its state of this feed.
     pub(super) fn is_served_by_peers(&self, id: FeedId) -> bool {
-        self.peers.values().any(|peer| peer.shares.get(&id).is_some_and(|share| share.stated))
+        let stated = |connection: &ConnectionId| {
+            let share = self.peers.get(connection).and_then(|peer| peer.shares.get(&id));
+            share.is_some_and(|share| share.stated)
+        };
+        self.feeds.get(&id).is_some_and(|feed| feed.peers.iter().any(stated))
     }
 }

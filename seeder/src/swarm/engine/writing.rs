@@ -195,32 +195,34 @@ impl Engine {
 
     /// Pushes a log's head to everybody who knows an older one, once all entries that they lack are on the disk here.
     pub(super) fn push_head(&mut self, id: FeedId, name: LogId) {
-        let Some(log) = self.feeds.get(&id).and_then(|feed| feed.logs.get(&name)) else { return };
+        let Some(feed) = self.feeds.get(&id) else { return };
+        let Some(log) = feed.logs.get(&name) else { return };
         if log.stored_size < log.size() {
             return;
         }
         let size = log.size();
+        // A seeder's word goes with the head: one flight to each, and none before the post itself.
+        let stored = log.stored().filter(|_| feed.is_seeded_by(&self.options.witness));
         let mut to = Vec::new();
-        for peer in self.peers.values_mut().filter(|peer| !peer.closing) {
-            let connection = peer.id;
+        for &connection in &feed.peers {
+            let Some(peer) = self.peers.get_mut(&connection).filter(|peer| !peer.closing) else { continue };
             let Some(share) = peer.shares.get_mut(&id) else { continue };
             let theirs = share.logs.entry(name).or_default();
             if theirs.size < size && log.held.contains(&(theirs.size..size)) {
                 to.push((Recipient { connection, channel: share.channel }, theirs.size));
                 theirs.size = size;
+                share.told_stored.extend(stored.map(|stored| (name, stored)));
             }
         }
         if !to.is_empty() {
-            self.actions.push_back(Action::Read(Read::Push { to, feed: id, log: name }));
+            self.actions.push_back(Action::Read(Read::Push { to, feed: id, log: name, stored }));
         }
     }
 
     /// More of a feed is on the disk: seeders say so at once, and peers learn soon what they may ask for.
     fn held_grew(&mut self, id: FeedId) {
         let all = self.feeds.get(&id).is_some_and(Feed::holds_all_entries);
-        let connections: Vec<ConnectionId> =
-            self.peers.values().filter(|peer| peer.shares.contains_key(&id)).map(|peer| peer.id).collect();
-        for connection in connections {
+        for connection in self.sharers(id) {
             self.tell_stored(connection, id);
             if let Some(share) = self.peers.get_mut(&connection).and_then(|peer| peer.shares.get_mut(&id)) {
                 // A pushed head says by itself that all before it is held.
@@ -260,9 +262,7 @@ impl Engine {
 
     /// Tells every peer of a feed its records and what is held.
     pub(super) fn tell_state_to_all(&mut self, id: FeedId) {
-        let connections: Vec<ConnectionId> =
-            self.peers.values().filter(|peer| peer.shares.contains_key(&id)).map(|peer| peer.id).collect();
-        for connection in connections {
+        for connection in self.sharers(id) {
             self.tell_state(connection, id);
         }
     }
