@@ -60,6 +60,15 @@ impl Daemon {
         Ok(f64::from(ticks) / TICKS_PER_SECOND)
     }
 
+    /// Memory of the program that is in use now, in bytes: its resident set.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
+        let line =
+            status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS in /proc/PID/status")?;
+        let kib: u64 = line.trim().trim_end_matches("kB").trim_end().parse()?;
+        Ok(kib << 10)
+    }
+
     /// Waits until the output holds what `find` looks for.
     pub fn wait_for<T>(&mut self, what: &str, patience: Duration, find: impl Fn(&str) -> Option<T>) -> Result<T> {
         let started = Instant::now();

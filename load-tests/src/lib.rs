@@ -7,6 +7,9 @@
 //! - [`asking`]: the state of a running daemon, at no cost to it.
 //! - [`capture`], [`leak`]: all loopback traffic, and the search for what must not be in it.
 //! - [`delay`]: a link with a delay, which counts round trips.
+//! - [`made`]: feeds of any size, put into stores at once.
+//! - [`crowd`]: thousands of followers in one process.
+//! - [`following`]: somebody who follows many feeds and comes back after a while.
 //! - [`sample`]: a feed that the real program made, for readers in other languages.
 //! - [`soak`]: a tracker under attack, with honest clients beside it.
 //! - [`simulation`]: a swarm of pure engines in virtual time.
@@ -16,9 +19,12 @@
 
 pub mod asking;
 pub mod capture;
+pub mod crowd;
 pub mod daemon;
 pub mod delay;
+pub mod following;
 pub mod leak;
+pub mod made;
 pub mod person;
 pub mod programs;
 pub mod results;

@@ -1,7 +1,9 @@
 //! End-to-end tests: the real programs, each person with a data folder of their own, real sockets on loopback.
 
 mod afternoon;
+mod crowd;
 mod features;
+mod following;
 mod independent_reader;
 mod kill;
 mod layers;
