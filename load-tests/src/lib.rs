@@ -13,10 +13,12 @@
 //! - [`sample`]: a feed that the real program made, for readers in other languages.
 //! - [`soak`]: a tracker under attack, with honest clients beside it.
 //! - [`simulation`]: a swarm of pure engines in virtual time.
+//! - [`announcing`]: announces in great number, to our tracker and to others.
 //! - [`results`]: the head of a page of results.
 //!
 //! `tests/it/` holds the end-to-end tests, `src/bin/` the programs that measure.
 
+pub mod announcing;
 pub mod asking;
 pub mod capture;
 pub mod crowd;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::status::Group;
 
@@ -156,6 +157,23 @@ impl Metrics {
     }
 }
 
+/// The longest time that something took, in whole microseconds.
+#[derive(Debug, Default)]
+pub struct Longest(AtomicU64);
+
+impl Longest {
+    /// Notes that it took so long.
+    pub fn note(&self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.0.fetch_max(micros, Ordering::Relaxed);
+    }
+
+    /// The longest so far.
+    pub fn value(&self) -> Duration {
+        Duration::from_micros(self.0.load(Ordering::Relaxed))
+    }
+}
+
 /// Tells which refusals there were since it was last asked, so that each cause gets one line in the log per minute, however
 /// often it happens.
 #[derive(Debug)]
@@ -217,6 +235,16 @@ mod tests {
         metrics.count(Counter::NoRoom);
         assert_eq!(metrics.to_string(), "udp_announce=2 no_room=1");
     }
+
+    #[test]
+    fn the_longest_time_stays() {
+        let longest = Longest::default();
+        for micros in [3, 700, 20] {
+            longest.note(Duration::from_micros(micros));
+        }
+        assert_eq!(longest.value(), Duration::from_micros(700));
+    }
+
     #[test]
     fn each_cause_of_refusals_is_told_once_with_its_count() {
         let (metrics, mut complaints) = (Metrics::new(), Complaints::new());

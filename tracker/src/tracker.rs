@@ -1,5 +1,6 @@
 //! The tracker itself, below its transports: an announce in, a reply out.
 
+use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -14,7 +15,7 @@ use crate::config::Config;
 use crate::guard::{Ask, Guard, GuardOptions, Load};
 use crate::host::Host;
 use crate::limit::{AROUND_PEERS_MAX, MEMORY_BYTES_MIN, SITE_PEERS_MAX, SWARM_PEERS_MAX, THROTTLED_INTERVAL};
-use crate::metrics::{Counter, Metrics};
+use crate::metrics::{Counter, Longest, Metrics};
 use crate::swarm::{Announcement, Asked, Presence, SwarmMap, SwarmOptions};
 use crate::udp::ConnectionKeys;
 
@@ -29,6 +30,8 @@ pub struct Tracker {
     pub connection_ids: ConnectionKeys,
     /// What one customer may ask for.
     pub guard: Guard,
+    /// A step of the sweep, which holds the lock of a shard, the wait for it included.
+    pub sweep_longest: Longest,
     /// How busy the listeners are.
     pub load: Load,
     /// Which hashes are served.
@@ -109,6 +112,7 @@ impl Tracker {
             metrics: Metrics::new(),
             connection_ids: ConnectionKeys::new(secret),
             guard: Guard::new(&guard),
+            sweep_longest: Longest::default(),
             load: Load::new(),
             access,
             budget,
@@ -189,6 +193,12 @@ impl Tracker {
         let default = if request.event == Event::Stopped { 0 } else { answers.numwant_default };
         let wanted = request.numwant.map_or(default, |wanted| usize::try_from(wanted).unwrap_or(usize::MAX));
         let wanted = wanted.min(answers.numwant_max);
+        let is_refused = Cell::new(false);
+        let may_add = || {
+            let may_add = self.guard.may_add(ip, now.up);
+            is_refused.set(!may_add);
+            may_add
+        };
         let announcement = Announcement {
             info_hash: request.info_hash,
             address: SocketAddr::new(ip, request.port),
@@ -198,14 +208,14 @@ impl Tracker {
                 Carries::OwnFamily(most) => Asked::Own(wanted.min(most)),
                 Carries::BothFamilies => Asked::Both(wanted),
             },
-            may_add: self.guard.may_add(ip, now.up),
+            may_add: &may_add,
         };
         let noted = self.swarms.announce(&announcement, now.up, rng, reply);
         if noted.is_new_peer {
             self.guard.charge_added(ip, noted.is_new_swarm, now.up);
         }
         if !noted.is_kept {
-            self.metrics.count(if announcement.may_add { Counter::NoRoom } else { Counter::PeerShare });
+            self.metrics.count(if is_refused.get() { Counter::PeerShare } else { Counter::NoRoom });
         }
         for _ in 0..noted.evicted {
             self.metrics.count(Counter::Evicted);

@@ -12,6 +12,7 @@ mod paths;
 mod readme;
 mod simulation;
 mod soak;
+mod speed;
 mod stock_tracker;
 mod story;
 mod three_people;

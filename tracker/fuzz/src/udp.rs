@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use peerfeed_protocol::announce::limits::UDP_REPLY_BYTES_MAX;
-use peerfeed_tracker::udp::Handler;
+use peerfeed_tracker::udp::{Handler, LastKey};
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng as _;
 
@@ -24,7 +24,9 @@ pub(crate) fn datagram(bytes: &[u8]) {
     out.clear();
     let mut proven = datagram.to_vec();
     if let Some(id) = proven.get_mut(..8) {
-        id.copy_from_slice(&tracker.connection_ids.issue(ip.to_canonical(), now.unix).0.to_be_bytes());
+        id.copy_from_slice(
+            &tracker.connection_ids.issue(ip.to_canonical(), now.unix, &mut LastKey::default()).0.to_be_bytes(),
+        );
     }
     handler.handle(tracker, &proven, from, now, &mut out);
     assert!(out.len() <= UDP_REPLY_BYTES_MAX);

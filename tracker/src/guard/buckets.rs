@@ -24,7 +24,7 @@ pub struct Rate {
 /// full. Who wants a fresh one has to push others out that are emptier than his own.
 #[derive(Debug)]
 pub struct Buckets {
-    shards: Box<[Mutex<Box<[Bucket]>>]>,
+    shards: Box<[Mutex<Box<[Set]>>]>,
     sets_per_shard: usize,
     rate: Rate,
     key: [u8; 16],
@@ -39,7 +39,12 @@ struct Bucket {
     tokens: f64,
 }
 
-/// Buckets in which a prefix may lie.
+/// The buckets in which a prefix may lie, in two neighbouring lines of the processor's cache.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(align(128))]
+struct Set([Bucket; WAYS]);
+
+/// How many these are.
 const WAYS: usize = 8;
 
 /// Locks: enough that the workers of a large machine rarely meet.
@@ -52,7 +57,7 @@ impl Buckets {
     /// A table of at least `count` full buckets.
     pub fn new(count: usize, rate: Rate, key: [u8; 16]) -> Self {
         let sets_per_shard = count.div_ceil(SHARDS * WAYS).max(1);
-        let shard = || Mutex::new(vec![Bucket::default(); sets_per_shard * WAYS].into_boxed_slice());
+        let shard = || Mutex::new(vec![Set::default(); sets_per_shard].into_boxed_slice());
         Self { shards: (0..SHARDS).map(|_| shard()).collect(), sets_per_shard, rate, key }
     }
 
@@ -109,13 +114,12 @@ impl Buckets {
         (usize::try_from(hash & u64::from(u32::MAX)).expect("64-bit platforms only"), tag)
     }
 
-    fn set(&self, hash: usize) -> MutexGuard<'_, Box<[Bucket]>> {
+    fn set(&self, hash: usize) -> MutexGuard<'_, Box<[Set]>> {
         self.shards[hash % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ways<'a>(&self, shard: &'a mut MutexGuard<'_, Box<[Bucket]>>, hash: usize) -> &'a mut [Bucket] {
-        let first = hash / SHARDS % self.sets_per_shard * WAYS;
-        &mut shard[first..first + WAYS]
+    fn ways<'a>(&self, shard: &'a mut MutexGuard<'_, Box<[Set]>>, hash: usize) -> &'a mut [Bucket] {
+        &mut shard[hash / SHARDS % self.sets_per_shard].0
     }
 }
 
@@ -130,8 +134,8 @@ impl Rate {
 }
 
 fn ticks(now: Duration) -> u32 {
-    let ticks = now.as_millis() / 10 % (1 << 32);
-    u32::try_from(ticks).expect("a remainder of 2^32")
+    let ticks = now.as_secs() * 100 + u64::from(now.subsec_millis() / 10);
+    u32::try_from(ticks % (1 << 32)).expect("a remainder of 2^32")
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::{poll_fn, ready};
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -74,7 +75,11 @@ impl Session {
     /// Lets hyper speak from the first head on.
     async fn speak(&self, wire: Wire<impl AsyncRead + AsyncWrite + Unpin>) -> Result<(), Counter> {
         let started = Instant::now();
-        let service = service_fn(|request| ready(Ok::<_, Infallible>(self.respond(&request, started))));
+        let is_satisfied = AtomicBool::new(false);
+        let service = service_fn(|request| {
+            is_satisfied.store(wants_no_more(&request), Ordering::Relaxed);
+            ready(Ok::<_, Infallible>(self.respond(&request, started)))
+        });
         let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HTTP_HEAD_TIMEOUT)
@@ -98,7 +103,9 @@ impl Session {
         };
         let wire = connection.into_parts().io.into_inner();
         let cause = wire.cause().or_else(|| result.err().map(|error| cause_of(&error, wire.has_begun())));
-        if result_is_to_be_read(cause) {
+        // Who wanted one answer and has sent nothing else is not cut off by a close, and most clients are like that.
+        let is_satisfied = is_satisfied.into_inner() && cause.is_none() && !wire.has_begun();
+        if result_is_to_be_read(cause) && !is_satisfied {
             wire.linger().await;
         }
         // Silence behind an answer is how a kept connection ends.
@@ -152,6 +159,12 @@ impl Session {
             }
         }
     }
+}
+
+/// Whether the client itself closes behind this request, and sends nothing with it that will not be read.
+fn wants_no_more(request: &Request<Incoming>) -> bool {
+    let is_close = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"close");
+    request.body().is_end_stream() && request.headers().get(CONNECTION).is_some_and(is_close)
 }
 
 /// Whether the client may still be reading its last answer.

@@ -48,6 +48,8 @@ pub fn bind(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
     // Connections of an earlier run that linger must not keep a restarted tracker from its port.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    // Replies are one small write each: waiting for more to say would only delay them. Connections take it over.
+    socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     socket.listen(i32::try_from(HTTP_BACKLOG).unwrap_or(i32::MAX))?;
     TcpListener::from_std(socket.into())
@@ -121,8 +123,6 @@ impl Listener {
     ) -> impl Future<Output = ()> + Send + 'static {
         let (tracker, front, rng) = (self.tracker.clone(), self.front.clone(), self.rng.clone());
         async move {
-            // Replies are one small write each: waiting for more to say would only delay them.
-            let _ = stream.set_nodelay(true);
             if front.proxy_protocol {
                 if !front.trusted.contain(peer) {
                     return tracker.metrics.count(Counter::HttpProxyUntrusted);

@@ -1,6 +1,7 @@
 //! What a server does by the clock.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::time;
 
@@ -27,7 +28,9 @@ async fn sweep(tracker: &Tracker) {
     ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
     for step in 0.. {
         ticks.tick().await;
+        let begun = Instant::now();
         tracker.swarms.sweep(step, tracker.moment().up);
+        tracker.sweep_longest.note(begun.elapsed());
     }
 }
 

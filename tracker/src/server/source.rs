@@ -49,6 +49,7 @@ impl Source for Running {
             used_bytes: number(totals.bytes),
             budget_bytes: number(self.tracker.budget().total_bytes()),
             resident_bytes: self.host.resident_bytes(),
+            sweep_longest: self.tracker.sweep_longest.value(),
             connections: number(self.places.connections()),
             connections_max: self.connections_max.into(),
             counts: Counter::ALL.iter().map(count).collect(),

@@ -22,6 +22,8 @@ pub fn render(snapshot: &Snapshot) -> String {
     out.gauges("peerfeed_tracker_peers", "Peers.", &families(snapshot.peers_v4, snapshot.peers_v6));
     out.single("peerfeed_tracker_memory_used_bytes", "Memory of swarms and peers.", snapshot.used_bytes);
     out.single("peerfeed_tracker_memory_budget_bytes", "Memory that the process may take.", snapshot.budget_bytes);
+    let longest = snapshot.sweep_longest.as_secs_f64();
+    out.single("peerfeed_tracker_sweep_longest_seconds", "Longest step of expiry since the start.", longest);
     out.single("peerfeed_tracker_connections", "Open HTTP connections.", snapshot.connections);
     out.single("peerfeed_tracker_connections_max", "HTTP connections that may be open.", snapshot.connections_max);
     let allowed = snapshot.allowed.map(|allowed| (Some(("list", "allow")), allowed));
@@ -116,6 +118,7 @@ mod tests {
             "peerfeed_tracker_kernel_drops_total{cause=\"receive_buffer\"} 20",
             "peerfeed_tracker_socket_drops_total 10",
             "peerfeed_tracker_listed_hashes{list=\"deny\"} 17",
+            "peerfeed_tracker_sweep_longest_seconds 0.0015",
             "peerfeed_tracker_conntrack_ratio 0.25",
             "peerfeed_tracker_host_findings 1",
         ] {

@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub budget_bytes: u64,
     /// Bytes that the whole process takes, where the host tells.
     pub resident_bytes: Option<u64>,
+    /// The longest time that expiry has held a part of the swarms.
+    pub sweep_longest: Duration,
     /// Open HTTP and HTTPS connections.
     pub connections: u64,
     /// Connections that may be open.
@@ -119,6 +121,7 @@ pub(super) mod tests {
             used_bytes: 170 << 20,
             budget_bytes: 512 << 20,
             resident_bytes: Some(213 << 20),
+            sweep_longest: Duration::from_micros(1500),
             connections: 812,
             connections_max: 10_000,
             counts: vec![

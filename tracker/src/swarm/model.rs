@@ -168,7 +168,7 @@ proptest! {
                 Step::Announce { swarm, peer, presence, has_completed, asked } => {
                     let info_hash = hash(swarm);
                     let announcement =
-                        Announcement { info_hash, address: peer, presence, has_completed, asked, may_add: true };
+                        Announcement { info_hash, address: peer, presence, has_completed, asked, may_add: &|| true };
                     let mut reply = AnnounceReply::default();
                     let now = Duration::from_secs(model.now * TICK_SECONDS);
                     let held_before = map.totals();
@@ -241,7 +241,7 @@ proptest! {
                 presence: if peer % 7 == 0 { Presence::Gone } else { Presence::Downloader },
                 has_completed: false,
                 asked: Asked::Both(10),
-                may_add: true,
+                may_add: &|| true,
             };
             map.announce(&announcement, Duration::ZERO, &mut rng, &mut AnnounceReply::default());
             prop_assert!(map.bytes() <= memory_kib << 10, "{} bytes", map.bytes());

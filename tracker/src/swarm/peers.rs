@@ -51,10 +51,10 @@ pub(super) struct Insertion {
 }
 
 /// What an insertion may do.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Room {
-    /// There is memory for one more.
-    pub(super) may_grow: bool,
+#[derive(Clone, Copy)]
+pub(super) struct Room<'a> {
+    /// There is memory for one more, who may come.
+    pub(super) may_grow: &'a dyn Fn() -> bool,
     /// Most peers where the new one is.
     pub(super) crowding: Crowding,
     pub(super) now: Tick,
@@ -103,7 +103,7 @@ impl<const N: usize, const INLINE: usize> Peers<N, INLINE> {
 
     /// Refreshes a peer; adds it, when `room` allows; or puts it in the place of the stalest near it, when there are as
     /// many of these as may be.
-    pub(super) fn insert(&mut self, peer: Peer<N>, room: &Room, hash: impl Fn(&[u8; N]) -> u64) -> Insertion {
+    pub(super) fn insert(&mut self, peer: Peer<N>, room: &Room<'_>, hash: impl Fn(&[u8; N]) -> u64) -> Insertion {
         if let Self::Many(many) = self {
             return many.insert(peer, room, hash);
         }
@@ -116,10 +116,11 @@ impl<const N: usize, const INLINE: usize> Peers<N, INLINE> {
             let mut listed = self.listed_mut().iter_mut();
             listed.find(|held| held.address == stalest.address).map(|held| *held = peer).is_some()
         } else {
-            if room.may_grow {
+            let may_grow = (room.may_grow)();
+            if may_grow {
                 self.add(peer, hash);
             }
-            room.may_grow
+            may_grow
         };
         Insertion { before: Before::Absent, is_kept }
     }
@@ -238,7 +239,7 @@ impl<const N: usize, const INLINE: usize> Peers<N, INLINE> {
     }
 }
 
-impl Room {
+impl Room<'_> {
     /// Who has to go for a new peer at `address`: the stalest of its site, or of the network around that, when there are as
     /// many as may be.
     fn in_the_way_of<'a, const N: usize>(
@@ -261,7 +262,7 @@ impl<const N: usize> Many<N> {
         if seeds { &mut self.seeds } else { &mut self.others }
     }
 
-    fn insert(&mut self, peer: Peer<N>, room: &Room, hash: impl Fn(&[u8; N]) -> u64) -> Insertion {
+    fn insert(&mut self, peer: Peer<N>, room: &Room<'_>, hash: impl Fn(&[u8; N]) -> u64) -> Insertion {
         let hashed = hash(&peer.address);
         let is_seed = peer.is_seed();
         if self.half(is_seed).refresh(peer, hashed) {
@@ -281,9 +282,9 @@ impl<const N: usize> Many<N> {
     }
 
     /// Whether a new peer may come, for whom the stalest near it has to go when there are enough of these.
-    fn make_place(&mut self, address: &[u8; N], room: &Room, hash: u64) -> bool {
+    fn make_place(&mut self, address: &[u8; N], room: &Room<'_>, hash: u64) -> bool {
         let held = self.seeds.neighbours(hash).iter().chain(self.others.neighbours(hash));
-        let Some(stalest) = room.in_the_way_of(address, &held) else { return room.may_grow };
+        let Some(stalest) = room.in_the_way_of(address, &held) else { return (room.may_grow)() };
         self.half(stalest.is_seed()).remove(&stalest.address, hash)
     }
 

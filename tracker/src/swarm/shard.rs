@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::crowd::Draw;
 use super::map::{Announcement, Asked, Presence, Totals};
 use super::record::{Peer, Tick};
-use super::table::{Arrival, Hashes, Noted, Space, Table};
+use super::table::{Arrival, Hashes, Noted, Space, Swarm, Table};
 
 /// IPv4 peers: 6 bytes of address and port; two of them lie in the table.
 type V4 = Table<6, 2>;
@@ -30,7 +30,7 @@ pub(super) struct ShardLimits {
 
 /// One announcement on its way through a shard.
 pub(super) struct Step<'a, H> {
-    pub(super) announcement: &'a Announcement,
+    pub(super) announcement: &'a Announcement<'a>,
     /// Of the swarm.
     pub(super) hash: u64,
     pub(super) now: Tick,
@@ -55,9 +55,7 @@ impl Shard {
             WireForm::V4(address) => note(&mut self.v4, step, address),
             WireForm::V6(address) => note(&mut self.v6, step, address),
         };
-        let counts = self.scrape(&step.announcement.info_hash, step.hash);
-        (reply.complete, reply.incomplete) = (counts.complete, counts.incomplete);
-        self.draw(step, rng, reply);
+        self.answer(step, rng, reply);
         noted
     }
 
@@ -68,12 +66,8 @@ impl Shard {
 
     /// The counts of both families together.
     pub(super) fn scrape(&self, info_hash: &InfoHash, hash: u64) -> ScrapeEntry {
-        let (v4, v6) = (self.v4.counts(info_hash, hash), self.v6.counts(info_hash, hash));
-        ScrapeEntry {
-            complete: v4.complete.saturating_add(v6.complete),
-            downloaded: v4.downloaded.saturating_add(v6.downloaded),
-            incomplete: v4.incomplete.saturating_add(v6.incomplete),
-        }
+        let v4 = self.v4.find(info_hash, hash).map(Swarm::counts).unwrap_or_default();
+        sum(v4, self.v6.find(info_hash, hash).map(Swarm::counts).unwrap_or_default())
     }
 
     /// Forgets what has expired; with `gives_back` also swarms that never came alive.
@@ -93,45 +87,57 @@ impl Shard {
         }
     }
 
-    fn draw(&self, step: &Step<'_, impl Hashes>, rng: &mut impl Rng, reply: &mut AnnounceReply) {
+    /// Fills in counts and peers; looks each family up once.
+    fn answer(&self, step: &Step<'_, impl Hashes>, rng: &mut impl Rng, reply: &mut AnnounceReply) {
         let Step { announcement, hash, now, .. } = *step;
         let info_hash = &announcement.info_hash;
+        let (v4, v6) = (self.v4.find(info_hash, hash), self.v6.find(info_hash, hash));
+        let v4_counts = v4.map(Swarm::counts).unwrap_or_default();
+        let v6_counts = v6.map(Swarm::counts).unwrap_or_default();
+        let counts = sum(v4_counts, v6_counts);
+        (reply.complete, reply.incomplete) = (counts.complete, counts.incomplete);
         let skip_seeds = matches!(announcement.presence, Presence::Seed | Presence::PartialSeed);
         let lifetime_ticks = step.limits.lifetime_ticks;
         let (own_v4, own_v6) = match wire_form(announcement.address) {
             WireForm::V4(address) => (Some(address), None),
             WireForm::V6(address) => (None, Some(address)),
         };
-        let (want_v4, want_v6) = self.split(announcement, hash);
-        if want_v4 > 0 {
+        let (want_v4, want_v6) = split(announcement, v4_counts, v6_counts);
+        if let Some(swarm) = v4.filter(|_| want_v4 > 0) {
             let draw = Draw { asker: own_v4.as_ref(), skip_seeds, now, lifetime_ticks };
-            self.v4.draw(info_hash, hash, want_v4, &draw, rng, |peer| reply.peers.push_compact_v4(*peer));
+            swarm.draw(want_v4, &draw, rng, |peer| reply.peers.push_compact_v4(*peer));
         }
-        if want_v6 > 0 {
+        if let Some(swarm) = v6.filter(|_| want_v6 > 0) {
             let draw = Draw { asker: own_v6.as_ref(), skip_seeds, now, lifetime_ticks };
-            self.v6.draw(info_hash, hash, want_v6, &draw, rng, |peer| reply.peers.push_compact_v6(*peer));
+            swarm.draw(want_v6, &draw, rng, |peer| reply.peers.push_compact_v6(*peer));
         }
     }
+}
 
-    /// How many peers of each family to give: in proportion to their numbers, where both are asked for.
-    fn split(&self, announcement: &Announcement, hash: u64) -> (usize, usize) {
-        match announcement.asked {
-            Asked::Own(want) if announcement.address.is_ipv4() => (want, 0),
-            Asked::Own(want) => (0, want),
-            Asked::Both(want) => {
-                let size = |entry: ScrapeEntry| {
-                    usize::try_from(u64::from(entry.complete) + u64::from(entry.incomplete))
-                        .expect("64-bit platforms only")
-                };
-                let v4 = size(self.v4.counts(&announcement.info_hash, hash));
-                let v6 = size(self.v6.counts(&announcement.info_hash, hash));
-                if v4 + v6 <= want {
-                    return (want, want);
-                }
-                let want_v4 = (want * v4).div_ceil(v4 + v6).max(want.saturating_sub(v6));
-                (want_v4, want - want_v4.min(want))
+/// How many peers of each family to give: in proportion to their numbers, where both are asked for.
+fn split(announcement: &Announcement<'_>, v4: ScrapeEntry, v6: ScrapeEntry) -> (usize, usize) {
+    match announcement.asked {
+        Asked::Own(want) if announcement.address.is_ipv4() => (want, 0),
+        Asked::Own(want) => (0, want),
+        Asked::Both(want) => {
+            let size = |entry: ScrapeEntry| {
+                usize::try_from(u64::from(entry.complete) + u64::from(entry.incomplete)).expect("64-bit platforms only")
+            };
+            let (v4, v6) = (size(v4), size(v6));
+            if v4 + v6 <= want {
+                return (want, want);
             }
+            let want_v4 = (want * v4).div_ceil(v4 + v6).max(want.saturating_sub(v6));
+            (want_v4, want - want_v4.min(want))
         }
+    }
+}
+
+fn sum(v4: ScrapeEntry, v6: ScrapeEntry) -> ScrapeEntry {
+    ScrapeEntry {
+        complete: v4.complete.saturating_add(v6.complete),
+        downloaded: v4.downloaded.saturating_add(v6.downloaded),
+        incomplete: v4.incomplete.saturating_add(v6.incomplete),
     }
 }
 

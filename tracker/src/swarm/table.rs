@@ -19,8 +19,9 @@ pub(super) struct Table<const N: usize, const INLINE: usize> {
     is_full_since: Option<Tick>,
 }
 
+/// One swarm and those of its peers that are of one family.
 #[derive(Debug)]
-struct Swarm<const N: usize, const INLINE: usize> {
+pub(super) struct Swarm<const N: usize, const INLINE: usize> {
     info_hash: InfoHash,
     /// How often somebody completed, since the swarm was last empty; and [`ALIVE`].
     downloaded: u32,
@@ -53,14 +54,14 @@ pub(super) trait Hashes {
 }
 
 /// What a peer says of itself.
-pub(super) struct Arrival<const N: usize> {
+pub(super) struct Arrival<'a, const N: usize> {
     pub(super) info_hash: InfoHash,
     pub(super) hash: u64,
     pub(super) peer: Peer<N>,
     pub(super) has_completed: bool,
     pub(super) now: Tick,
     /// Whether its customer may put one more peer in.
-    pub(super) may_add: bool,
+    pub(super) may_add: &'a dyn Fn() -> bool,
 }
 
 /// What an arrival may take.
@@ -96,11 +97,11 @@ impl<const N: usize, const INLINE: usize> Table<N, INLINE> {
 
     /// Notes an arrival, within `space`. Where a new swarm finds no room, stale ones that never came alive are given up.
     /// spec: ANN-38
-    pub(super) fn arrive(&mut self, arrival: &Arrival<N>, hashes: &impl Hashes, space: &Space) -> Noted {
+    pub(super) fn arrive(&mut self, arrival: &Arrival<'_, N>, hashes: &impl Hashes, space: &Space) -> Noted {
         let Arrival { info_hash, hash, peer, has_completed, now, may_add, .. } = arrival;
         let mut noted = Noted::default();
         let Some(swarm) = self.swarms.find_mut(*hash, |swarm| swarm.info_hash == *info_hash) else {
-            if *may_add && space.peers_max > 0 && self.make_slot(*now, hashes, space, &mut noted) {
+            if space.peers_max > 0 && may_add() && self.make_slot(*now, hashes, space, &mut noted) {
                 let swarm =
                     Swarm { info_hash: *info_hash, downloaded: u32::from(*has_completed), peers: Peers::one(*peer) };
                 self.swarms.insert_unique(*hash, swarm, |swarm| hashes.of_swarm(&swarm.info_hash));
@@ -112,11 +113,8 @@ impl<const N: usize, const INLINE: usize> Table<N, INLINE> {
         let held_bytes = swarm.peers.heap_bytes();
         let held = swarm.peers.len();
         let is_back = swarm.peers.age_of_only(*now).is_some_and(|age| age >= COMES_BACK_TICKS);
-        let room = Room {
-            may_grow: *may_add && held < space.peers_max && growth_of(held_bytes, N) <= space.peer_bytes,
-            crowding: hashes.crowding(&peer.address),
-            now: *now,
-        };
+        let has_room = held < space.peers_max && growth_of(held_bytes, N) <= space.peer_bytes;
+        let room = Room { may_grow: &|| has_room && may_add(), crowding: hashes.crowding(&peer.address), now: *now };
         let insertion = swarm.peers.insert(*peer, &room, |address| hashes.of_peer(address));
         noted.is_kept = insertion.is_kept;
         noted.is_new_peer = insertion.is_kept && insertion.before == Before::Absent;
@@ -194,34 +192,6 @@ impl<const N: usize, const INLINE: usize> Table<N, INLINE> {
         was_there
     }
 
-    /// Gives up to `want` peers of a swarm at random.
-    pub(super) fn draw(
-        &self,
-        info_hash: &InfoHash,
-        hash: u64,
-        want: usize,
-        draw: &Draw<'_, N>,
-        rng: &mut impl Rng,
-        mut give: impl FnMut(&[u8; N]),
-    ) {
-        if let Some(swarm) = self.find(info_hash, hash) {
-            swarm.peers.draw(want, draw, rng, &mut give);
-        }
-    }
-
-    /// The counts of a swarm; zeros for an unknown one.
-    pub(super) fn counts(&self, info_hash: &InfoHash, hash: u64) -> ScrapeEntry {
-        let Some(swarm) = self.find(info_hash, hash) else {
-            return ScrapeEntry::default();
-        };
-        let seeds = swarm.peers.seeds();
-        ScrapeEntry {
-            complete: count(seeds),
-            downloaded: swarm.downloaded & !ALIVE,
-            incomplete: count(swarm.peers.len() - seeds),
-        }
-    }
-
     /// Forgets peers older than the lifetime and swarms without peers; with `gives_back` also those that never came alive.
     /// Gives free slots back when most are.
     pub(super) fn sweep(&mut self, now: Tick, lifetime_ticks: u16, gives_back: bool, hashes: &impl Hashes) {
@@ -242,12 +212,28 @@ impl<const N: usize, const INLINE: usize> Table<N, INLINE> {
         }
     }
 
-    fn find(&self, info_hash: &InfoHash, hash: u64) -> Option<&Swarm<N, INLINE>> {
+    /// A swarm, if it has peers of this family.
+    pub(super) fn find(&self, info_hash: &InfoHash, hash: u64) -> Option<&Swarm<N, INLINE>> {
         self.swarms.find(hash, |swarm| swarm.info_hash == *info_hash)
     }
 }
 
 impl<const N: usize, const INLINE: usize> Swarm<N, INLINE> {
+    /// Its counts.
+    pub(super) fn counts(&self) -> ScrapeEntry {
+        let seeds = self.peers.seeds();
+        ScrapeEntry {
+            complete: count(seeds),
+            downloaded: self.downloaded & !ALIVE,
+            incomplete: count(self.peers.len() - seeds),
+        }
+    }
+
+    /// Gives up to `want` of its peers at random.
+    pub(super) fn draw(&self, want: usize, draw: &Draw<'_, N>, rng: &mut impl Rng, mut give: impl FnMut(&[u8; N])) {
+        self.peers.draw(want, draw, rng, &mut give);
+    }
+
     /// How stale it is, below [`AGES`]; `None` for one that has come alive.
     fn age_unless_alive(&self, now: Tick) -> Option<usize> {
         let age = self.peers.age_of_only(now).filter(|_| self.downloaded & ALIVE == 0)?;

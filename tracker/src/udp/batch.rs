@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
+use std::ops::Range;
 use std::os::fd::AsRawFd as _;
 
 use nix::errno::Errno;
@@ -9,6 +10,8 @@ use nix::libc::{in_pktinfo, in6_pktinfo};
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg,
 };
+
+use peerfeed_protocol::announce::limits::UDP_REPLY_BYTES_MAX;
 
 use crate::limit::{UDP_BATCH, UDP_BUFFER_BYTES};
 
@@ -21,13 +24,16 @@ pub(super) struct Batch {
     /// Without.
     outgoing_plain: MultiHeaders<SockaddrStorage>,
     replies: Vec<Reply>,
+    /// Of all answers, one behind the other.
+    bytes: Vec<u8>,
 }
 
 /// One answer on its way.
 struct Reply {
     to: SockaddrStorage,
     local: Local,
-    bytes: Vec<u8>,
+    /// Where its bytes are.
+    place: Range<usize>,
 }
 
 /// On which of the machine's addresses a datagram came in, so that its answer leaves from there (spec: ANN-29).
@@ -57,6 +63,7 @@ impl Batch {
             outgoing: MultiHeaders::preallocate(UDP_BATCH, with_local()),
             outgoing_plain: MultiHeaders::preallocate(UDP_BATCH, None),
             replies: Vec::with_capacity(UDP_BATCH),
+            bytes: Vec::with_capacity(UDP_BATCH * UDP_REPLY_BYTES_MAX),
         }
     }
 
@@ -87,10 +94,10 @@ impl Batch {
             let local = message.cmsgs().map_or(Local::Unknown, |mut cmsgs| {
                 cmsgs.find_map(|message| local_of(&message)).unwrap_or(Local::Unknown)
             });
-            let mut bytes = Vec::new();
-            answer(datagram, from, &mut bytes);
-            if !bytes.is_empty() {
-                self.replies.push(Reply { to, local, bytes });
+            let start = self.bytes.len();
+            answer(datagram, from, &mut self.bytes);
+            if self.bytes.len() > start {
+                self.replies.push(Reply { to, local, place: start..self.bytes.len() });
             }
         }
         Ok(counts)
@@ -99,8 +106,11 @@ impl Batch {
     /// Sends the answers, those from one local address together; returns how many the kernel did not take.
     pub(super) fn send(&mut self, socket: &UdpSocket) -> usize {
         let mut failed = 0;
-        self.replies.sort_by_key(|reply| reply.local.order());
-        let replies = std::mem::take(&mut self.replies);
+        let mut replies = std::mem::take(&mut self.replies);
+        // On most machines all clients ask at the same address.
+        if replies.windows(2).any(|pair| pair[0].local != pair[1].local) {
+            replies.sort_by_key(|reply| reply.local.order());
+        }
         for group in replies.chunk_by(|a, b| a.local == b.local) {
             let mut left = group;
             while !left.is_empty() {
@@ -112,11 +122,12 @@ impl Batch {
         }
         self.replies = replies;
         self.replies.clear();
+        self.bytes.clear();
         failed
     }
 
     fn send_group(&mut self, socket: &UdpSocket, group: &[Reply]) -> Result<usize, Errno> {
-        let slices: Vec<_> = group.iter().map(|reply| [IoSlice::new(&reply.bytes)]).collect();
+        let slices: Vec<_> = group.iter().map(|reply| [IoSlice::new(&self.bytes[reply.place.clone()])]).collect();
         let to: Vec<_> = group.iter().map(|reply| Some(reply.to)).collect();
         let fd = socket.as_raw_fd();
         let none = MsgFlags::empty();
@@ -234,9 +245,10 @@ mod tests {
         let server = bind("127.0.0.1:0".parse().unwrap(), false, 1).unwrap().remove(0);
         let client = UdpSocket::bind("127.0.0.1:0").unwrap();
         client.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
-        let to = |address: SocketAddr| Reply { to: address.into(), local: Local::Unknown, bytes: b"x".to_vec() };
+        let to = |address: SocketAddr| Reply { to: address.into(), local: Local::Unknown, place: 0..1 };
         let good = client.local_addr().unwrap();
         let mut batch = Batch::new();
+        batch.bytes = b"x".to_vec();
         batch.replies = vec![to(good), to("127.0.0.1:0".parse().unwrap()), to(good)];
         assert_eq!(batch.send(&server), 1);
         for _ in 0..2 {

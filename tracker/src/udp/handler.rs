@@ -12,18 +12,20 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::metrics::Counter;
 use crate::tracker::{Carries, Moment, Tracker};
+use crate::udp::LastKey;
 
 /// Answers datagrams, one at a time; owns what it needs for that, so that an answer allocates nothing.
 #[derive(Debug)]
 pub struct Handler {
     rng: ChaCha8Rng,
     reply: AnnounceReply,
+    key: LastKey,
 }
 
 impl Handler {
     /// A handler that chooses peers by this source of randomness.
     pub fn new(rng: ChaCha8Rng) -> Self {
-        Self { rng, reply: AnnounceReply::default() }
+        Self { rng, reply: AnnounceReply::default(), key: LastKey::default() }
     }
 
     /// Appends the answer to `datagram` to `out`, or nothing where there must be none.
@@ -39,22 +41,22 @@ impl Handler {
                     Counter::UdpConnectThrottled
                 }
                 Ok(Request::Connect { transaction_id }) => {
-                    let connection_id = tracker.connection_ids.issue(ip, now.unix);
+                    let connection_id = tracker.connection_ids.issue(ip, now.unix, &mut self.key);
                     let reply = Reply::Connect { transaction_id, connection_id };
                     out.extend_from_slice(&reply.encode(family_of(ip)));
                     Counter::UdpConnect
                 }
-                Ok(Request::Announce(announce)) => match verify(tracker, announce.connection_id, ip, now) {
+                Ok(Request::Announce(announce)) => match self.verify(tracker, announce.connection_id, ip, now) {
                     Ok(()) => self.announce(tracker, &announce, ip, now, out),
                     Err(counter) => counter,
                 },
-                Ok(Request::Scrape(request)) => match verify(tracker, request.connection_id, ip, now) {
+                Ok(Request::Scrape(request)) => match self.verify(tracker, request.connection_id, ip, now) {
                     Ok(()) => scrape(tracker, &request, ip, now, out),
                     Err(counter) => counter,
                 },
                 Err(RequestError::Silent) => Counter::UdpMalformed,
                 Err(RequestError::Answerable { connection_id, transaction_id, problem }) => {
-                    match verify(tracker, connection_id, ip, now) {
+                    match self.verify(tracker, connection_id, ip, now) {
                         Ok(()) => refuse(transaction_id, &problem.to_string(), out),
                         Err(counter) => counter,
                     }
@@ -93,6 +95,13 @@ impl Handler {
         });
         if is_served { Counter::UdpAnnounce } else { Counter::Throttled }
     }
+
+    fn verify(&mut self, tracker: &Tracker, id: ConnectionId, ip: IpAddr, now: Moment) -> Result<(), Counter> {
+        tracker.connection_ids.verify(id, ip, now.unix, &mut self.key).map_err(|error| match error {
+            ConnectionIdError::Stale => Counter::UdpStaleId,
+            ConnectionIdError::Forged => Counter::UdpForgedId,
+        })
+    }
 }
 
 fn scrape(tracker: &Tracker, request: &Scrape<'_>, ip: IpAddr, now: Moment, out: &mut Vec<u8>) -> Counter {
@@ -112,13 +121,6 @@ fn scrape(tracker: &Tracker, request: &Scrape<'_>, ip: IpAddr, now: Moment, out:
 fn refuse(transaction_id: TransactionId, reason: &str, out: &mut Vec<u8>) -> Counter {
     out.extend_from_slice(&encode_error(transaction_id, reason, UDP_REPLY_BYTES_MAX));
     Counter::UdpRefused
-}
-
-fn verify(tracker: &Tracker, id: ConnectionId, ip: IpAddr, now: Moment) -> Result<(), Counter> {
-    tracker.connection_ids.verify(id, ip, now.unix).map_err(|error| match error {
-        ConnectionIdError::Stale => Counter::UdpStaleId,
-        ConnectionIdError::Forged => Counter::UdpForgedId,
-    })
 }
 
 fn family_of(ip: IpAddr) -> Family {

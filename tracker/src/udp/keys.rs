@@ -25,23 +25,47 @@ impl ConnectionKeys {
     }
 
     /// The id for a client at `ip`, issued at `now` (time since the Unix epoch).
-    pub fn issue(&self, ip: IpAddr, now: Duration) -> ConnectionId {
-        self.key_at(now).issue(ip, now)
+    pub fn issue(&self, ip: IpAddr, now: Duration, last: &mut LastKey) -> ConnectionId {
+        self.key_at(now, last).issue(ip, now)
     }
 
     /// Accepts an id that was issued to `ip` within the last ten minutes.
-    pub fn verify(&self, id: ConnectionId, ip: IpAddr, now: Duration) -> Result<(), ConnectionIdError> {
+    pub fn verify(
+        &self,
+        id: ConnectionId,
+        ip: IpAddr,
+        now: Duration,
+        last: &mut LastKey,
+    ) -> Result<(), ConnectionIdError> {
         // The id tells the low bits of its second; one that seems older than 9 hours is from the future.
         let age = i64::from(low_16_bits(now.as_secs()).wrapping_sub(low_16_bits(id.0 >> 48)).cast_signed());
         let issued = now.as_secs().checked_add_signed(-age).ok_or(ConnectionIdError::Stale)?;
-        self.key_at(Duration::from_secs(issued)).verify(id, ip, now, CONNECTION_ID_LIFETIME)
+        self.key_at(Duration::from_secs(issued), last).verify(id, ip, now, CONNECTION_ID_LIFETIME)
     }
 
-    fn key_at(&self, time: Duration) -> ConnectionIdKey {
+    fn key_at<'a>(&self, time: Duration, LastKey(last): &'a mut LastKey) -> &'a ConnectionIdKey {
+        let period = time.as_secs() / CONNECTION_KEY_PERIOD.as_secs();
+        let kept = last.take().filter(|(of, _)| *of == period);
+        let (_, key) = last.insert(kept.unwrap_or_else(|| (period, self.key_of(period))));
+        key
+    }
+
+    fn key_of(&self, period: u64) -> ConnectionIdKey {
         let mut derivation = SipHasher24::new_with_key(&self.secret);
         derivation.write(b"connection id key");
-        derivation.write(&(time.as_secs() / CONNECTION_KEY_PERIOD.as_secs()).to_be_bytes());
+        derivation.write(&period.to_be_bytes());
         ConnectionIdKey::new(derivation.finish128().as_bytes())
+    }
+}
+
+/// The key that was used last, so that it is derived once an hour and not for every datagram. One per worker.
+#[derive(Clone, Default)]
+pub struct LastKey(Option<(u64, ConnectionIdKey)>);
+
+/// Does not show the key.
+impl std::fmt::Debug for LastKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LastKey")
     }
 }
 
@@ -71,30 +95,37 @@ mod tests {
     #[test]
     fn an_id_holds_for_ten_minutes_also_while_the_key_changes() {
         let keys = ConnectionKeys::new([7; 16]);
+        let mut last = LastKey::default();
         for issued in [HOUR, HOUR + 30 * MINUTE, HOUR + 55 * MINUTE, HOUR + Duration::from_secs(3599)] {
-            let id = keys.issue(ip(1), issued);
+            let id = keys.issue(ip(1), issued, &mut last);
+            let mut verify = |ip, age| keys.verify(id, ip, issued + age * MINUTE, &mut last);
             for age in [0, 1, 9, 10] {
-                assert_eq!(keys.verify(id, ip(1), issued + age * MINUTE), Ok(()), "{age} min after {issued:?}");
-                assert!(keys.verify(id, ip(2), issued + age * MINUTE).is_err(), "another address");
+                assert_eq!(verify(ip(1), age), Ok(()), "{age} min after {issued:?}");
+                assert!(verify(ip(2), age).is_err(), "another address");
             }
-            assert_eq!(keys.verify(id, ip(1), issued + 11 * MINUTE), Err(ConnectionIdError::Stale));
+            assert_eq!(verify(ip(1), 11), Err(ConnectionIdError::Stale));
         }
     }
 
     #[test]
     fn the_key_of_an_hour_signs_nothing_in_the_next_one() {
         let keys = ConnectionKeys::new([7; 16]);
-        let known = keys.key_at(HOUR);
+        let mut last = LastKey::default();
+        let known = keys.key_at(HOUR, &mut last).clone();
         let forged = known.issue(ip(1), HOUR + 60 * MINUTE);
-        assert_eq!(keys.verify(forged, ip(1), HOUR + 60 * MINUTE), Err(ConnectionIdError::Forged));
-        assert_eq!(keys.verify(forged, ip(1), HOUR + 71 * MINUTE), Err(ConnectionIdError::Stale));
+        let mut verify = |age| keys.verify(forged, ip(1), HOUR + age * MINUTE, &mut last);
+        assert_eq!(verify(60), Err(ConnectionIdError::Forged));
+        assert_eq!(verify(71), Err(ConnectionIdError::Stale));
     }
 
     #[test]
     fn trackers_with_one_secret_accept_each_others_ids_and_others_do_not() {
-        let id = ConnectionKeys::new([7; 16]).issue(ip(1), HOUR);
-        assert_eq!(ConnectionKeys::new([7; 16]).verify(id, ip(1), HOUR), Ok(()));
-        assert_eq!(ConnectionKeys::new([8; 16]).verify(id, ip(1), HOUR), Err(ConnectionIdError::Forged));
-        assert!(!format!("{:?}", ConnectionKeys::new([7; 16])).contains('7'));
+        let issue = |secret| ConnectionKeys::new([secret; 16]).issue(ip(1), HOUR, &mut LastKey::default());
+        let verify = |secret| ConnectionKeys::new([secret; 16]).verify(issue(7), ip(1), HOUR, &mut LastKey::default());
+        assert_eq!(verify(7), Ok(()));
+        assert_eq!(verify(8), Err(ConnectionIdError::Forged));
+        let shown =
+            format!("{:?} {:?}", ConnectionKeys::new([7; 16]), LastKey(Some((7, ConnectionIdKey::new([7; 16])))));
+        assert!(!shown.contains('7'));
     }
 }

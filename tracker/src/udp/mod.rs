@@ -11,6 +11,6 @@ mod socket;
 mod worker;
 
 pub use handler::Handler;
-pub use keys::ConnectionKeys;
+pub use keys::{ConnectionKeys, LastKey};
 pub use socket::bind;
 pub use worker::Worker;

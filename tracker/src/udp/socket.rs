@@ -1,7 +1,7 @@
 //! The sockets of one UDP address.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Socket, Type};
@@ -24,11 +24,12 @@ pub fn bind(address: SocketAddr, only_v6: bool, count: usize) -> io::Result<Vec<
             // What the kernel does not grant is no reason not to start.
             let _ = socket.set_recv_buffer_size(UDP_RECEIVE_BUFFER_BYTES);
             socket.set_read_timeout(Some(UDP_WAKE))?;
-            // On which of the machine's addresses did a datagram come in? The reply has to leave from there.
-            if address.is_ipv6() {
-                setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
-            } else {
-                setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
+            // On which of the machine's addresses did a datagram come in? The reply has to leave from there. A socket of one
+            // address needs no telling.
+            match address.ip() {
+                ip if !ip.is_unspecified() => {}
+                IpAddr::V6(_) => setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?,
+                IpAddr::V4(_) => setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?,
             }
             Ok(socket.into())
         })

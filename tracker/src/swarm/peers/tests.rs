@@ -22,9 +22,9 @@ fn hash(address: &[u8; 6]) -> u64 {
     hasher.finish()
 }
 
-fn room(may_grow: bool, seconds: u64) -> Room {
+fn room(may_grow: bool, seconds: u64) -> Room<'static> {
     let crowding = Crowding { site_peers_max: 8, around_peers_max: 32 };
-    Room { may_grow, crowding, now: Tick::at(seconds) }
+    Room { may_grow: if may_grow { &|| true } else { &|| false }, crowding, now: Tick::at(seconds) }
 }
 
 fn swarm(count: u16, is_seed: impl Fn(u16) -> bool) -> V4 {

@@ -1,0 +1,126 @@
+//! What clients feel of expiry while a large map is emptied.
+
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use peerfeed_protocol::announce::Event;
+use serde_json::Value;
+
+use super::contestant::Contestant;
+use super::latency::Latencies;
+use super::measure::fill_udp;
+use super::population::{Population, Shape};
+use super::process::Sides;
+use super::udp::{Loader, Pace};
+use super::visitors::Passers;
+use crate::daemon::until;
+
+/// One run.
+#[derive(Debug)]
+pub struct Watched {
+    name: &'static str,
+    peers_before: u64,
+    peers_after: u64,
+    /// The longest step of the sweep, as the tracker measured it.
+    pub longest: Duration,
+    latencies: Latencies,
+    lost: u64,
+}
+
+/// How it is run.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Who is in the map.
+    pub shape: Shape,
+    /// Announces per second meanwhile.
+    pub rate: f64,
+    /// How long to watch where nothing expires.
+    pub quiet: Duration,
+}
+
+/// The shortest life that the tracker grants, and the time in which the sweep passes over all.
+const LIFE: Duration = Duration::from_secs(72 + 30 + 60);
+
+/// Watches a tracker in which nothing expires, and one in which everybody does.
+pub fn watch(options: &Options, mut tell: impl FnMut(&str)) -> Result<[Watched; 2]> {
+    let population = Population::new(options.shape);
+    tell(&population.described());
+    let short = ["--interval", "1min", "--min-interval", "1min", "--peer-lifetime", "72s"];
+    let mut one = |name, flags: &[&str], duration| -> Result<Watched> {
+        let watched = one(options, &population, name, flags, duration)?;
+        tell(&watched.row());
+        Ok(watched)
+    };
+    Ok([one("nothing expires", &[], options.quiet)?, one("all expire", &short, LIFE)?])
+}
+
+fn one(
+    options: &Options,
+    population: &Population,
+    name: &'static str,
+    flags: &[&str],
+    duration: Duration,
+) -> Result<Watched> {
+    let sides = Sides::of_this_machine()?;
+    sides.map_or(Ok(()), Sides::be_server)?;
+    let flags = [&["--memory", "4GiB", "--status", "127.0.0.1:0"], flags].concat();
+    let server = Contestant::peerfeed(&flags)?;
+    sides.map_or(Ok(()), Sides::be_loader)?;
+    fill_udp(&server, population)?;
+    let before = stats(&server)?;
+    let to = server.udp.context("a tracker without UDP")?;
+    let pace = Pace { visits: 512, until: Some(Instant::now() + duration), rate: Some(options.rate), repeats: false };
+    let tally = Loader::new(to, population, Event::None)?.run(&mut Passers::of(population, 1, 1), &pace)?;
+    let after = stats(&server)?;
+    let peers = |stats: &Value| stats["peers"]["ipv4"].as_u64().context("no count of peers");
+    let longest = after["sweep"]["longest_seconds"].as_f64().context("no time of the sweep")?;
+    Ok(Watched {
+        name,
+        peers_before: peers(&before)?,
+        peers_after: peers(&after)?,
+        longest: Duration::from_secs_f64(longest),
+        latencies: tally.latencies,
+        lost: tally.lost,
+    })
+}
+
+fn stats(server: &Contestant) -> Result<Value> {
+    until("the status page answers", Duration::from_secs(10), || {
+        let output = String::from_utf8(server.output())?;
+        let page = output.lines().find_map(|line| line.strip_prefix("status page on http://"));
+        let Some(address) = page.map(|url| url.trim_end_matches('/').to_owned()) else { return Ok(None) };
+        let mut stream = TcpStream::connect(&address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        write!(stream, "GET /stats.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply)?;
+        let (_, body) = reply.split_once("\r\n\r\n").context("no answer from the status page")?;
+        Ok(Some(serde_json::from_str(body)?))
+    })
+}
+
+impl Watched {
+    fn row(&self) -> String {
+        let name = self.name;
+        format!("{name}: {} peers became {}, longest step {:?}", self.peers_before, self.peers_after, self.longest)
+    }
+}
+
+/// For a page of results.
+pub fn page(runs: &mut [Watched], rate: f64) -> String {
+    let mut page = format!("{rate:.0} connects and announces per second meanwhile.\n\n");
+    page += "| | peers before | after | longest step of the sweep, ms | p50 µs | p99 µs | p99.9 µs | lost |\n";
+    page += "|---|---|---|---|---|---|---|---|\n";
+    for run in runs {
+        let [half, most, nearly_all] = [0.5, 0.99, 0.999].map(|share| run.latencies.within(share).as_micros());
+        let (name, before, after, lost) = (run.name, run.peers_before, run.peers_after, run.lost);
+        let longest = run.longest.as_secs_f64() * 1e3;
+        // Writing to a string cannot fail.
+        let _ =
+            writeln!(page, "| {name} | {before} | {after} | {longest:.2} | {half} | {most} | {nearly_all} | {lost} |");
+    }
+    page
+}

@@ -1,0 +1,82 @@
+//! What peers cost in memory, as the kernel sees the whole process.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::contestant::Contestant;
+use super::measure::{fill_udp, number};
+use super::population::{Population, Shape};
+use super::process::Sides;
+
+/// One population in one program.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The program.
+    pub name: &'static str,
+    /// What it took before anybody came; opentracker's whitelist is in this.
+    pub empty_bytes: u64,
+    /// What it took with everybody in.
+    pub full_bytes: u64,
+}
+
+/// One population in all programs, ours first.
+#[derive(Clone, Debug)]
+pub struct Filling {
+    population: String,
+    /// Peers.
+    pub peers: u32,
+    /// By program.
+    pub held: Vec<Held>,
+}
+
+impl Held {
+    /// What everybody took together, per peer.
+    pub fn bytes_each(&self, peers: u32) -> f64 {
+        number(self.full_bytes.saturating_sub(self.empty_bytes)) / f64::from(peers.max(1))
+    }
+}
+
+/// Fills each program with a population of this shape, one program after the other.
+pub fn fill(shape: Shape, tools: &Path, others: bool, mut tell: impl FnMut(&str)) -> Result<Filling> {
+    let population = Population::new(shape);
+    tell(&population.described());
+    let sides = Sides::of_this_machine()?;
+    let be = |side: fn(Sides) -> Result<()>| sides.map_or(Ok(()), side);
+    let starts: [&dyn Fn() -> Result<Option<Contestant>>; 3] = [
+        &|| Contestant::peerfeed(&["--memory", "4GiB"]).map(Some),
+        &|| if others { Contestant::aquatic_udp(tools) } else { Ok(None) },
+        &|| if others { Contestant::opentracker(&population) } else { Ok(None) },
+    ];
+    let mut held = Vec::new();
+    for start in starts {
+        be(Sides::be_server)?;
+        let Some(server) = start()? else { continue };
+        be(Sides::be_loader)?;
+        let empty_bytes = server.resident_bytes()?;
+        let took = fill_udp(&server, &population)?;
+        let row = Held { name: server.name, empty_bytes, full_bytes: server.resident_bytes()? };
+        let each = row.bytes_each(population.peers());
+        tell(&format!("{}: {each:.1} bytes per peer, filled in {:.1} s", row.name, took.as_secs_f64()));
+        held.push(row);
+    }
+    Ok(Filling { population: population.described(), peers: population.peers(), held })
+}
+
+impl Filling {
+    /// For a page of results.
+    pub fn page(&self) -> String {
+        let mut page = format!("{}.\n\n", self.population);
+        page += "| program | empty MiB | full MiB | bytes per peer, grown by | bytes per peer, all in |\n|---|---|---|---|---|\n";
+        for held in &self.held {
+            let mib = |bytes| number(bytes) / f64::from(1 << 20);
+            let whole = number(held.full_bytes) / f64::from(self.peers.max(1));
+            let each = held.bytes_each(self.peers);
+            let (name, empty, full) = (held.name, mib(held.empty_bytes), mib(held.full_bytes));
+            // Writing to a string cannot fail.
+            let _ = writeln!(page, "| {name} | {empty:.1} | {full:.1} | {each:.1} | {whole:.1} |");
+        }
+        page
+    }
+}

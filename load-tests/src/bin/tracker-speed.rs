@@ -1,0 +1,176 @@
+//! What an announce costs our tracker, others, and servers that do nothing but answer.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Args, Parser, Subcommand};
+use peerfeed_load_tests::announcing::comparison::{self, Options};
+use peerfeed_load_tests::announcing::measure::Load;
+use peerfeed_load_tests::announcing::memory::Filling;
+use peerfeed_load_tests::announcing::population::Shape;
+use peerfeed_load_tests::announcing::{expiry, floor, memory};
+use peerfeed_load_tests::results::head;
+
+/// Loads trackers side by side and tells what each answer cost.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build `aquatic_udp` and `aquatic_http`, which takes minutes.
+    Tools(Tools),
+    /// Processor time per answer, over UDP and HTTP.
+    Compare(Compare),
+    /// Memory per peer, and what clients feel of expiry with ten million peers.
+    Memory(Memory),
+    /// Be the floor for UDP: answer with so many peers and look nothing up.
+    FloorUdp {
+        /// Peers per answer.
+        peers: usize,
+    },
+    /// Be the floor for HTTP.
+    FloorHttp {
+        /// Peers per answer.
+        peers: usize,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Tools {
+    /// Where other people's trackers are, in `bin`.
+    #[arg(long = "tools", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tools"))]
+    folder: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Compare {
+    #[command(flatten)]
+    tools: Tools,
+    /// Runs of each program and kind of traffic.
+    #[arg(long, default_value_t = 7)]
+    rounds: u64,
+    /// Length of each run, seconds.
+    #[arg(long, default_value_t = 2.0)]
+    seconds: f64,
+    /// Swarms.
+    #[arg(long, default_value_t = 300_000)]
+    swarms: u32,
+    /// Peers in all of them.
+    #[arg(long, default_value_t = 1_400_000)]
+    peers: u32,
+    /// Peers of the largest.
+    #[arg(long, default_value_t = 100_000)]
+    largest: u32,
+    /// Addresses that visit over UDP at a time.
+    #[arg(long, default_value_t = 48)]
+    visits: usize,
+    /// Peers of an address that announce at a time.
+    #[arg(long, default_value_t = 4)]
+    per_visit: u32,
+    /// HTTP requests under way at once.
+    #[arg(long, default_value_t = 64)]
+    requests: u32,
+    /// Write the page of results here too.
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Memory {
+    #[command(flatten)]
+    tools: Tools,
+    /// Peers of the largest population.
+    #[arg(long, default_value_t = 10_000_000)]
+    peers: u32,
+    /// Connects and announces per second while peers expire.
+    #[arg(long, default_value_t = 5_000.0)]
+    rate: f64,
+    /// Leave expiry out.
+    #[arg(long)]
+    no_expiry: bool,
+    /// Write the page of results here too.
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Tools(tools) => build(&tools),
+        Command::Compare(arguments) => compare(&arguments),
+        Command::Memory(arguments) => memory(&arguments),
+        Command::FloorUdp { peers } => floor::udp(peers),
+        Command::FloorHttp { peers } => floor::http(peers),
+    }
+}
+
+fn build(tools: &Tools) -> Result<()> {
+    for program in ["aquatic_udp", "aquatic_http"] {
+        let mut cargo = std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(["install", program, "--version", "0.9.0", "--locked"]);
+        cargo.args(["--no-default-features", "--features", "mimalloc", "--root"]).arg(&tools.folder);
+        ensure!(cargo.status().context("cannot run cargo")?.success(), "cargo could not build {program}");
+    }
+    Ok(())
+}
+
+fn compare(arguments: &Compare) -> Result<()> {
+    let &Compare { rounds, seconds, swarms, peers, largest, visits, per_visit, requests, .. } = arguments;
+    let options = Options {
+        shape: Shape::Zipf { swarms, peers, largest },
+        load: Load { visits, per_visit, requests },
+        rounds,
+        duration: Duration::from_secs_f64(seconds),
+        others: true,
+    };
+    let own = std::env::current_exe()?;
+    let own = std::env::current_exe()?;
+    let mut comparison = comparison::run(&options, &own, &arguments.tools.folder, tell)?;
+    let page = format!("{}\n{}", head("Tracker: processor time per answer"), comparison.page()?);
+    publish(&page, arguments.out.as_deref())
+}
+
+fn memory(arguments: &Memory) -> Result<()> {
+    let tools = &arguments.tools.folder;
+    let singles = memory::fill(Shape::Even { swarms: 500_000, each: 1 }, tools, true, tell)?;
+    let crowds = memory::fill(Shape::Even { swarms: 20, each: 25_000 }, tools, true, tell)?;
+    let shape = Shape::Zipf { swarms: arguments.peers / 5 * 2, peers: arguments.peers, largest: 100_000 };
+    let all = memory::fill(shape, tools, true, tell)?;
+    let mut page = head("Tracker: memory per peer, and expiry") + "\n## Goals\n\n";
+    page += "| what | at most | measured | |\n|---|---|---|---|\n";
+    let mut goal = |what: &str, most: f64, value: f64, unit: &str| {
+        let verdict = if value <= most { "holds" } else { "missed" };
+        page += &format!("| {what} | {most:.0} {unit} | {value:.1} {unit} | {verdict} |\n");
+    };
+    let each = |filling: &Filling| filling.held[0].bytes_each(filling.peers);
+    goal("one IPv4 peer in a swarm of its own, 500,000 such", 90.0, each(&singles), "B");
+    goal("each further IPv4 peer, 20 swarms of 25,000", 10.0, each(&crowds), "B");
+    let mut watched = None;
+    if !arguments.no_expiry {
+        let options = expiry::Options { shape, rate: arguments.rate, quiet: Duration::from_secs(65) };
+        let runs = expiry::watch(&options, tell)?;
+        goal("longest step of expiry", 5.0, runs[1].longest.as_secs_f64() * 1e3, "ms");
+        watched = Some(runs);
+    }
+    for (title, filling) in [("Swarms of one", &singles), ("Large swarms", &crowds), ("Swarms as in the field", &all)] {
+        page += &format!("\n## {title}\n\n{}", filling.page());
+    }
+    if let Some(mut runs) = watched {
+        page += &format!("\n## Expiry\n\n{}", expiry::page(&mut runs, arguments.rate));
+    }
+    publish(&page, arguments.out.as_deref())
+}
+
+fn tell(line: &str) {
+    // Nobody may be reading any more; the page is written all the same.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+fn publish(page: &str, out: Option<&Path>) -> Result<()> {
+    write!(std::io::stdout(), "{page}")?;
+    out.map_or(Ok(()), |out| std::fs::write(out, page).with_context(|| format!("cannot write {}", out.display())))
+}
