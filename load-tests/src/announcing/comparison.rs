@@ -52,7 +52,7 @@ pub struct Comparison {
     missing: Vec<&'static str>,
 }
 
-/// At most so many times the cost of that program. `None` as the program: there is no other one.
+/// Traffic, beside which program, and how many times its cost at most.
 const GOALS: [(&str, &str, f64); 6] = [
     ("UDP", "aquatic_udp", 0.87),
     ("UDP", "opentracker", 0.67),
@@ -71,7 +71,7 @@ pub fn run(options: &Options, own: &Path, tools: &Path, mut tell: impl FnMut(&st
     be(Sides::be_server)?;
     let mut missing = Vec::new();
     let mut servers = vec![Contestant::peerfeed(&[])?];
-    let (mut aquatic_http, mut bound) = (None, Vec::new());
+    let mut aquatic_http = None;
     if options.others {
         let aquatic_udp = Contestant::aquatic_udp(tools)?;
         aquatic_http = Contestant::aquatic_http(tools)?;
@@ -99,10 +99,9 @@ pub fn run(options: &Options, own: &Path, tools: &Path, mut tell: impl FnMut(&st
         let took = fill_http(server, &population)?;
         tell(&format!("{}: filled in {:.1} s", server.name, took.as_secs_f64()));
     }
-    bound.extend(servers.iter());
-    let of_udp: Vec<_> = bound.iter().copied().chain([&floor_udp]).collect();
-    let of_http: Vec<_> = bound.iter().copied().filter(|server| server.http.is_some()).collect();
-    let of_http: Vec<_> = of_http.into_iter().chain(&aquatic_http).chain([&bare_hyper]).collect();
+    let of_udp: Vec<_> = servers.iter().chain([&floor_udp]).collect();
+    let of_http = servers.iter().filter(|server| server.http.is_some());
+    let of_http: Vec<_> = of_http.chain(&aquatic_http).chain([&bare_hyper]).collect();
     // opentracker closes behind every answer.
     let keeping: Vec<_> = of_http.iter().copied().filter(|server| server.name != "opentracker").collect();
     let mut measure = |servers: &[&Contestant], traffic| -> Result<Vec<Row>> {

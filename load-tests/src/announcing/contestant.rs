@@ -94,14 +94,14 @@ impl Contestant {
     /// The floor for UDP, which `own`, this program, is when told so.
     pub fn floor_udp(own: &Path, peers: u32) -> Result<Self> {
         let mut daemon = Daemon::start("floor", Command::new(own).args(["floor-udp", &peers.to_string()]))?;
-        let url = daemon.wait_for("its address", START_PATIENCE, |text| address_line(text))?;
+        let url = daemon.wait_for("its address", START_PATIENCE, address_line)?;
         Ok(Self { name: "floor", udp: Some(address_in(&url)?), http: None, daemon, _folder: None })
     }
 
     /// The floor for HTTP.
     pub fn floor_http(own: &Path, peers: u32) -> Result<Self> {
         let mut daemon = Daemon::start("bare hyper", Command::new(own).args(["floor-http", &peers.to_string()]))?;
-        let url = daemon.wait_for("its address", START_PATIENCE, |text| address_line(text))?;
+        let url = daemon.wait_for("its address", START_PATIENCE, address_line)?;
         Ok(Self { name: "bare hyper", udp: None, http: Some(address_in(&url)?), daemon, _folder: None })
     }
 

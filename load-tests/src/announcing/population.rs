@@ -129,7 +129,7 @@ fn info_hash(swarm: u32) -> InfoHash {
     InfoHash(hash)
 }
 
-/// SplitMix64: every bit of the result depends on every bit of `value`.
+/// The finish of `SplitMix64`: every bit of the result depends on every bit of `value`.
 fn scramble(value: u64) -> u64 {
     let mut z = value.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

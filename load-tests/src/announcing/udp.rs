@@ -2,7 +2,7 @@
 //!
 //! A *visit* is what one address has to say at a time: a connect for each of its peers that announces now, then the
 //! announces, as clients do whose ids have grown old since the last time. So many visits are under way at once; each
-//! that ends is followed by another. Datagrams of one address leave together (UDP_SEGMENT), which costs the loader a
+//! that ends is followed by another. Datagrams of one address leave together (`UDP_SEGMENT`), which costs the loader a
 //! fraction of what they cost the server.
 
 use std::io::{self, IoSlice, IoSliceMut};
@@ -144,8 +144,8 @@ impl<'a> Loader<'a> {
             let now = Instant::now();
             has_more &= pace.until.is_none_or(|until| now < until);
             while has_more && pace.rate.is_none_or(|rate| started < now.duration_since(begun).as_secs_f64() * rate) {
-                let Some(&place) = free.last() else { break };
-                has_more = self.begin(place, visitors, now)?;
+                let Some(&idle) = free.last() else { break };
+                has_more = self.begin(idle, visitors, now)?;
                 if has_more {
                     free.pop();
                     started += 1.0;
@@ -160,8 +160,9 @@ impl<'a> Loader<'a> {
             match recvmmsg(self.socket.as_raw_fd(), &mut incoming, slices.iter_mut(), flags, None) {
                 Ok(messages) => {
                     let now = Instant::now();
-                    for bytes in messages.filter_map(|message| message.iovs().next().map(<[u8]>::to_vec)) {
-                        self.hear(&bytes, now, visitors.each_connects(), &mut free)?;
+                    for message in messages {
+                        let bytes = message.iovs().next().unwrap_or_default();
+                        self.hear(bytes, now, visitors.each_connects(), &mut free)?;
                     }
                 }
                 Err(Errno::EAGAIN | Errno::EINTR) => {}

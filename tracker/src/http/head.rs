@@ -31,6 +31,8 @@ pub fn rewrite(head: &[u8], out: &mut Vec<u8>) {
         Some(at) if rest[at + 1..].starts_with(b"HTTP/") => (&rest[..at], &rest[at + 1..]),
         _ => (rest, &b"HTTP/1.0"[..]),
     };
+    // Room for all of it at once, unless much has to be escaped.
+    out.reserve(head.len() + 16);
     out.extend_from_slice(method);
     out.push(b' ');
     write_target(target.trim_ascii(), out);
@@ -39,16 +41,34 @@ pub fn rewrite(head: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(if headers.is_empty() { b"\r\n\r\n" } else { headers });
 }
 
+/// Bytes of a target that stay as they are.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let others = b"/?&=%+-._~:;@,!$'()*[]|";
+    let mut at = 0;
+    while at < others.len() {
+        plain[others[at] as usize] = true;
+        at += 1;
+    }
+    let mut byte = 0;
+    while byte < 128u8 {
+        plain[byte as usize] |= byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    plain
+};
+
 fn write_target(target: &[u8], out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     if ![&b"/"[..], b"http://", b"https://"].iter().any(|start| target.starts_with(start)) {
         out.push(b'/');
     }
-    for &byte in target {
-        if byte.is_ascii_alphanumeric() || b"/?&=%+-._~:;@,!$'()*[]|".contains(&byte) {
-            out.push(byte);
+    for stretch in target.chunk_by(|&a, &b| PLAIN[usize::from(a)] == PLAIN[usize::from(b)]) {
+        if stretch.first().is_some_and(|&first| PLAIN[usize::from(first)]) {
+            out.extend_from_slice(stretch);
         } else {
-            out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+            let escaped = |&byte: &u8| [b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
+            out.extend(stretch.iter().flat_map(escaped));
         }
     }
 }
