@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::contestant::Contestant;
+use super::contestant::{Contestant, OURS};
 use super::http::Connections;
 use super::latency::Latencies;
 use super::measure::{Load, Measure, Traffic, fill_http, fill_udp, number};
 use super::population::{Population, Shape};
 use super::process::Sides;
+use crate::programs::Programs;
 use crate::results::median;
 
 /// How a comparison is run.
@@ -64,6 +65,8 @@ const GOALS: [(&str, &str, f64); 6] = [
 
 /// Runs all of it. `own` is a program that is a floor when told so, `tools` where the others are.
 pub fn run(options: &Options, own: &Path, tools: &Path, mut tell: impl FnMut(&str)) -> Result<Comparison> {
+    // Before this thread is bound to one processor: cargo may have to build.
+    Programs::find()?;
     let population = Population::new(options.shape);
     tell(&population.described());
     let sides = Sides::of_this_machine()?;
@@ -82,12 +85,19 @@ pub fn run(options: &Options, own: &Path, tools: &Path, mut tell: impl FnMut(&st
         servers.extend(aquatic_udp.into_iter().chain(opentracker));
     }
     let mut resident = Vec::new();
-    for server in &servers {
-        be(Sides::be_loader)?;
+    be(Sides::be_loader)?;
+    for server in std::mem::take(&mut servers) {
         let before = server.resident_bytes()?;
-        let took = fill_udp(server, &population)?;
+        match fill_udp(&server, &population) {
+            Err(error) if server.name != OURS => {
+                tell(&format!("{} is left out: {error:#}", server.name));
+                missing.push(server.name);
+                continue;
+            }
+            took => tell(&format!("{}: filled in {:.1} s", server.name, took?.as_secs_f64())),
+        }
         resident.push((server.name, server.resident_bytes()?.saturating_sub(before)));
-        tell(&format!("{}: filled in {:.1} s", server.name, took.as_secs_f64()));
+        servers.push(server);
     }
     let probe = Measure::run(&servers[0], &population, Traffic::Udp, &options.load, options.duration / 4, 0)?;
     let peers = u32::try_from(probe.peers / probe.announces.max(1))?;
@@ -96,8 +106,10 @@ pub fn run(options: &Options, own: &Path, tools: &Path, mut tell: impl FnMut(&st
     let bare_hyper = Contestant::floor_http(own, peers)?;
     be(Sides::be_loader)?;
     if let Some(server) = &aquatic_http {
-        let took = fill_http(server, &population)?;
-        tell(&format!("{}: filled in {:.1} s", server.name, took.as_secs_f64()));
+        match fill_http(server, &population) {
+            Ok(took) => tell(&format!("{}: filled in {:.1} s", server.name, took.as_secs_f64())),
+            Err(error) => tell(&format!("not all are in: {error:#}")),
+        }
     }
     let of_udp: Vec<_> = servers.iter().chain([&floor_udp]).collect();
     let of_http = servers.iter().filter(|server| server.http.is_some());

@@ -29,6 +29,9 @@ pub struct Contestant {
     _folder: Option<TempDir>,
 }
 
+/// What our tracker is called in tables.
+pub const OURS: &str = "peerfeed";
+
 const START_PATIENCE: Duration = Duration::from_secs(60);
 
 /// aquatic keeps peers for 20 minutes by default, which a run on a slow machine might outlast.
@@ -40,7 +43,7 @@ impl Contestant {
         let flags = [&["--limit-loopback", "true"], flags].concat();
         let Tracker { daemon, http_url, udp_url } = Tracker::start_with("127.0.0.1", &flags)?;
         let (udp, http) = (Some(address_in(&udp_url)?), Some(address_in(&http_url)?));
-        Ok(Self { name: "peerfeed", udp, http, daemon, _folder: None })
+        Ok(Self { name: OURS, udp, http, daemon, _folder: None })
     }
 
     /// `aquatic_udp` with one worker; `None` when it is not there.

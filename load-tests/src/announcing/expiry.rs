@@ -17,6 +17,7 @@ use super::process::Sides;
 use super::udp::{Loader, Pace};
 use super::visitors::Passers;
 use crate::daemon::until;
+use crate::programs::Programs;
 
 /// One run.
 #[derive(Debug)]
@@ -46,6 +47,8 @@ const LIFE: Duration = Duration::from_secs(72 + 30 + 60);
 
 /// Watches a tracker in which nothing expires, and one in which everybody does.
 pub fn watch(options: &Options, mut tell: impl FnMut(&str)) -> Result<[Watched; 2]> {
+    // Before this thread is bound to one processor: cargo may have to build.
+    Programs::find()?;
     let population = Population::new(options.shape);
     tell(&population.described());
     let short = ["--interval", "1min", "--min-interval", "1min", "--peer-lifetime", "72s"];

