@@ -62,7 +62,7 @@ struct Compare {
     #[arg(long, default_value_t = 200_000)]
     swarms: u32,
     /// Peers in all of them.
-    #[arg(long, default_value_t = 800_000)]
+    #[arg(long, default_value_t = 1_000_000)]
     peers: u32,
     /// Peers of the largest.
     #[arg(long, default_value_t = 100_000)]
@@ -129,13 +129,16 @@ fn compare(arguments: &Compare) -> Result<()> {
         others: true,
     };
     let own = std::env::current_exe()?;
+    // Which counts processors, so before this program keeps to one.
+    let head = head("Tracker: processor time per answer");
     let mut comparison = comparison::run(&options, &own, &arguments.tools.folder, tell)?;
-    let page = format!("{}\n{}", head("Tracker: processor time per answer"), comparison.page()?);
+    let page = format!("{head}\n{}", comparison.page()?);
     publish(&page, arguments.out.as_deref())
 }
 
 fn memory(arguments: &Memory) -> Result<()> {
     let tools = &arguments.tools.folder;
+    let mut page = head("Tracker: memory per peer, and expiry");
     let singles = memory::fill(Shape::Even { swarms: 500_000, each: 1 }, tools, true, tell)?;
     let crowds = memory::fill(Shape::Even { swarms: 20, each: 25_000 }, tools, true, tell)?;
     let shape = Shape::Zipf { swarms: arguments.peers / 5 * 2, peers: arguments.peers, largest: 100_000 };
@@ -149,7 +152,6 @@ fn memory(arguments: &Memory) -> Result<()> {
         ("each further IPv4 peer, 20 swarms of 25,000: bytes", 10.0, Some(each(&crowds))),
         ("longest step of expiry: ms", 5.0, longest_ms),
     ];
-    let mut page = head("Tracker: memory per peer, and expiry");
     page += "\n## Goals\n\n| what | at most | measured | |\n|---|---|---|---|\n";
     for (what, most, value) in goals {
         let Some(value) = value else { continue };
