@@ -18,7 +18,7 @@ pub use failure::{Failure, FailureKind};
 pub use replies::{Answers, Handle, Replies, answer};
 pub use reply::{
     Attachment, Created, Device, Entry, Feed, Fetched, File, Friend, FriendRequest, Identity, Link, List, Posted,
-    Progress, Reply, Seeder, Stage, Status, Tracker,
+    Progress, Refused, Reply, Seeder, Stage, Status, Tracker, Traffic,
 };
 pub use request::{Audience, Call, Request, milliseconds};
 pub use server::{Server, ServerError};

@@ -174,6 +174,12 @@ pub struct Feed {
     pub held_bytes: u64,
     /// Most bytes to hold.
     pub quota_bytes: Option<u64>,
+    /// Most bytes per second to send of it.
+    #[serde(default)]
+    pub up: Option<u64>,
+    /// Most bytes per second to fetch of it.
+    #[serde(default)]
+    pub down: Option<u64>,
     /// Seeders and what they have stored.
     pub seeders: Vec<Seeder>,
     /// Trackers asked about it.
@@ -349,8 +355,42 @@ pub struct Status {
     pub seeder_code: Option<String>,
     /// Peers connected.
     pub peers: u32,
+    /// What has passed since the start.
+    #[serde(default)]
+    pub traffic: Traffic,
+    /// What was refused since the start.
+    #[serde(default)]
+    pub refused: Refused,
     /// Feeds.
     pub feeds: Vec<Feed>,
+}
+
+/// Bytes of entries and files since the start of a daemon.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Sent to peers.
+    pub sent_bytes: u64,
+    /// Received, without what was here already.
+    pub received_bytes: u64,
+}
+
+/// What a daemon had nothing to do with since its start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Peers dropped for lies and other breaches of the protocol.
+    pub violations: u64,
+    /// Connections of those who are banned for it.
+    pub banned: u64,
+    /// Connections beyond what there is room for.
+    pub turned_away: u64,
+    /// Connections of those who know no feed that is held here.
+    pub strangers: u64,
+    /// Requests of who has too many open.
+    pub over_limit: u64,
+    /// Peers that took nothing of what they had asked for while others waited.
+    pub stalled: u64,
+    /// Addresses that peers named and cannot know.
+    pub ignored_addresses: u64,
 }
 
 #[cfg(test)]

@@ -211,6 +211,12 @@ pub enum Request {
         link: String,
         /// At most so many bytes.
         quota_bytes: Option<u64>,
+        /// Send at most so many bytes per second; 0 for no bound of its own.
+        #[serde(default)]
+        up: Option<u64>,
+        /// Fetch at most so many bytes per second; 0 for no bound of its own.
+        #[serde(default)]
+        down: Option<u64>,
     },
     /// Hold a feed no more.
     Unseed {

@@ -56,6 +56,11 @@ pub(super) fn rate(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Reads a rate, or `none` as 0.
+pub(super) fn rate_or_none(text: &str) -> Result<u64, String> {
+    if text.trim() == "none" { Ok(0) } else { rate(text) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +80,7 @@ mod tests {
         assert_eq!(rate("500KiB"), Ok(500 << 10));
         assert_eq!(rate("2MB/s"), Ok(2_000_000));
         assert!(rate("0").is_err() && rate("fast").is_err());
+        assert_eq!((rate_or_none("none"), rate_or_none("1kB/s")), (Ok(0), Ok(1_000)));
     }
 
     #[test]

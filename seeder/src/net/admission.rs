@@ -22,6 +22,8 @@ struct Shared {
     hints: Arc<HintTable>,
     seen: SeenEphemerals,
     witness: Option<Arc<WitnessSecret>>,
+    turned_away: u64,
+    strangers: u64,
 }
 
 impl Admission {
@@ -32,6 +34,8 @@ impl Admission {
             hints: Arc::default(),
             seen: SeenEphemerals::default(),
             witness: None,
+            turned_away: 0,
+            strangers: 0,
         };
         Self { shared: Arc::new(Mutex::new(shared)) }
     }
@@ -60,8 +64,19 @@ impl Admission {
 
     /// Lets a connection in, if its address has room.
     pub fn enter(&self, now: Moment, address: SocketAddr, commands: Commander) -> Result<Guest, Refusal> {
-        self.lock().gate.enter(now, address)?;
+        let mut shared = self.lock();
+        if let Err(refusal) = shared.gate.enter(now, address) {
+            shared.turned_away += 1;
+            return Err(refusal);
+        }
+        drop(shared);
         Ok(Guest { admission: self.clone(), address, commands: Some(commands), left: false })
+    }
+
+    /// Connections that were closed since the start for want of room, and those of strangers.
+    pub fn refused(&self) -> (u64, u64) {
+        let shared = self.lock();
+        (shared.turned_away, shared.strangers)
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
@@ -86,13 +101,17 @@ impl Guest {
         let hints = {
             let mut shared = self.admission.lock();
             if !shared.gate.may_try(clock.now(), self.address) {
+                shared.turned_away += 1;
                 return None;
             }
             Arc::clone(&shared.hints)
         };
         // Up to 3,072 MACs: not under the lock.
-        let feed = hints.find(first, day)?;
-        self.admission.lock().seen.is_new(first, day).then_some(feed)
+        let found = hints.find(first, day);
+        let mut shared = self.admission.lock();
+        let feed = found.filter(|_| shared.seen.is_new(first, day));
+        shared.strangers += u64::from(feed.is_none());
+        feed
     }
 
     /// Its handshake is done: where it came from, and the way to command it. Once.

@@ -90,6 +90,8 @@ impl Driver {
     async fn drive(&mut self, stream: &TcpStream, link: &mut Link) -> Result<Ended, Gone> {
         let mut output = Output::default();
         let mut told_bytes = 0;
+        // Where the rate is limited, the engine looks closer at what has left.
+        let step = if self.rates.up.is_limited() { 4 * self.rates.up.piece_bytes() } else { DRAINED_STEP_BYTES };
         let mut send_at = None;
         let mut read_at = Moment::START;
         loop {
@@ -98,7 +100,7 @@ impl Driver {
             }
             self.refill(&mut output, link, &mut send_at);
             let buffered = link.buffered_bytes();
-            if buffered / DRAINED_STEP_BYTES < told_bytes / DRAINED_STEP_BYTES || buffered == 0 && told_bytes > 0 {
+            if buffered / step < told_bytes / step || buffered == 0 && told_bytes > 0 {
                 place(&self.reports).await?.send(Report::Input(self.id, Input::Drained(buffered)));
             }
             told_bytes = buffered;

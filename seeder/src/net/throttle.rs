@@ -35,6 +35,11 @@ impl Throttle {
         Self { bytes_per_second: bytes_per_second.map(|rate| rate.max(1)), free: Mutex::default() }
     }
 
+    /// Whether there is a rate.
+    pub(super) fn is_limited(&self) -> bool {
+        self.bytes_per_second.is_some()
+    }
+
     /// Bytes of one piece.
     pub(super) fn piece_bytes(&self) -> usize {
         let Some(rate) = self.bytes_per_second else { return PIECE_BYTES };

@@ -240,6 +240,9 @@ impl EngineTask {
             Ask::Status(answer) => {
                 let mut status = self.engine.status(now);
                 status.listen.clone_from(&self.listen);
+                let (turned_away, strangers) = self.admission.refused();
+                status.totals.turned_away += turned_away;
+                status.totals.strangers += strangers;
                 // Who asked may have gone.
                 let _ = answer.send(status);
             }

@@ -17,7 +17,7 @@ mod waiter;
 mod writes;
 
 pub use crate::swarm::{Attempt, AttemptKind, FeedOutcome, NewEntry, Progress, SyncFailure, SyncGoal};
-pub use crate::swarm::{FeedStatus, LogStatus, NodeStatus, PeerStatus, SeederStatus, TrackerStatus};
+pub use crate::swarm::{FeedStatus, LogStatus, NodeStatus, PeerStatus, SeederStatus, Totals, TrackerStatus};
 pub use error::{ProbeError, StartError, WaitError};
 pub use handle::Node;
 pub use options::{Listen, NodeOptions};

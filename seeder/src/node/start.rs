@@ -47,6 +47,7 @@ pub(super) async fn with_store(options: NodeOptions, store: Store) -> Result<Nod
     let engine = Engine::new(
         Options {
             connections_max,
+            up: options.up,
             serve: options.serve,
             announce: options.announce,
             trackers: options.trackers.clone(),

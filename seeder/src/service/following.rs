@@ -130,6 +130,8 @@ impl Service {
             readable: !txn.epochs(feed)?.is_empty(),
             muted: row.muted,
             quota_bytes: row.quota_bytes,
+            up: row.up,
+            down: row.down,
             ..Feed::default()
         })
     }

@@ -8,11 +8,21 @@ use super::names::Names;
 use crate::api::{Failure, Replies, Reply, Seeder};
 use crate::ui::Safe;
 
+/// What a feed may take of this machine; what is not given stays as it was.
+pub(super) struct Bounds {
+    /// Bytes on the disk.
+    pub quota_bytes: Option<u64>,
+    /// Bytes per second out; 0 for no bound.
+    pub up: Option<u64>,
+    /// Bytes per second in; 0 for no bound.
+    pub down: Option<u64>,
+}
+
 impl Service {
     pub(super) async fn seed(
         &self,
         link: &str,
-        quota_bytes: Option<u64>,
+        bounds: Bounds,
         trackers: &[TrackerUrl],
         replies: &Replies,
     ) -> Result<(), Failure> {
@@ -23,7 +33,9 @@ impl Service {
         let was_seeded = known.as_ref().is_some_and(|row| row.roles.seed);
         let mut row = known.unwrap_or_else(new_row);
         row.roles.seed = true;
-        row.quota_bytes = quota_bytes.or(row.quota_bytes);
+        row.quota_bytes = bounds.quota_bytes.or(row.quota_bytes);
+        row.up = bounds.up.or(row.up).filter(|rate| *rate > 0);
+        row.down = bounds.down.or(row.down).filter(|rate| *rate > 0);
         take_hints(&mut row, &link, trackers);
         let feed = link.feed;
         self.store().write(move |txn| txn.put_feed(feed, &row)).await?;
@@ -46,7 +58,7 @@ impl Service {
         }
         let told = self.changed(feed, "removed")?;
         row.roles.seed = false;
-        row.quota_bytes = None;
+        (row.quota_bytes, row.up, row.down) = (None, None, None);
         self.keep_or_remove(feed, row).await?;
         replies.send(Reply::Feed(told)).await;
         Ok(())

@@ -28,6 +28,7 @@ pub use seeder_code::{SeederCode, SeederCodeError};
 use crate::api::{Call, Failure, Handle, Replies, Request};
 use crate::node::{Node, NodeOptions, StartError, SyncGoal};
 use crate::store::Store;
+use holding::Bounds;
 
 /// A data folder at work, ready to answer calls.
 #[derive(Clone)]
@@ -105,7 +106,10 @@ impl Handle for Service {
                 self.read(&filter, follow, &replies).await
             }
             Request::Get { entry, out, timeout_ms } => self.get(&entry, &out, timeout_ms, &replies).await,
-            Request::Seed { link, quota_bytes } => self.seed(&link, quota_bytes, &trackers, &replies).await,
+            Request::Seed { link, quota_bytes, up, down } => {
+                let bounds = Bounds { quota_bytes, up, down };
+                self.seed(&link, bounds, &trackers, &replies).await
+            }
             Request::Unseed { feed } => self.unseed(&feed, &replies).await,
             Request::Status {} => self.status(&replies).await,
         }

@@ -6,8 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::names::Names;
 use super::seeder_code::PLACEHOLDER;
 use super::{SeederCode, Service};
-use crate::api::{Failure, Feed, Replies, Reply, Seeder, Status, Tracker};
-use crate::node::{FeedStatus, SeederStatus, TrackerStatus};
+use crate::api::{Failure, Feed, Refused, Replies, Reply, Seeder, Status, Tracker, Traffic};
+use crate::node::{FeedStatus, SeederStatus, Totals, TrackerStatus};
 use crate::store::{FeedRow, ReadTxn, Reading, Roles};
 use crate::ui::counted;
 
@@ -31,6 +31,7 @@ impl Service {
         }
         // The own feed first, then by name.
         feeds.sort_by_key(|feed| (!feed.roles.iter().any(|role| role == "own"), feed.name.clone(), feed.feed.clone()));
+        let totals = node.totals;
         let status = Status {
             data: self.data().display().to_string(),
             running: self.daemon,
@@ -39,6 +40,8 @@ impl Service {
             listen: node.listen.iter().map(ToString::to_string).collect(),
             seeder_code: self.code().map(|code| code.to_string()),
             peers: u32::try_from(node.peers.len()).unwrap_or(u32::MAX),
+            traffic: Traffic { sent_bytes: totals.sent_bytes, received_bytes: totals.received_bytes },
+            refused: refused(&totals),
             feeds,
         };
         replies.send(Reply::Status(Box::new(status))).await;
@@ -80,8 +83,22 @@ fn stored(txn: &ReadTxn, feed: peerfeed_protocol::ids::FeedId, row: &FeedRow) ->
         files: blobs.len() as u64,
         held_bytes: txn.usage(feed)?.bytes(),
         quota_bytes: row.quota_bytes,
+        up: row.up,
+        down: row.down,
         ..Feed::default()
     })
+}
+
+fn refused(totals: &Totals) -> Refused {
+    Refused {
+        violations: totals.violations,
+        banned: totals.banned,
+        turned_away: totals.turned_away,
+        strangers: totals.strangers,
+        over_limit: totals.over_limit,
+        stalled: totals.stalled,
+        ignored_addresses: totals.ignored_addresses,
+    }
 }
 
 pub(super) fn seeder(feed: &FeedStatus, seeder: &SeederStatus) -> Seeder {

@@ -59,6 +59,10 @@ pub struct FeedRow {
     pub muted: bool,
     /// Bytes that it may take here; `None` for no bound of its own.
     pub quota_bytes: Option<u64>,
+    /// What may be sent of it, bytes per second; `None` for no bound of its own.
+    pub up: Option<u64>,
+    /// What may be fetched of it, bytes per second.
+    pub down: Option<u64>,
     /// Trackers from links and from the person here, in addition to the manifest's.
     pub trackers: Vec<String>,
     /// Seeders from links and from the person here, in addition to the manifest's.
@@ -128,6 +132,7 @@ fn encode(row: &FeedRow) -> Vec<u8> {
     });
     Dict::new()
         .with(b"a", to_int(row.added_s))
+        .with_optional(b"d", row.down.map(to_int))
         .with(b"m", i64::from(row.muted))
         .with_optional(b"n", row.petname.as_deref())
         .with_optional(b"q", row.quota_bytes.map(to_int))
@@ -135,6 +140,7 @@ fn encode(row: &FeedRow) -> Vec<u8> {
         .with(b"s", seeders.collect::<Vec<_>>())
         .with(b"t", row.trackers.iter().map(|url| Value::from(url.as_str())).collect::<Vec<_>>())
         .with_optional(b"u", row.suggested_name.as_deref())
+        .with_optional(b"x", row.up.map(to_int))
         .encode()
 }
 
@@ -163,6 +169,8 @@ fn read(bytes: &[u8]) -> Option<FeedRow> {
         added_s: dict.uint(b"a").ok()?,
         muted: dict.uint(b"m").ok()? != 0,
         quota_bytes: dict.optional_uint(b"q").ok()?,
+        up: dict.optional_uint(b"x").ok()?,
+        down: dict.optional_uint(b"d").ok()?,
         trackers: dict.list(b"t").ok()?.iter().map(|url| Some(url.as_text()?.to_owned())).collect::<Option<_>>()?,
         seeders: dict.list(b"s").ok()?.iter().map(seeder).collect::<Option<_>>()?,
     })
@@ -181,6 +189,8 @@ mod tests {
             added_s: 1_700_000_000,
             muted: true,
             quota_bytes: Some(5 << 30),
+            up: Some(500_000),
+            down: Some(2_000_000),
             trackers: vec!["udp://127.0.0.1:6969".into()],
             seeders: vec![
                 SeederHint { address: "[::1]:4000".into(), witness: None },

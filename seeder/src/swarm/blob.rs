@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 
 use peerfeed_protocol::feed::BlobRef;
 use peerfeed_protocol::limits::CHUNK_GROUP;
+use peerfeed_protocol::peer::Moment;
 use peerfeed_protocol::peer::message::{BlobHeld, ChunksWanted};
 
 use super::chance::Chance;
 use super::{ConnectionId, Ticket};
 
-/// Groups looked at when the rarest of a sample is chosen.
+/// Groups among which the rarest is chosen.
 const SAMPLE: usize = 16;
+
+/// Groups looked at one after the other where a sample of random ones found few: the next look begins elsewhere.
+const SCAN: usize = 4_096;
 
 /// A blob in groups of 16 chunks: which are held, being written, or asked for.
 #[derive(Debug)]
@@ -18,9 +22,13 @@ pub(super) struct Blob {
     reference: BlobRef,
     groups: Vec<Group>,
     left: u64,
+    /// Groups that are neither here nor being written.
+    missing: usize,
     held_bytes: u64,
     /// No group before this one is missing.
     first_missing: usize,
+    /// When peers were last told of the groups held.
+    pub offered: Option<Moment>,
     asked: BTreeMap<u32, Vec<(ConnectionId, Ticket)>>,
 }
 
@@ -60,7 +68,17 @@ impl Blob {
         let count = u32::try_from(BlobHeld::groups_in(reference.size.bytes())).expect("a blob has at most 2^20 groups");
         let groups: Vec<_> = (0..count).map(|group| if held(group) { Group::Held } else { Group::Missing }).collect();
         let left = groups.iter().filter(|group| **group != Group::Held).count() as u64;
-        let mut blob = Self { reference, groups, left, held_bytes: 0, first_missing: 0, asked: BTreeMap::new() };
+        let missing = usize::try_from(left).expect("a blob has at most 2^20 groups");
+        let mut blob = Self {
+            reference,
+            groups,
+            left,
+            missing,
+            held_bytes: 0,
+            first_missing: 0,
+            offered: None,
+            asked: BTreeMap::new(),
+        };
         blob.held_bytes = if left == 0 {
             reference.size.bytes()
         } else {
@@ -87,6 +105,19 @@ impl Blob {
         self.held_bytes
     }
 
+    /// What peers are told of it.
+    pub(super) fn held(&self) -> BlobHeld {
+        let BlobRef { root, size } = self.reference;
+        if self.is_complete() {
+            return BlobHeld::complete(root, size.bytes());
+        }
+        let mut bits = vec![0; self.groups.len().div_ceil(8)];
+        for at in (0..self.groups.len()).filter(|at| self.groups[*at] == Group::Held) {
+            bits[at / 8] |= 0x80 >> (at % 8);
+        }
+        BlobHeld { root, bytes: size.bytes(), groups: Some(bits.into()) }
+    }
+
     /// Bytes of one group.
     pub(super) fn group_bytes(&self, group: u32) -> u64 {
         self.request(group).payload_bytes() as u64
@@ -102,33 +133,50 @@ impl Blob {
     /// A group that this peer holds and nobody was asked for.
     ///
     /// The first one when all of them come from one source anyway, in the order in which they are played and written;
-    /// with several sources the rarest of a random sample, so that they come to have different parts for each other.
-    pub(super) fn pick(&self, peer: &Holding, others: &[&Holding], chance: &mut Chance) -> Option<u32> {
+    /// in a crowd the rarest of a random sample, so that they come to have different parts for each other.
+    pub(super) fn pick(&self, peer: &Holding, others: &[&Holding], crowd: bool, chance: &mut Chance) -> Option<u32> {
         let free = |group: usize| {
             let number = u32::try_from(group).expect("counted in u32");
             (self.groups[group] == Group::Missing && !self.asked.contains_key(&number) && peer.has(number))
                 .then_some(number)
         };
-        let partial = others.iter().any(|other| !other.is_complete());
-        let first = (self.first_missing..self.groups.len()).find_map(free)?;
-        if !partial {
-            return Some(first);
+        if !crowd && others.iter().all(|other| other.is_complete()) {
+            return (self.first_missing..self.groups.len()).find_map(free);
         }
+        if self.first_missing == self.groups.len() {
+            return None;
+        }
+        // From a random place on: where few are left, a sample of single ones would miss them.
         let span = self.groups.len() - self.first_missing;
-        let sample = (0..SAMPLE).filter_map(|_| free(self.first_missing + chance.index(span)));
+        let begin = chance.index(span);
+        let around = (begin..span).chain(0..begin).map(|at| self.first_missing + at);
         let rarity = |group: &u32| others.iter().filter(|other| other.has(*group)).count();
-        sample.min_by_key(rarity).or(Some(first))
+        let mut sample: Vec<u32> = (0..SAMPLE).filter_map(|_| free(self.first_missing + chance.index(span))).collect();
+        if sample.len() < SAMPLE / 4 {
+            sample.extend(around.take(SCAN).filter_map(free).take(SAMPLE));
+        }
+        sample.into_iter().min_by_key(rarity)
     }
 
     /// A group that this peer holds and that only others were asked for, once, the oldest request first.
-    pub(super) fn steal(&self, peer: &Holding, thief: ConnectionId, late: impl Fn(Ticket) -> bool) -> Option<u32> {
+    pub(super) fn steal(
+        &self,
+        peer: &Holding,
+        thief: ConnectionId,
+        late: impl Fn(ConnectionId, Ticket) -> bool,
+    ) -> Option<u32> {
         let busy = |(group, asked): (&u32, &Vec<(ConnectionId, Ticket)>)| match asked.as_slice() {
-            [(connection, ticket)] if *connection != thief && late(*ticket) && peer.has(*group) => {
+            [(connection, ticket)] if *connection != thief && peer.has(*group) && late(*connection, *ticket) => {
                 Some((*ticket, *group))
             }
             _ => None,
         };
         self.asked.iter().filter_map(busy).min().map(|(_, group)| group)
+    }
+
+    /// Whether everything that is lacking was asked for.
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.missing == self.asked.keys().filter(|group| self.is_missing(**group)).count()
     }
 
     /// A peer was asked for a group.
@@ -169,12 +217,14 @@ impl Blob {
             return false;
         }
         *state = Group::Writing;
+        self.missing -= 1;
         true
     }
 
     /// A group is on the disk; true if the blob is complete by it.
     pub(super) fn written(&mut self, group: u32) -> bool {
         if self.groups[group as usize] != Group::Held {
+            self.missing -= usize::from(self.is_missing(group));
             self.groups[group as usize] = Group::Held;
             self.left -= 1;
             self.held_bytes += self.group_bytes(group);
@@ -187,6 +237,7 @@ impl Blob {
 
     /// A group could not be written.
     pub(super) fn not_written(&mut self, group: u32) {
+        self.missing += usize::from(!self.is_missing(group));
         self.groups[group as usize] = Group::Missing;
     }
 }
@@ -218,11 +269,11 @@ mod tests {
         let mut chance = Chance::new([1; 32]);
         let mut blob = blob(3);
         for due in 0..3 {
-            let group = blob.pick(&all(3), &[], &mut chance).unwrap();
+            let group = blob.pick(&all(3), &[], false, &mut chance).unwrap();
             assert_eq!(group, due);
             blob.ask(group, ConnectionId(1), Ticket(u64::from(group)));
         }
-        assert_eq!(blob.pick(&all(3), &[], &mut chance), None);
+        assert_eq!(blob.pick(&all(3), &[], false, &mut chance), None);
         assert_eq!(blob.request(2).payload_bytes() as u64, GROUP - 1_000);
     }
 
@@ -231,8 +282,8 @@ mod tests {
         let mut chance = Chance::new([2; 32]);
         let blob = blob(8);
         let other = some(8, &[0b1111_1110]);
-        assert_eq!(blob.pick(&some(8, &[0b0000_1000]), &[&other], &mut chance), Some(4));
-        let picks: Vec<_> = (0..20).filter_map(|_| blob.pick(&all(8), &[&other], &mut chance)).collect();
+        assert_eq!(blob.pick(&some(8, &[0b0000_1000]), &[&other], false, &mut chance), Some(4));
+        let picks: Vec<_> = (0..20).filter_map(|_| blob.pick(&all(8), &[&other], false, &mut chance)).collect();
         assert!(picks.iter().filter(|pick| **pick == 7).count() > 10, "{picks:?}");
     }
 
@@ -240,11 +291,11 @@ mod tests {
     fn a_late_request_is_asked_of_one_more_peer_and_not_of_a_third() {
         let mut blob = blob(1);
         blob.ask(0, ConnectionId(1), Ticket(1));
-        assert_eq!(blob.steal(&all(1), ConnectionId(2), |_| false), None, "it is not late");
-        assert_eq!(blob.steal(&all(1), ConnectionId(1), |_| true), None, "it would be its own");
-        assert_eq!(blob.steal(&all(1), ConnectionId(2), |_| true), Some(0));
+        assert_eq!(blob.steal(&all(1), ConnectionId(2), |_, _| false), None, "it is not late");
+        assert_eq!(blob.steal(&all(1), ConnectionId(1), |_, _| true), None, "it would be its own");
+        assert_eq!(blob.steal(&all(1), ConnectionId(2), |_, _| true), Some(0));
         blob.ask(0, ConnectionId(2), Ticket(2));
-        assert_eq!(blob.steal(&all(1), ConnectionId(3), |_| true), None);
+        assert_eq!(blob.steal(&all(1), ConnectionId(3), |_, _| true), None);
         assert_eq!(blob.unask(0, Ticket(2)), [(ConnectionId(1), Ticket(1))]);
     }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use peerfeed_protocol::announce::TrackerUrl;
 use peerfeed_protocol::feed::{BlobRef, Head, Records};
-use peerfeed_protocol::ids::{FeedId, LogId, SwarmId, WitnessKey};
+use peerfeed_protocol::ids::{BlobRoot, FeedId, LogId, SwarmId, WitnessKey};
 use peerfeed_protocol::peer::Moment;
 use peerfeed_protocol::peer::message::{Interest, Newest, Stored};
 
@@ -14,6 +14,7 @@ use super::backoff::Backoff;
 use super::blob::Blob;
 use super::limits::{STORE_RETRY_FIRST, STORE_RETRY_LONGEST};
 use super::log::Log;
+use super::pace::Pace;
 use super::spot::Spot;
 use crate::store::{Roles, SeederHint};
 
@@ -30,6 +31,10 @@ pub struct Snapshot {
     pub feed: FeedId,
     /// What is done with it here.
     pub roles: Roles,
+    /// What may be sent of it, bytes per second.
+    pub up: Option<u64>,
+    /// What may be fetched of it, bytes per second.
+    pub down: Option<u64>,
     /// Its manifest and roster.
     pub records: Option<Records>,
     /// Seeders from links and from the person here.
@@ -85,6 +90,8 @@ pub(super) struct Feed {
     pub swarm: SwarmId,
     /// What is done with it here.
     pub roles: Roles,
+    /// How fast it may be fetched.
+    pub down: Pace,
     /// Its newest records.
     pub records: Option<Records>,
     /// Seeders from links and from the person here.
@@ -95,6 +102,7 @@ pub(super) struct Feed {
     pub logs: BTreeMap<LogId, Log>,
     /// Every blob that its entries refer to.
     pub blobs: HashMap<BlobRef, Blob>,
+    roots: HashMap<BlobRoot, BlobRef>,
     /// The blobs that are to be here, the most urgent first.
     pub queue: BTreeMap<i64, BlobRef>,
     queued: HashSet<BlobRef>,
@@ -132,11 +140,13 @@ impl Feed {
             id,
             swarm,
             roles: Roles::default(),
+            down: Pace::default(),
             records: None,
             hints: Vec::new(),
             hint_trackers: Vec::new(),
             logs: BTreeMap::new(),
             blobs: HashMap::new(),
+            roots: HashMap::new(),
             queue: BTreeMap::new(),
             queued: HashSet::new(),
             next_rank: 0,
@@ -159,6 +169,7 @@ impl Feed {
     pub(super) fn update(&mut self, snapshot: Snapshot) -> Vec<(LogId, Range<u64>)> {
         let mut new = Vec::new();
         self.roles = snapshot.roles;
+        self.down.set(snapshot.down);
         self.hints = snapshot.seeders;
         self.hint_trackers = snapshot.trackers;
         if snapshot.records.is_some() {
@@ -178,6 +189,7 @@ impl Feed {
             }
         }
         for (reference, held) in snapshot.blobs {
+            self.roots.entry(reference.root).or_insert(reference);
             self.blobs.entry(reference).or_insert_with(|| Blob::new(reference, |group| held.has(group)));
             if matches!(held, HeldGroups::All) && !self.blobs[&reference].is_complete() {
                 self.blobs.insert(reference, Blob::new(reference, |_| true));
@@ -199,10 +211,16 @@ impl Feed {
 
     /// A blob that an entry refers to; wanted when all are.
     pub(super) fn refer(&mut self, reference: BlobRef) {
+        self.roots.entry(reference.root).or_insert(reference);
         self.blobs.entry(reference).or_insert_with(|| Blob::new(reference, |_| false));
         if self.wants_all_blobs() {
             self.queue_blob(reference, false);
         }
+    }
+
+    /// The blob that is known under this root.
+    pub(super) fn blob_of(&self, root: &BlobRoot) -> Option<&Blob> {
+        self.blobs.get(self.roots.get(root)?)
     }
 
     /// Wants a blob: before all others when somebody waits for it, else newer ones before older ones.
@@ -303,5 +321,32 @@ impl Feed {
         let entries = words.values().map(|stored| stored.entries).sum();
         let has_all = |log: &Log| words.get(&log.id()).is_some_and(|stored| stored.with_blobs >= log.size());
         (entries, !self.logs.is_empty() && self.logs.values().all(has_all))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use peerfeed_protocol::crypto::IdentityKey;
+    use peerfeed_protocol::feed::blob::BlobSize;
+
+    use super::*;
+
+    #[test]
+    fn what_somebody_waits_for_comes_first_then_newer_files_before_older_ones() {
+        let id = IdentityKey::from_seed(&[7; 32]).feed_id();
+        let mut feed = Feed::new(id, id.swarm_id());
+        feed.roles.seed = true;
+        let size = BlobSize::new(64_000).unwrap();
+        let blobs: Vec<BlobRef> = (0..4).map(|at| BlobRef { root: BlobRoot::new([at; 32]), size }).collect();
+        for blob in &blobs {
+            feed.refer(*blob);
+        }
+        feed.queue_blob(blobs[1], true);
+        feed.queue_blob(blobs[0], true);
+        let order: Vec<u8> = feed.queue.values().map(|blob| blob.root.as_bytes()[0]).collect();
+        assert_eq!(order, [1, 0, 3, 2]);
+        feed.unqueue_blob(&blobs[1]);
+        assert_eq!(feed.queue.len(), 3);
+        assert_eq!(feed.blob_of(&blobs[2].root).map(Blob::reference), Some(blobs[2]));
     }
 }

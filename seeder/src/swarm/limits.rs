@@ -30,6 +30,9 @@ pub const STEAL_AFTER: Duration = Duration::from_secs(1);
 /// How long before any idle peer does, unless the rate of who was asked explains it.
 pub const STEAL_OVERDUE: Duration = Duration::from_secs(4);
 
+/// The same while not everything was asked for once: others have other things to do.
+pub const STEAL_FORGOTTEN: Duration = Duration::from_secs(30);
+
 /// Bodies handed to the store and not yet synced, bytes; beyond it nothing more is asked for.
 pub const UNWRITTEN_BYTES: u64 = 64 << 20;
 
@@ -173,6 +176,13 @@ pub const SERVE_DEBT_BYTES: i64 = 4 << 20;
 /// Bytes of entries in one answer, whatever is asked for; the rest is asked for again.
 pub const SERVE_ENTRY_BYTES: u32 = 1 << 20;
 
+/// Peers to whom bulk is sent at a time at the least, where the rate of the line is known: one, and two that fill its
+/// pauses.
+pub const SERVE_SLOTS: usize = 3;
+
+/// Percent of the line's rate from which on it counts as filled.
+pub const LINE_BUSY_PERCENT: u128 = 75;
+
 /// Answers being read from the store at once.
 pub const SERVE_JOBS: usize = 4;
 
@@ -198,11 +208,23 @@ pub const TELL_EVERY: Duration = Duration::from_millis(500);
 /// Least time between two questions to a peer which parts of a blob it holds.
 pub const ASK_BLOBS_EVERY: Duration = Duration::from_secs(2);
 
+/// The same where it has answered: it tells by itself when it holds more, unless it is of an earlier version.
+pub const ASK_TOLD_EVERY: Duration = Duration::from_secs(30);
+
+/// Least time between two messages to peers about which parts of a blob are held.
+pub const OFFER_EVERY: Duration = Duration::from_millis(200);
+
+/// What these messages take of the line to a peer at most, bytes per second: for blobs of many gigabytes.
+pub const OFFER_BYTES_PER_SECOND: u64 = 20_000;
+
 /// Blobs asked about in one message. spec: PEER-40
 pub const BLOBS_PER_QUESTION: usize = 256;
 
 /// Blobs of one feed that a peer asked about and is told of as soon as they are here.
 pub const BLOBS_AWAITED: usize = 1_024;
+
+/// Of these, so many may be unknown here: the entry that refers to them may be on its way.
+pub const BLOBS_AWAITED_UNKNOWN: usize = 32;
 
 /// Body of the newest entry that is pushed along with its head, bytes.
 pub const PUSH_BODY_BYTES: usize = 4_000;

@@ -150,3 +150,41 @@ impl Log {
         self.held.iter().next().filter(|range| range.start == 0).map_or(0, |range| range.end)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use peerfeed_protocol::crypto::{DeviceKey, IdentityKey};
+    use peerfeed_protocol::ids::Incarnation;
+
+    use super::*;
+
+    fn head(size: u64, root: u8) -> Head {
+        let device = DeviceKey::from_seed(&[1; 32]);
+        let log = LogId { device: device.id(), incarnation: Incarnation::new([1; 8]) };
+        Head::sign(&IdentityKey::from_seed(&[2; 32]).feed_id(), &log, size, &Hash::new([root; 32]), &device)
+    }
+
+    #[test]
+    fn what_was_proven_against_a_tree_that_no_accepted_head_has_counts_for_nothing() {
+        let mut log = Log::new(head(8, 8));
+        log.advance(head(9, 9));
+        assert!(log.vouches_for(9, &Hash::new([9; 32])) && log.vouches_for(8, &Hash::new([8; 32])));
+        // A peer may send the newest entries unasked with a head that is older than ours, whose signature is then not
+        // looked at: it may be of any tree.
+        assert!(!log.vouches_for(5, &Hash::new([5; 32])), "a smaller head that was never checked");
+        assert!(!log.vouches_for(8, &Hash::new([7; 32])), "another tree of a size that was accepted");
+        assert!(!log.vouches_for(10, &Hash::new([9; 32])), "a greater one");
+    }
+
+    #[test]
+    fn a_smaller_head_changes_nothing_and_old_trees_are_forgotten() {
+        let mut log = Log::new(head(1, 1));
+        for size in 2..=12 {
+            log.advance(head(size, u8::try_from(size).unwrap()));
+            log.advance(head(1, 99));
+        }
+        assert_eq!(log.size(), 12);
+        assert!(log.vouches_for(4, &Hash::new([4; 32])));
+        assert!(!log.vouches_for(3, &Hash::new([3; 32])) && !log.vouches_for(1, &Hash::new([99; 32])));
+    }
+}

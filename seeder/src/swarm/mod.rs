@@ -19,8 +19,10 @@ mod input;
 mod job;
 mod keeper;
 pub mod limits;
+mod line;
 mod link;
 mod log;
+mod pace;
 mod peer;
 mod place;
 mod prefix;
@@ -51,4 +53,4 @@ pub use progress::{Attempt, AttemptKind, FeedOutcome, NewEntry, Progress, SyncFa
 pub use ranges::Ranges;
 pub use reads::{Said, answer, decline, payload_bytes};
 pub use scope::{Scope, may_name};
-pub use status::{FeedStatus, LogStatus, NodeStatus, PeerStatus, SeederStatus, TrackerStatus};
+pub use status::{FeedStatus, LogStatus, NodeStatus, PeerStatus, SeederStatus, Totals, TrackerStatus};

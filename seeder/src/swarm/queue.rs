@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use peerfeed_protocol::ids::FeedId;
+use peerfeed_protocol::peer::Moment;
 
 use super::drain::Drain;
 use super::limits::SERVE_QUANTUM_BYTES;
@@ -81,15 +82,27 @@ impl<T> Queue<T> {
         &mut self.flows[at]
     }
 
-    /// A request is served now.
-    pub(super) fn begin(&mut self, request: &Request<T>) {
+    /// A request is served now; whether nothing was before.
+    pub(super) fn begin(&mut self, request: &Request<T>) -> bool {
+        let was_idle = self.held_bytes() == 0;
         self.reading_bytes += request.bytes;
         self.account.left -= signed(request.bytes);
+        was_idle && request.bytes > 0
     }
 
-    /// The next bulk request; there is one.
-    pub(super) fn take_bulk(&mut self) -> Request<T> {
-        while !self.flows[0].account.takes_turn() {
+    /// When one of its bulk requests may be served, if none may now. `waits` tells until when a feed has to wait.
+    pub(super) fn waits_until(&self, waits: impl Fn(&FeedId) -> Option<Moment>) -> Option<Moment> {
+        let mut first = None;
+        for flow in &self.flows {
+            let until = waits(&flow.feed)?;
+            first = Some(first.map_or(until, |first: Moment| first.min(until)));
+        }
+        first
+    }
+
+    /// The next bulk request of a feed that does not wait; there is one.
+    pub(super) fn take_bulk(&mut self, waits: impl Fn(&FeedId) -> Option<Moment>) -> Request<T> {
+        while waits(&self.flows[0].feed).is_some() || !self.flows[0].account.takes_turn() {
             self.flows.rotate_left(1);
         }
         let flow = &mut self.flows[0];

@@ -36,6 +36,8 @@ impl Snapshot {
             feed,
             roles: row.roles,
             records: txn.records(feed)?,
+            up: row.up,
+            down: row.down,
             seeders: row.seeders,
             // What was stored was read as an address before; what a later version stored may be of another kind.
             trackers: row.trackers.iter().filter_map(|url| url.parse().ok()).collect(),

@@ -16,8 +16,31 @@ pub struct NodeStatus {
     pub peers: Vec<PeerStatus>,
     /// Feeds of the data folder.
     pub feeds: Vec<FeedStatus>,
-    /// Peers dropped for breaking the protocol since the start.
+    /// What has passed and what was refused since the start.
+    pub totals: Totals,
+}
+
+/// What has passed and what was refused since the start of a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Bytes sent of entries and chunks.
+    pub sent_bytes: u64,
+    /// Bytes received of entries and chunks that were new here.
+    pub received_bytes: u64,
+    /// Peers dropped for breaking the protocol, liars among them.
     pub violations: u64,
+    /// Connections of those who were banned for it.
+    pub banned: u64,
+    /// Connections closed because there, or for their address, were as many as there may be.
+    pub turned_away: u64,
+    /// Connections of those who know no feed that is held here.
+    pub strangers: u64,
+    /// Requests rejected because their sender has too many open.
+    pub over_limit: u64,
+    /// Peers dropped because they took nothing of what they had asked for while others waited.
+    pub stalled: u64,
+    /// Addresses that peers named and cannot know.
+    pub ignored_addresses: u64,
 }
 
 /// A connected peer.

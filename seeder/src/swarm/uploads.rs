@@ -1,6 +1,7 @@
 //! Whose request is served next.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use peerfeed_protocol::ids::FeedId;
 use peerfeed_protocol::peer::Moment;
@@ -10,6 +11,8 @@ use super::limits::{
     SERVE_BYTES, SERVE_DEBT_BYTES, SERVE_JOBS, SERVE_JOBS_URGENT, SERVE_QUANTUM_BYTES, SERVE_QUEUE,
     SERVE_URGENT_EXTRA_BYTES,
 };
+use super::line::Line;
+use super::pace::Pace;
 use super::queue::{Queue, Request, signed};
 
 /// Requests that wait for their answers.
@@ -29,7 +32,17 @@ pub(super) struct Uploads<T> {
     urgent_turns: VecDeque<ConnectionId>,
     jobs: usize,
     held_bytes: usize,
+    /// Peers for whom something is read or waits in their connections.
+    busy: usize,
+    line: Line,
+    /// How fast feeds that have a rate of their own may be sent.
+    paces: HashMap<FeedId, Pace>,
+    /// When one of them may be sent again for which somebody waits.
+    paced_until: Option<Moment>,
 }
+
+/// How far small answers may run ahead of their feed's rate.
+const AHEAD: Duration = Duration::from_secs(1);
 
 /// How an answer weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,9 +54,33 @@ pub(super) enum Weight {
 }
 
 impl<T> Uploads<T> {
-    /// Nobody asks.
-    pub(super) fn new() -> Self {
-        Self { peers: HashMap::new(), turns: VecDeque::new(), urgent_turns: VecDeque::new(), jobs: 0, held_bytes: 0 }
+    /// Nobody asks. The rate is the line's, where it is known.
+    pub(super) fn new(bytes_per_second: Option<u64>) -> Self {
+        Self {
+            peers: HashMap::new(),
+            turns: VecDeque::new(),
+            urgent_turns: VecDeque::new(),
+            jobs: 0,
+            held_bytes: 0,
+            busy: 0,
+            line: Line::new(bytes_per_second),
+            paces: HashMap::new(),
+            paced_until: None,
+        }
+    }
+
+    /// Sets what may be sent of a feed in a second, or that nothing bounds it.
+    pub(super) fn set_rate(&mut self, feed: FeedId, bytes_per_second: Option<u64>) {
+        if bytes_per_second.is_some() {
+            self.paces.entry(feed).or_default().set(bytes_per_second);
+        } else {
+            self.paces.remove(&feed);
+        }
+    }
+
+    /// When the feed of a request that waits may be sent again.
+    pub(super) fn paced_until(&self) -> Option<Moment> {
+        self.paced_until
     }
 
     /// A request came, whose answer has at most so many bytes; `Err` gives it back when the peer has too many open.
@@ -78,22 +115,30 @@ impl<T> Uploads<T> {
     }
 
     /// The request to be served now.
-    pub(super) fn next(&mut self) -> Option<(ConnectionId, T)> {
-        let (peer, request) = self.next_urgent().or_else(|| self.next_bulk())?;
+    pub(super) fn next(&mut self, now: Moment) -> Option<(ConnectionId, T)> {
+        let (peer, request) = self.next_urgent(now).or_else(|| self.next_bulk(now))?;
+        if let Some(pace) = self.paces.get_mut(&request.feed) {
+            pace.take(now, request.bytes as u64);
+        }
         self.jobs += 1;
         self.held_bytes += request.bytes;
         Some((peer, request.what))
     }
 
-    fn next_urgent(&mut self) -> Option<(ConnectionId, Request<T>)> {
+    fn next_urgent(&mut self, now: Moment) -> Option<(ConnectionId, Request<T>)> {
         if self.jobs >= SERVE_JOBS + SERVE_JOBS_URGENT {
             return None;
         }
         for _ in 0..self.urgent_turns.len() {
             let id = self.urgent_turns.pop_front()?;
             let Some(peer) = self.peers.get_mut(&id) else { continue };
-            if peer.account.left <= -SERVE_DEBT_BYTES {
-                // It has had so much that passed others that it now waits as everybody does.
+            let is_paced = |request: &Request<T>| {
+                self.paces
+                    .get(&request.feed)
+                    .is_some_and(|pace| pace.waits_until(now).is_some_and(|at| at.since(now) > AHEAD))
+            };
+            if peer.account.left <= -SERVE_DEBT_BYTES || peer.urgent.iter().any(is_paced) {
+                // It has had so much that passed others, or of this feed, that it now waits as everybody does.
                 if peer.flows.is_empty() {
                     self.turns.push_back(id);
                 }
@@ -108,17 +153,18 @@ impl<T> Uploads<T> {
                 self.urgent_turns.push_back(id);
             }
             if let Some(request) = request {
-                peer.begin(&request);
+                self.busy += usize::from(peer.begin(&request));
                 return Some((id, request));
             }
         }
         None
     }
 
-    fn next_bulk(&mut self) -> Option<(ConnectionId, Request<T>)> {
+    fn next_bulk(&mut self, now: Moment) -> Option<(ConnectionId, Request<T>)> {
         if self.jobs >= SERVE_JOBS || self.held_bytes >= SERVE_BYTES {
             return None;
         }
+        self.paced_until = None;
         // A debt is paid off turn by turn, if need be within one call.
         let rounds = usize::try_from(SERVE_DEBT_BYTES / SERVE_QUANTUM_BYTES).expect("a constant") + 2;
         for _ in 0..self.turns.len() * rounds {
@@ -131,12 +177,22 @@ impl<T> Uploads<T> {
                 self.turns.rotate_left(1);
                 continue;
             }
+            let waits = |feed: &FeedId| self.paces.get(feed).and_then(|pace| pace.waits_until(now));
+            if let Some(until) = peer.waits_until(waits) {
+                self.paced_until = Some(self.paced_until.map_or(until, |at| at.min(until)));
+                self.turns.rotate_left(1);
+                continue;
+            }
             if !peer.account.takes_turn() {
                 self.turns.rotate_left(1);
                 continue;
             }
-            let request = peer.take_bulk();
-            peer.begin(&request);
+            // Whose turn it is waits for a slot, and nobody passes meanwhile.
+            if peer.held_bytes() == 0 && !self.line.has_slot(now, self.busy) {
+                return None;
+            }
+            let request = peer.take_bulk(waits);
+            self.busy += usize::from(peer.begin(&request));
             if peer.flows.is_empty() {
                 peer.account.leave();
                 self.turns.pop_front();
@@ -150,9 +206,11 @@ impl<T> Uploads<T> {
     pub(super) fn served(&mut self, now: Moment, peer: ConnectionId, bytes: usize, sent_bytes: usize) {
         self.jobs = self.jobs.saturating_sub(1);
         let Some(queue) = self.peers.get_mut(&peer) else { return };
+        let was_busy = queue.held_bytes() > 0;
         queue.reading_bytes = queue.reading_bytes.saturating_sub(bytes);
         // Until the connection reports, it buffers what it was given.
         queue.drain.filled(now, sent_bytes);
+        self.busy = self.busy + usize::from(queue.held_bytes() > 0) - usize::from(was_busy);
         queue.account.left += signed(bytes) - signed(sent_bytes);
         self.held_bytes = (self.held_bytes + sent_bytes).saturating_sub(bytes);
     }
@@ -160,10 +218,17 @@ impl<T> Uploads<T> {
     /// A connection reports what it buffers.
     pub(super) fn drained(&mut self, now: Moment, peer: ConnectionId, buffered_bytes: usize) {
         if let Some(queue) = self.peers.get_mut(&peer) {
-            let before = queue.drain.buffered_bytes();
+            let (before, was_busy) = (queue.drain.buffered_bytes(), queue.held_bytes() > 0);
             queue.drain.drained(now, buffered_bytes);
+            self.busy = self.busy + usize::from(queue.held_bytes() > 0) - usize::from(was_busy);
+            self.line.sent(before.saturating_sub(buffered_bytes));
             self.held_bytes = (self.held_bytes + buffered_bytes).saturating_sub(before);
         }
+    }
+
+    /// Whether somebody waits for a slot of the line.
+    pub(super) fn waits_for_line(&self) -> bool {
+        self.line.is_wanted()
     }
 
     /// Whether somebody waits and there is no room.
@@ -204,6 +269,7 @@ impl<T> Uploads<T> {
     pub(super) fn remove(&mut self, peer: ConnectionId) {
         if let Some(queue) = self.peers.remove(&peer) {
             self.held_bytes = self.held_bytes.saturating_sub(queue.held_bytes());
+            self.busy -= usize::from(queue.held_bytes() > 0);
         }
         self.turns.retain(|id| *id != peer);
         self.urgent_turns.retain(|id| *id != peer);
@@ -212,142 +278,9 @@ impl<T> Uploads<T> {
 
 impl<T> Default for Uploads<T> {
     fn default() -> Self {
-        Self::new()
+        Self::new(None)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use peerfeed_protocol::crypto::IdentityKey;
-
-    use super::*;
-    use crate::swarm::limits::SERVE_BUFFER_BYTES;
-
-    const NOW: Moment = Moment::START;
-    const GROUP: usize = 1_024_000;
-
-    fn id(number: u64) -> ConnectionId {
-        ConnectionId(number)
-    }
-
-    fn feed(number: u8) -> FeedId {
-        IdentityKey::from_seed(&[number; 32]).feed_id()
-    }
-
-    /// Serves so many requests, each at once and completely, and tells whose they were.
-    fn served<T>(uploads: &mut Uploads<T>, count: usize, bytes: impl Fn(&T) -> usize) -> Vec<(u64, T)> {
-        let one = |_| {
-            let (peer, what) = uploads.next()?;
-            let bytes = bytes(&what);
-            uploads.served(NOW, peer, bytes, bytes);
-            uploads.drained(NOW, peer, 0);
-            Some((peer.0, what))
-        };
-        (0..count).map_while(one).collect()
-    }
-
-    #[test]
-    fn peers_get_the_same_bytes_however_they_cut_their_requests() {
-        let mut uploads = Uploads::new();
-        for _ in 0..200 {
-            uploads.push(id(1), feed(1), Weight::Bulk, GROUP, GROUP).unwrap();
-            uploads.push(id(2), feed(1), Weight::Bulk, GROUP / 8, GROUP / 8).unwrap();
-        }
-        let served = served(&mut uploads, 100, |bytes| *bytes);
-        let of = |peer: u64| served.iter().filter(|(id, _)| *id == peer).map(|(_, bytes)| bytes).sum::<usize>();
-        assert!(of(1).abs_diff(of(2)) <= 2 * GROUP, "{} and {}", of(1), of(2));
-    }
-
-    #[test]
-    fn feeds_of_one_peer_take_turns_however_much_is_asked_of_one() {
-        let mut uploads = Uploads::new();
-        for _ in 0..50 {
-            uploads.push(id(1), feed(1), Weight::Bulk, GROUP, 1).unwrap();
-        }
-        uploads.push(id(1), feed(2), Weight::Bulk, GROUP, 2).unwrap();
-        let served = served(&mut uploads, 4, |_| GROUP);
-        assert!(served.contains(&(1, 2)), "{served:?}");
-    }
-
-    #[test]
-    fn text_passes_the_bulk_of_everybody() {
-        let mut uploads = Uploads::new();
-        for number in 1..=5 {
-            uploads.push(id(number), feed(1), Weight::Bulk, GROUP, "film").unwrap();
-        }
-        while uploads.next().is_some() {}
-        uploads.push(id(6), feed(1), Weight::Urgent, 4_000, "post").unwrap();
-        assert_eq!(uploads.next(), Some((id(6), "post")), "though as many films are read as may be");
-    }
-
-    #[test]
-    fn who_asks_for_much_in_small_answers_is_charged_for_it() {
-        let mut uploads = Uploads::new();
-        for _ in 0..SERVE_QUEUE / 2 {
-            uploads.push(id(1), feed(1), Weight::Urgent, GROUP, 1).unwrap();
-        }
-        uploads.push(id(2), feed(1), Weight::Bulk, GROUP, 2).unwrap();
-        let served = served(&mut uploads, 20, |_| GROUP);
-        assert!(served.contains(&(2, 2)), "{served:?}");
-    }
-
-    #[test]
-    fn who_takes_nothing_is_passed_over_until_it_has_drained() {
-        let mut uploads = Uploads::new();
-        for number in 0..20 {
-            uploads.push(id(1), feed(1), Weight::Bulk, GROUP, number).unwrap();
-        }
-        let mut begun = 0;
-        while let Some((peer, _)) = uploads.next() {
-            uploads.served(NOW, peer, GROUP, GROUP);
-            begun += 1;
-        }
-        assert!(begun * GROUP <= SERVE_BUFFER_BYTES + GROUP, "{begun}");
-        uploads.drained(NOW, id(1), 0);
-        assert!(uploads.next().is_some());
-    }
-
-    #[test]
-    fn all_together_hold_no_more_than_there_is_and_who_takes_nothing_makes_room() {
-        let mut uploads = Uploads::new();
-        let later = NOW.after(std::time::Duration::from_secs(60));
-        let peers = u64::try_from(2 * SERVE_BYTES / GROUP).unwrap();
-        for peer in 0..peers {
-            uploads.push(id(peer), feed(1), Weight::Bulk, GROUP, ()).unwrap();
-            uploads.push(id(peer), feed(1), Weight::Bulk, GROUP, ()).unwrap();
-        }
-        let mut held = 0;
-        while let Some((peer, ())) = uploads.next() {
-            uploads.served(NOW, peer, GROUP, GROUP);
-            held += GROUP;
-        }
-        assert!(held <= SERVE_BYTES + GROUP, "{held}");
-        assert_eq!(uploads.in_the_way(NOW), None, "nobody has had time to take it");
-        let stalled = uploads.in_the_way(later).unwrap();
-        uploads.remove(stalled);
-        assert!(uploads.next().is_some());
-    }
-
-    #[test]
-    fn only_so_many_answers_are_read_at_once() {
-        let mut uploads = Uploads::new();
-        for number in 0..=SERVE_JOBS {
-            uploads.push(id(number as u64), feed(1), Weight::Bulk, GROUP, number).unwrap();
-        }
-        assert_eq!(std::iter::from_fn(|| uploads.next()).count(), SERVE_JOBS);
-        uploads.served(NOW, id(0), GROUP, GROUP);
-        assert!(uploads.next().is_some());
-    }
-
-    #[test]
-    fn too_many_requests_of_one_peer_are_given_back() {
-        let mut uploads = Uploads::new();
-        for request in 0..SERVE_QUEUE {
-            uploads.push(id(1), feed(1), Weight::Bulk, 1, request).unwrap();
-        }
-        assert_eq!(uploads.push(id(1), feed(1), Weight::Urgent, 1, 7), Err(7));
-        assert_eq!(uploads.withdraw(id(1), |request| *request == 3), [3]);
-        uploads.remove(id(1));
-        assert_eq!(uploads.next(), None);
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! The state of a data folder as a page.
 
 use super::{Paint, Safe, Terminal, counted, size, state_of};
-use crate::api::{Feed, Seeder, Status};
+use crate::api::{Feed, Refused, Seeder, Status, Traffic};
 
 /// The page, without a final line break.
 pub fn status_lines(terminal: &Terminal, status: &Status) -> String {
@@ -19,6 +19,13 @@ pub fn status_lines(terminal: &Terminal, status: &Status) -> String {
     if let Some(code) = &status.seeder_code {
         lines.push(format!("seeder    {}", terminal.paint(Paint::Name, code)));
     }
+    if status.traffic != Traffic::default() {
+        let Traffic { sent_bytes, received_bytes } = status.traffic;
+        lines.push(format!("traffic   {} sent, {} received", size(sent_bytes), size(received_bytes)));
+    }
+    if let Some(refused) = refused(&status.refused) {
+        lines.push(format!("refused   {refused}"));
+    }
     if status.feeds.is_empty() {
         lines.push("no feed yet: `peerfeed init`, `peerfeed add LINK` or `peerfeed seed LINK`".into());
     }
@@ -27,6 +34,23 @@ pub fn status_lines(terminal: &Terminal, status: &Status) -> String {
         feed_lines(terminal, feed, &mut lines);
     }
     lines.join("\n")
+}
+
+/// What was refused, most of it harmless; none if nothing was.
+fn refused(refused: &Refused) -> Option<String> {
+    let Refused { violations, banned, turned_away, strangers, over_limit, stalled, ignored_addresses } = *refused;
+    let counts = [
+        (violations, "liar dropped", "liars dropped"),
+        (banned, "connection of the banned", "connections of the banned"),
+        (turned_away, "connection too many", "connections too many"),
+        (strangers, "stranger", "strangers"),
+        (over_limit, "request too many", "requests too many"),
+        (stalled, "peer that took nothing", "peers that took nothing"),
+        (ignored_addresses, "address out of reach", "addresses out of reach"),
+    ];
+    let words: Vec<String> =
+        counts.iter().filter(|(count, ..)| *count > 0).map(|(count, one, many)| counted(*count, one, many)).collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 fn feed_lines(terminal: &Terminal, feed: &Feed, lines: &mut Vec<String>) {
@@ -38,8 +62,9 @@ fn feed_lines(terminal: &Terminal, feed: &Feed, lines: &mut Vec<String>) {
         terminal.paint(Paint::Dim, roles(feed)),
     ));
     let quota = feed.quota_bytes.map(|quota| format!(" of at most {}", size(quota))).unwrap_or_default();
+    let rates = rates(feed).map(|rates| format!("; {rates}")).unwrap_or_default();
     lines.push(format!(
-        "  holds {}, {}; {}{quota}; {}",
+        "  holds {}, {}; {}{quota}; {}{rates}",
         state_of(feed.entries_held, feed.entries, "entry", "entries"),
         state_of(feed.files_held, feed.files, "file", "files"),
         size(feed.held_bytes),
@@ -52,6 +77,14 @@ fn feed_lines(terminal: &Terminal, feed: &Feed, lines: &mut Vec<String>) {
         let state = tracker.state.as_deref().unwrap_or("not asked yet");
         lines.push(format!("  tracker {}  {}", tracker.url, terminal.paint(Paint::Dim, Safe::line(state))));
     }
+}
+
+/// What of the line a feed may take, where that is bounded.
+pub fn rates(feed: &Feed) -> Option<String> {
+    let up = feed.up.map(|rate| format!("up {}/s", size(rate)));
+    let down = feed.down.map(|rate| format!("down {}/s", size(rate)));
+    let bounds: Vec<String> = up.into_iter().chain(down).collect();
+    (!bounds.is_empty()).then(|| format!("at most {}", bounds.join(" and ")))
 }
 
 fn roles(feed: &Feed) -> String {
@@ -118,6 +151,17 @@ mod tests {
         assert!(page.contains("running (process 7), no peer connected"), "{page}");
         assert!(page.contains("unlisted seeder 127.0.0.1:9  not connected  holds 2 of 3 entries\n"), "{page}");
         assert!(page.ends_with("  seeder 127.0.0.1:9  connected  holds all 3 entries"), "{page}");
+    }
+
+    #[test]
+    fn what_passed_and_what_was_refused_is_shown() {
+        let refused = Refused { violations: 1, strangers: 20, ..Refused::default() };
+        let traffic = Traffic { sent_bytes: 3 << 20, received_bytes: 0 };
+        let page = status_lines(&Terminal::plain(false), &Status { traffic, refused, ..Status::default() });
+        assert!(
+            page.contains("traffic   3.0 MiB sent, 0 B received\nrefused   1 liar dropped, 20 strangers\n"),
+            "{page}"
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod audiences;
 mod author;
 mod cli;
 mod crash;
+mod crowd;
 mod dialling;
 mod friends;
 mod letters;

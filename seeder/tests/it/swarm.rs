@@ -76,7 +76,7 @@ fn fetch_beside_a_liar(lie: Lie, seed: u64) {
     // It is dropped, and not dialled again while the ban lasts.
     for _ in 0..2 {
         let status = world.machines[bob].engine.status(world.now);
-        assert!(status.violations >= 1);
+        assert!(status.totals.violations >= 1);
         assert!(status.peers.iter().all(|peer| peer.address.to_string() != liar_address), "{:?}", status.peers);
         world.pass(120 * SECOND);
     }
@@ -215,7 +215,7 @@ fn a_slow_seeder_loses_its_requests_to_a_fast_one() {
     let took = world.until("Bob's sync ends", 200 * SECOND, |world| world.ended(bob, task).is_some());
     // The slow one alone would need 50 s for the first group that it was asked for.
     assert!(took < 8 * SECOND, "{took:?}");
-    assert_eq!(world.machines[bob].engine.status(world.now).violations, 0, "nobody is banned for being slow");
+    assert_eq!(world.machines[bob].engine.status(world.now).totals.violations, 0, "nobody is banned for being slow");
 }
 
 #[test]

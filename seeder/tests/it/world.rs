@@ -160,6 +160,7 @@ impl World {
             serve: true,
             announce: self.tracker.is_some(),
             connections_max: self.connections_max,
+            up: None,
             trackers,
             node: node.key(),
             witness: witness.key(),

@@ -13,7 +13,7 @@ use crate::swarm::blob::Holding;
 use crate::swarm::chance::Chance;
 use crate::swarm::limits::{
     ASK_BLOBS_EVERY, BLOBS_PER_QUESTION, ENTRY_GUESS_BYTES, OUTSTANDING_BYTES, OUTSTANDING_REQUESTS, REQUEST_ENTRIES,
-    REQUEST_ENTRY_BYTES, STEAL_AFTER, STEAL_OVERDUE, UNWRITTEN_BYTES,
+    REQUEST_ENTRY_BYTES, STEAL_AFTER, STEAL_FORGOTTEN, STEAL_OVERDUE, UNWRITTEN_BYTES,
 };
 use crate::swarm::log;
 use crate::swarm::peer::{Asked, Outstanding};
@@ -55,9 +55,18 @@ impl Engine {
                 .is_some_and(|peer| peer.room_bytes() > 0 && peer.outstanding.len() < OUTSTANDING_REQUESTS)
     }
 
+    /// Whether a feed with a rate of its own may be asked for now; if not, the engine wakes up when it may.
+    fn is_in_time(&mut self, now: Moment, id: FeedId) -> bool {
+        let until = self.feeds.get(&id).and_then(|feed| feed.down.waits_until(now));
+        if let Some(until) = until {
+            self.wake_by(until);
+        }
+        until.is_none()
+    }
+
     /// Asks for one range of entries; false if there is none to ask for, or no room.
     fn ask_entries(&mut self, now: Moment, connection: ConnectionId, id: FeedId) -> bool {
-        if !self.has_room(connection) {
+        if !self.has_room(connection) || !self.is_in_time(now, id) {
             return false;
         }
         let Some((log, range)) = self.pick_entries(connection, id) else { return false };
@@ -125,7 +134,8 @@ impl Engine {
                 break;
             }
             let settled = share.blobs.get(&blob.root).is_some_and(Holding::is_complete);
-            let recent = share.blobs_asked.get(&blob.root).is_some_and(|asked| now.since(*asked) < ASK_BLOBS_EVERY);
+            let pause = share.asks_again_after(&blob.root);
+            let recent = share.blobs_asked.get(&blob.root).is_some_and(|asked| now.since(*asked) < pause);
             if !settled && !recent {
                 share.blobs_asked.insert(blob.root, now);
                 roots.push(blob.root);
@@ -139,7 +149,7 @@ impl Engine {
 
     /// Asks for one group of chunks; false if there is none to ask for, or no room.
     fn ask_group(&mut self, now: Moment, connection: ConnectionId, id: FeedId) -> bool {
-        if !self.has_room(connection) {
+        if !self.has_room(connection) || !self.is_in_time(now, id) {
             return false;
         }
         let mut chance = self.chance.fork();
@@ -164,6 +174,8 @@ impl Engine {
     ) -> Option<(BlobRef, u32)> {
         let feed = self.feeds.get(&id).filter(|feed| feed.stopped.is_none())?;
         let share = self.peers.get(&connection)?.shares.get(&id)?;
+        // Others are there, or about to be: what they have is not known yet.
+        let crowd = feed.spots.len() > 1 || self.connected_for(id) > 1;
         for reference in feed.queue.values() {
             let Some(holding) = share.blobs.get(&reference.root) else { continue };
             let Some(blob) = feed.blobs.get(reference) else { continue };
@@ -173,13 +185,15 @@ impl Engine {
                 .filter(|peer| peer.id != connection)
                 .filter_map(|peer| peer.shares.get(&id)?.blobs.get(&reference.root))
                 .collect();
-            if let Some(group) = blob.pick(holding, &others, chance) {
+            if let Some(group) = blob.pick(holding, &others, crowd, chance) {
                 return Some((*reference, group));
             }
         }
-        let late = |ticket: Ticket| self.is_worth_stealing(now, connection, ticket);
         feed.queue.values().find_map(|reference| {
-            let group = feed.blobs.get(reference)?.steal(share.blobs.get(&reference.root)?, connection, late)?;
+            let blob = feed.blobs.get(reference)?;
+            let last = blob.is_asked_for();
+            let late = |from, ticket| self.is_worth_stealing(now, connection, from, ticket, last);
+            let group = blob.steal(share.blobs.get(&reference.root)?, connection, late)?;
             Some((*reference, group))
         })
     }
@@ -187,16 +201,27 @@ impl Engine {
     /// Whether another peer should be asked for what this request is about: it has waited for longer than its peer's rate
     /// explains, or the other one has it in half the time.
     ///
-    /// Where all are slow nothing is asked for twice, which would only make them slower.
-    fn is_worth_stealing(&self, now: Moment, thief: ConnectionId, ticket: Ticket) -> bool {
-        let asked = self.peers.values().find_map(|peer| Some((peer, peer.outstanding.get(&ticket)?)));
+    /// Where all are slow nothing is asked for twice, which would only make them slower; and before everything was asked
+    /// for once, only what seems to have been forgotten.
+    fn is_worth_stealing(
+        &self,
+        now: Moment,
+        thief: ConnectionId,
+        from: ConnectionId,
+        ticket: Ticket,
+        last: bool,
+    ) -> bool {
+        let asked = self.peers.get(&from).and_then(|peer| Some((peer, peer.outstanding.get(&ticket)?)));
         let (Some((peer, request)), Some(thief)) = (asked, self.peers.get(&thief)) else { return true };
         let waited = now.since(request.sent);
         let due = peer.window.time_for(peer.outstanding_bytes.max(request.bytes));
         let stolen = thief.window.time_for(thief.outstanding_bytes + request.bytes);
-        let is_overdue = waited >= STEAL_OVERDUE.max(due.unwrap_or_default() * 2);
-        let is_faster = due.zip(stolen).is_some_and(|(due, stolen)| stolen * 2 < due);
-        is_overdue || waited >= STEAL_AFTER && is_faster
+        let due = due.unwrap_or_default();
+        if !last {
+            return waited >= STEAL_FORGOTTEN.max(due * 4);
+        }
+        let is_faster = stolen.is_some_and(|stolen| stolen * 2 < due);
+        waited >= STEAL_OVERDUE.max(due * 2) || waited >= STEAL_AFTER && is_faster
     }
 
     /// Counts a request; the channel on which it is to be made.
@@ -210,11 +235,14 @@ impl Engine {
         bytes: u64,
     ) -> ChannelId {
         let peer = self.peers.get_mut(&connection).expect("it was just asked whether it has room");
-        let mark = peer.window.mark(now);
+        let (mark, channel) = (peer.window.mark(now), peer.shares[&feed].channel);
         peer.outstanding.insert(ticket, Outstanding { feed, what, bytes, mark, sent: now, late: false });
         peer.outstanding_bytes += bytes;
         self.outstanding_bytes += bytes;
-        peer.shares[&feed].channel
+        if let Some(feed) = self.feeds.get_mut(&feed) {
+            feed.down.take(now, bytes);
+        }
+        channel
     }
 
     /// Whether any connected peer holds something of a feed that is wanted and not here, or is about to tell.

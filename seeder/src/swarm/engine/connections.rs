@@ -54,7 +54,10 @@ impl Engine {
     fn handle_incoming(&mut self, now: Moment, connection: ConnectionId, address: SocketAddr) {
         let peer = Peer::new(connection, None, Some(address));
         self.peers.insert(connection, peer);
-        if self.ending || self.bans.address(now, address) || self.peers.len() > self.options.connections_max {
+        let (banned, full) = (self.bans.address(now, address), self.peers.len() > self.options.connections_max);
+        self.totals.banned += u64::from(banned);
+        self.totals.turned_away += u64::from(full && !banned);
+        if self.ending || banned || full {
             self.close(connection, RejectCode::Busy);
         }
     }
@@ -67,6 +70,7 @@ impl Engine {
         let dialled = peer.dialled.clone();
         tracing::debug!(%connection, outgoing = peer.dialled_here(), address = ?peer.address, "connection established");
         if self.bans.node(now, &node) {
+            self.totals.banned += 1;
             self.close(connection, RejectCode::Closed);
             return;
         }
@@ -180,7 +184,7 @@ impl Engine {
             self.release(connection, ticket, &outstanding);
         }
         if let Ended::Closed(Closed::Violation(violation)) = ended {
-            self.violations += 1;
+            self.totals.violations += 1;
             if violation.fault() == Fault::Peer
                 && let Some(address) = peer.address
             {
@@ -229,7 +233,7 @@ impl Engine {
 
     /// Bans a peer that said what no honest program says, and closes the connection.
     pub(super) fn ban(&mut self, now: Moment, connection: ConnectionId) {
-        self.violations += 1;
+        self.totals.violations += 1;
         if let Some(peer) = self.peers.get(&connection)
             && let Some(address) = peer.address
         {

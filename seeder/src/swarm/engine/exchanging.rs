@@ -35,6 +35,7 @@ impl Engine {
         let believed: Vec<SocketAddr> =
             peers.added.iter().copied().filter(|named| may_name(address.ip(), *named)).collect();
         let ignored = peers.added.len() - believed.len();
+        self.totals.ignored_addresses += ignored as u64;
         if ignored > 0 {
             tracing::debug!(%connection, ignored, "it named addresses that it cannot know");
         }

@@ -20,6 +20,7 @@ impl Engine {
             self.swarms.insert(swarm, id);
             self.feeds.insert(id, Feed::new(id, swarm));
         }
+        self.uploads.set_rate(id, snapshot.up);
         let feed = self.feeds.get_mut(&id).expect("it was just put there");
         let before: Vec<_> = feed.logs.values().map(|log| (log.id(), log.size())).collect();
         let manifest = feed.records.as_ref().map(|records| records.manifest().digest());
@@ -56,6 +57,7 @@ impl Engine {
     pub fn remove_feed(&mut self, now: Moment, id: FeedId) {
         let Some(feed) = self.feeds.remove(&id) else { return };
         self.swarms.remove(&feed.swarm);
+        self.uploads.set_rate(id, None);
         if let Some(mut announcer) = self.announcers.remove(&id) {
             for announce in announcer.stop() {
                 self.actions.push_back(Action::Announce(AnnounceJob {

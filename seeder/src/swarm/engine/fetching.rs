@@ -111,6 +111,7 @@ impl Engine {
         log.came(&range);
         let write = Write::Entries { feed: id, entries };
         let bytes = write.payload_bytes();
+        self.totals.received_bytes += bytes;
         if let Some(peer) = self.peers.get_mut(&connection) {
             peer.received_bytes += bytes;
             if let Some(theirs) = peer.shares.get_mut(&id).and_then(|share| share.logs.get_mut(&name)) {
@@ -143,6 +144,7 @@ impl Engine {
         if !blob.came(group) {
             return;
         }
+        self.totals.received_bytes += request.bytes;
         // Whoever else was asked for it need not send it any more.
         let others = blob.asked_of(group);
         for (other, ticket) in others {

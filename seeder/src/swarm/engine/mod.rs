@@ -9,6 +9,7 @@ mod feeds;
 mod fetching;
 mod knowledge;
 mod mail;
+mod offering;
 mod reporting;
 mod serving;
 mod syncing;
@@ -21,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use peerfeed_protocol::announce::TrackerUrl;
+use peerfeed_protocol::feed::BlobRef;
 use peerfeed_protocol::ids::{FeedId, NodeKey, SwarmId, WitnessKey};
 use peerfeed_protocol::peer::Moment;
 
@@ -34,6 +36,7 @@ use super::job::Read;
 use super::limits::{ASK_BLOBS_EVERY, TELL_EVERY};
 use super::peer::Peer;
 use super::place::Place;
+use super::status::Totals;
 use super::task::Task;
 use super::uploads::Uploads;
 use writing::Pending;
@@ -47,6 +50,8 @@ pub struct Options {
     pub announce: bool,
     /// Connections in all, those that come in included.
     pub connections_max: usize,
+    /// What the line out carries, bytes per second, where the person here has set it.
+    pub up: Option<u64>,
     /// Trackers to ask for every feed.
     pub trackers: Vec<TrackerUrl>,
     /// Its own node key as a responder: a dial that ends there was a dial of itself.
@@ -82,7 +87,7 @@ pub struct Engine {
     tasks_from: Moment,
     outstanding_bytes: u64,
     unwritten_bytes: u64,
-    violations: u64,
+    totals: Totals,
     last_connection: u64,
     last_ticket: u64,
     last_job: u64,
@@ -93,6 +98,10 @@ pub struct Engine {
     /// A peer has not been told of something that is held, or newest entries are expected.
     untold: bool,
     due: Due,
+    /// Files of which parts have come that peers were not told of.
+    offers: Vec<(FeedId, BlobRef)>,
+    /// When they are to be told.
+    offer_at: Option<Moment>,
     /// When peers are to be told of each other.
     exchange_at: Option<Moment>,
     /// When some connections are to give way.
@@ -118,6 +127,7 @@ const TICK: Duration = Duration::from_millis(100);
 impl Engine {
     /// An engine without feeds. All its choices follow from the seed.
     pub fn new(options: Options, seed: [u8; 32]) -> Self {
+        let up = options.up;
         Self {
             options,
             chance: Chance::new(seed),
@@ -131,13 +141,13 @@ impl Engine {
             announcers: BTreeMap::new(),
             announces: 0,
             announce_at: None,
-            uploads: Uploads::new(),
+            uploads: Uploads::new(up),
             jobs: BTreeMap::new(),
             tasks: BTreeMap::new(),
             tasks_from: Moment::START,
             outstanding_bytes: 0,
             unwritten_bytes: 0,
-            violations: 0,
+            totals: Totals::default(),
             last_connection: 0,
             last_ticket: 0,
             last_job: 0,
@@ -145,6 +155,8 @@ impl Engine {
             ready: BTreeSet::new(),
             untold: false,
             due: Due::default(),
+            offers: Vec::new(),
+            offer_at: None,
             exchange_at: None,
             turnover_at: None,
             next_tick: None,
@@ -160,7 +172,7 @@ impl Engine {
     /// When to call [`Self::handle_timeout`] at the latest.
     pub fn poll_timeout(&self) -> Option<Moment> {
         let tasks = Some(self.tasks_from).filter(|_| self.due.tasks);
-        let own = [tasks, self.announce_at, self.exchange_at, self.turnover_at]
+        let own = [tasks, self.announce_at, self.exchange_at, self.turnover_at, self.offer_at]
             .into_iter()
             .flatten()
             .filter(|_| !self.ending);
@@ -211,6 +223,7 @@ impl Engine {
             }
             self.exchange(now);
             self.turn_over(now);
+            self.offer(now);
             self.ask_ready(now);
             if self.due.tasks && self.tasks_from <= now {
                 self.due.tasks = false;

@@ -7,7 +7,7 @@ use peerfeed_protocol::peer::Moment;
 use super::Engine;
 use crate::swarm::feed::Feed;
 use crate::swarm::peer::Peer;
-use crate::swarm::status::{FeedStatus, LogStatus, NodeStatus, PeerStatus, SeederStatus, TrackerStatus};
+use crate::swarm::status::{FeedStatus, LogStatus, NodeStatus, PeerStatus, SeederStatus, Totals, TrackerStatus};
 
 impl Engine {
     /// Its state, less what only the driver knows.
@@ -17,8 +17,13 @@ impl Engine {
             witness: Some(self.options.witness),
             peers: self.peers.values().filter(|peer| peer.established.is_some()).filter_map(peer_status).collect(),
             feeds: self.feeds.values().map(|feed| self.feed_status(now, feed)).collect(),
-            violations: self.violations,
+            totals: self.totals,
         }
+    }
+
+    /// What has passed and what was refused since the start.
+    pub fn totals(&self) -> Totals {
+        self.totals
     }
 
     fn feed_status(&self, now: Moment, feed: &Feed) -> FeedStatus {

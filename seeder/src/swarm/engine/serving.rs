@@ -1,5 +1,7 @@
 //! What peers ask of us. Every request is answered or rejected.
 
+use std::time::Duration;
+
 use peerfeed_protocol::ids::{BlobRoot, FeedId};
 use peerfeed_protocol::peer::message::{ChunksWanted, EntriesWanted, RejectCode};
 use peerfeed_protocol::peer::{ChannelId, Moment, RequestId};
@@ -7,8 +9,11 @@ use peerfeed_protocol::peer::{ChannelId, Moment, RequestId};
 use super::{Action, Command, Engine};
 use crate::swarm::ConnectionId;
 use crate::swarm::job::{Read, Recipient};
-use crate::swarm::limits::{BLOBS_AWAITED, SERVE_ENTRY_BYTES, SERVE_STALLED};
+use crate::swarm::limits::{SERVE_ENTRY_BYTES, SERVE_STALLED};
 use crate::swarm::uploads::Weight;
+
+/// How soon it is seen whether the line takes more peers at a time.
+const LINE_LOOK: Duration = Duration::from_secs(1);
 
 impl Engine {
     pub(super) fn handle_entries_wanted(
@@ -46,25 +51,13 @@ impl Engine {
         let to = Recipient { connection, channel };
         let Some((id, share)) = self.peers.get_mut(&connection).and_then(|peer| peer.share_of(channel)) else { return };
         let Some(feed) = self.feeds.get(&id) else { return };
-        for blob in feed.blobs.values().filter(|blob| !blob.is_complete()) {
-            let root = blob.reference().root;
-            if share.blobs_awaited.len() < BLOBS_AWAITED && roots.contains(&root) {
-                share.blobs_awaited.insert(root);
+        for root in &roots {
+            match feed.blob_of(root) {
+                Some(blob) if blob.is_complete() => {}
+                blob => share.await_blob(*root, blob.is_some()),
             }
         }
         self.actions.push_back(Action::Read(Read::Blobs { to, feed: id, roots }));
-    }
-
-    /// A blob is here: whoever asked about it before is told.
-    pub(super) fn tell_blob(&mut self, id: FeedId, root: BlobRoot) {
-        for peer in self.peers.values_mut() {
-            let connection = peer.id;
-            let Some(share) = peer.shares.get_mut(&id) else { continue };
-            if share.blobs_awaited.remove(&root) {
-                let to = Recipient { connection, channel: share.channel };
-                self.actions.push_back(Action::Read(Read::Blobs { to, feed: id, roots: vec![root] }));
-            }
-        }
     }
 
     /// The peer takes a request back: if it is not being served yet it ends here.
@@ -80,6 +73,7 @@ impl Engine {
     /// An answer was handed to its connection, or a rejection in its place.
     pub fn handle_served(&mut self, now: Moment, connection: ConnectionId, answer_bytes: usize, sent_bytes: usize) {
         self.uploads.served(now, connection, answer_bytes, sent_bytes);
+        self.totals.sent_bytes += sent_bytes as u64;
         if let Some(peer) = self.peers.get_mut(&connection) {
             peer.served_bytes += sent_bytes as u64;
         }
@@ -91,19 +85,27 @@ impl Engine {
         if let Err(read) = self.uploads.push(to.connection, feed, weight, bytes, read)
             && let Some(request) = read.request()
         {
+            self.totals.over_limit += 1;
             self.tell(to.connection, Command::Reject(to.channel, request, RejectCode::OverLimit));
         }
     }
 
     /// Has the next answers read.
     pub(super) fn serve(&mut self, now: Moment) {
-        while let Some((_, read)) = self.uploads.next() {
+        while let Some((_, read)) = self.uploads.next(now) {
             self.actions.push_back(Action::Read(read));
         }
         // Nobody is banned for being slow; but whoever takes nothing does not keep the others waiting.
         if let Some(connection) = self.uploads.in_the_way(now) {
             tracing::debug!(%connection, "it takes nothing of what it asked for, and others wait");
+            self.totals.stalled += 1;
             self.close(connection, RejectCode::Busy);
+        }
+        if let Some(at) = self.uploads.paced_until() {
+            self.wake_by(at);
+        }
+        if self.uploads.waits_for_line() {
+            self.wake_by(now.after(LINE_LOOK));
         }
         if self.uploads.is_full() {
             self.wake_by(now.after(SERVE_STALLED));

@@ -86,7 +86,7 @@ impl Engine {
             return;
         }
         match outcome {
-            Outcome::Done { complete } => self.written(pending, &complete),
+            Outcome::Done { complete } => self.written(now, pending, &complete),
             Outcome::Failed { reason, may_pass } => self.not_written(now, pending, reason, may_pass),
             Outcome::Kept(_) | Outcome::Mail(_) | Outcome::Refused(_) => {}
         }
@@ -95,7 +95,7 @@ impl Engine {
         self.settle(now);
     }
 
-    fn written(&mut self, pending: Pending, complete: &[(LogId, u64)]) {
+    fn written(&mut self, now: Moment, pending: Pending, complete: &[(LogId, u64)]) {
         let id = pending.feed;
         let Some(feed) = self.feeds.get_mut(&id) else { return };
         feed.store_retry.reset();
@@ -132,8 +132,8 @@ impl Engine {
                 if is_complete {
                     feed.unqueue_blob(&reference);
                     self.held_grew(id);
-                    self.tell_blob(id, reference.root);
                 }
+                self.offer_soon(now, id, reference);
             }
             What::Note | What::Mail(..) => {}
         }

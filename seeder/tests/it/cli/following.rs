@@ -79,6 +79,20 @@ fn a_seeder_keeps_no_key_and_prints_its_code_only_when_it_listens() {
 }
 
 #[test]
+fn what_a_seeded_feed_may_take_of_the_line_is_kept_shown_and_taken_back() {
+    let (ann, seeder) = (Folder::of("Ann"), Folder::empty());
+    let link = ann.link(&[]);
+    let said = seeder.does(&["seed", &link, "--up", "500KiB", "--down", "2MB"]);
+    assert!(said.contains("at most up 500 KiB/s and down 1.9 MiB/s"), "{said}");
+    let feed = || seeder.one(&["status"])["feeds"][0].clone();
+    assert_eq!((feed()["up"].as_u64(), feed()["down"].as_u64()), (Some(500 << 10), Some(2_000_000)));
+    seeder.does(&["seed", &link, "--up", "none", "--quota", "1GiB"]);
+    assert_eq!((feed()["up"].as_u64(), feed()["down"].as_u64()), (None, Some(2_000_000)), "what is not named stays");
+    assert!(seeder.does(&["status"]).contains("at most down 1.9 MiB/s"));
+    seeder.tries(&["seed", &link, "--up", "fast"]).ends(2, &["write a rate"]);
+}
+
+#[test]
 fn a_feed_that_is_followed_and_seeded_stays_when_one_of_both_ends() {
     let (ann, bob) = (Folder::of("Ann"), Folder::empty());
     let link = ann.link(&["--with-key"]);

@@ -1,0 +1,59 @@
+//! How many bytes of one feed may pass in a second.
+
+use std::time::Duration;
+
+use peerfeed_protocol::peer::Moment;
+
+/// Answers have their moment one after the other, so that on average no more passes than the rate; an answer itself is
+/// not cut.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pace {
+    bytes_per_second: Option<u64>,
+    /// When everything that was let through has passed.
+    free: Moment,
+}
+
+impl Pace {
+    /// Sets the rate, or none.
+    pub(super) fn set(&mut self, bytes_per_second: Option<u64>) {
+        if self.bytes_per_second != bytes_per_second {
+            *self = Self { bytes_per_second: bytes_per_second.map(|rate| rate.max(1)), free: Moment::START };
+        }
+    }
+
+    /// When something may pass, if not now.
+    pub(super) fn waits_until(&self, now: Moment) -> Option<Moment> {
+        Some(self.free).filter(|free| self.bytes_per_second.is_some() && *free > now)
+    }
+
+    /// So many bytes pass.
+    pub(super) fn take(&mut self, now: Moment, bytes: u64) {
+        let Some(rate) = self.bytes_per_second else { return };
+        let took = Duration::from_micros(bytes.saturating_mul(1_000_000) / rate);
+        self.free = self.free.max(now).after(took);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_passes_than_the_rate_and_what_was_not_used_is_lost() {
+        let mut pace = Pace::default();
+        pace.take(Moment::START, 1 << 40);
+        assert_eq!(pace.waits_until(Moment::START), None, "there is no rate");
+        pace.set(Some(1_000));
+        let mut now = Moment::START.after(Duration::from_secs(100));
+        let began = now;
+        for _ in 0..10 {
+            assert_eq!(pace.waits_until(now), None);
+            pace.take(now, 500);
+            now = pace.waits_until(now).expect("half a second has to pass");
+        }
+        assert_eq!(now.since(began), Duration::from_secs(5));
+        pace.set(Some(1_000));
+        pace.take(now, 500);
+        assert!(pace.waits_until(now).is_some(), "setting the same rate again forgives nothing");
+    }
+}
