@@ -1,5 +1,6 @@
 //! The whole system, driven from outside: the real programs as child processes, other people's programs beside them.
 //!
+//! - [`bound`]: how fast a file can get to many at the best.
 //! - [`programs`]: where the built programs are.
 //! - [`daemon`]: a child process that is stopped whatever happens, and what it printed.
 //! - [`tracker`], [`stock`]: our tracker, and the one that Debian ships.
@@ -10,6 +11,8 @@
 //! - [`made`]: feeds of any size, put into stores at once.
 //! - [`crowd`]: thousands of followers in one process.
 //! - [`following`]: somebody who follows many feeds and comes back after a while.
+//! - [`million`]: what follows for a million readers.
+//! - [`film`]: a large file to be sent.
 //! - [`sample`]: a feed that the real program made, for readers in other languages.
 //! - [`soak`]: a tracker under attack, with honest clients beside it.
 //! - [`simulation`]: a swarm of pure engines in virtual time.
@@ -20,13 +23,16 @@
 
 pub mod announcing;
 pub mod asking;
+pub mod bound;
 pub mod capture;
 pub mod crowd;
 pub mod daemon;
 pub mod delay;
+pub mod film;
 pub mod following;
 pub mod leak;
 pub mod made;
+pub mod million;
 pub mod person;
 pub mod programs;
 pub mod results;

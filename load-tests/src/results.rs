@@ -27,6 +27,12 @@ pub fn median(values: &[f64]) -> f64 {
     sorted.get((sorted.len().saturating_sub(1)) / 2).copied().unwrap_or(f64::NAN)
 }
 
+/// A part of a whole; of nothing, as of one.
+#[expect(clippy::cast_precision_loss, reason = "figures for a page")]
+pub fn ratio(part: u64, whole: u64) -> f64 {
+    part as f64 / whole.max(1) as f64
+}
+
 fn said(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output();
     output.map_or_else(|_| "unknown".to_owned(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())

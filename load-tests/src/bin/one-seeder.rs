@@ -5,8 +5,7 @@
 //! over loopback. Rounds alternate, so that a change of the machine's mood meets both.
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use clap::Parser;
 use peerfeed::api::Feed;
 use peerfeed_load_tests::asking::Asking;
 use peerfeed_load_tests::daemon::{Daemon, until};
+use peerfeed_load_tests::film::write_film;
 use peerfeed_load_tests::person::Person;
 use peerfeed_load_tests::results::{head, median};
 use peerfeed_load_tests::tracker::Tracker;
@@ -57,7 +57,7 @@ fn main() -> Result<()> {
         None => tempfile::tempdir()?,
     };
     let file = folder.path().join("cargo.bin");
-    write_file(&file, arguments.mib)?;
+    write_film(&file, arguments.mib)?;
 
     let tracker = Tracker::start("127.0.0.1")?;
     let author = Person::new(&folder.path().join("author"), &[&tracker.http_url]);
@@ -172,18 +172,6 @@ fn page(
         "The time counts from the start of the receiving process (for libtorrent: from adding the peer to a running session)."
     )?;
     Ok(page)
-}
-
-/// Content that nothing on the way can make smaller.
-fn write_file(path: &Path, mib: u32) -> Result<()> {
-    let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
-    let mut state = 0x5eed_u64;
-    for _ in 0..u64::from(mib) * MIB / 8 {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        out.write_all(&(state ^ state >> 29).to_be_bytes())?;
-    }
-    out.flush()?;
-    Ok(())
 }
 
 fn python(arguments: &[&str]) -> Result<String> {

@@ -1,5 +1,6 @@
-//! A swarm in one process and in virtual time: a crowd that wants one post with its file, liars among it, a tracker that
-//! dies, half of the peers leaving, and another post after that.
+//! A swarm in one process and in virtual time: a crowd that wants one post with its file, liars among it, peers that come
+//! and go, a post to all who are connected, a tracker that dies, half of the peers leaving, and a post after that; and what
+//! follows from the figures for a million readers.
 //!
 //! Prints the seed; the same seed gives the same run. Ends with 1 when somebody honest does not get what was published.
 
@@ -11,28 +12,39 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use clap::Parser;
 use peerfeed::swarm::Chance;
-use peerfeed_load_tests::results::head;
+use peerfeed_load_tests::million::{Measured, million};
+use peerfeed_load_tests::results::{head, ratio};
 use peerfeed_load_tests::simulation::{Content, Plan, World};
+use peerfeed_protocol::peer::Moment;
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// How long everybody is given.
+const PATIENCE: Duration = Duration::from_secs(3_600);
 
 /// Simulates a swarm.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Peers that come.
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 1_000)]
     peers: usize,
     /// Seconds within which they come.
     #[arg(long, default_value_t = 60)]
     within: u64,
-    /// Percent of them that send wrong chunks.
+    /// Seeders that hold everything before, as fast as the author.
+    #[arg(long, default_value_t = 3)]
+    seeders: usize,
+    /// Percent of the peers that send wrong chunks.
     #[arg(long, default_value_t = 30)]
     liars: u64,
+    /// Percent of the peers that leave in a minute, as many others coming in their place.
+    #[arg(long, default_value_t = 10)]
+    churn: u64,
     /// Size of the file, KiB.
-    #[arg(long, default_value_t = 1024)]
+    #[arg(long, default_value_t = 256)]
     file: usize,
-    /// What the author can send, KB per second.
-    #[arg(long, default_value_t = 1_000)]
+    /// What the author and each seeder can send, KB per second.
+    #[arg(long, default_value_t = 2_000)]
     author_up: u64,
     /// What a peer can send, KB per second.
     #[arg(long, default_value_t = 250)]
@@ -41,7 +53,7 @@ struct Arguments {
     #[arg(long, default_value_t = 30)]
     one_way: u64,
     /// Peers that the tracker names at a time.
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = 50)]
     named: usize,
     /// Everything that is left to chance follows from it; drawn when not given.
     #[arg(long)]
@@ -49,92 +61,261 @@ struct Arguments {
     /// Write the page of results here too.
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Write the page about a million readers here.
+    #[arg(long)]
+    million: Option<PathBuf>,
+}
+
+/// A run under way.
+struct Run {
+    world: World,
+    chance: Chance,
+    uplink: u64,
+    liars: u64,
+    /// When each machine came.
+    came: Vec<Moment>,
+    /// When it had everything.
+    done: Vec<Option<Moment>>,
 }
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    let seed = arguments
-        .seed
-        .unwrap_or_else(|| u64::from(std::process::id()) << 20 | u64::from(Instant::now().elapsed().subsec_nanos()));
+    let seed = arguments.seed.unwrap_or_else(|| u64::from(std::process::id()));
     println!("seed {seed}");
     let began = Instant::now();
     let mut content = Content::new()?;
     content.post("a post with its file", arguments.file << 10)?;
     let plan = Plan { one_way: Duration::from_millis(arguments.one_way), seed };
-    let mut world = World::new(plan, content, arguments.author_up * 1_000, arguments.named)?;
-    let mut chance = Chance::new([7; 32]);
+    let world = World::new(plan, content, arguments.author_up * 1_000, arguments.named)?;
+    let start = world.now;
+    let mut run = Run {
+        came: vec![start],
+        done: vec![Some(start)],
+        world,
+        chance: Chance::new([7; 32]),
+        uplink: arguments.up * 1_000,
+        liars: arguments.liars,
+    };
     let mut page = head("A swarm in virtual time");
     writeln!(page, "\n`{arguments:?}`, seed {seed}\n\n| | |\n|---|---|")?;
 
+    for _ in 0..arguments.seeders {
+        run.join(arguments.author_up * 1_000, false);
+    }
+    run.until_all_have_all();
+    let first = run.world.machines.len();
+    let before: Vec<u64> = run.sent();
+
     // A crowd comes.
-    let start = world.now;
-    let mut done: Vec<Option<f64>> = vec![None];
+    let start = run.world.now;
     for number in 0..arguments.peers {
         let comes = start.after(
-            SECOND * u32::try_from(arguments.within)? / u32::try_from(arguments.peers)? * u32::try_from(number)?,
+            Duration::from_micros(arguments.within * 1_000_000 / arguments.peers as u64) * u32::try_from(number)?,
         );
-        world.run(comes, |world| {
-            note(world, start, &mut done);
-            false
-        });
-        world.join(arguments.up * 1_000, chance.below(100) < arguments.liars);
-        done.push(None);
+        run.pass_until(comes);
+        run.join_stranger();
     }
-    let came = world.run(start.after(3_600 * SECOND), |world| note(world, start, &mut done));
-    let mut times: Vec<f64> = honest(&world).filter_map(|at| done[at]).collect();
-    times.sort_by(f64::total_cmp);
-    let bytes: u64 = world.machines.iter().map(|machine| machine.sent_bytes).sum();
-    let wanted = (arguments.file << 10) as u64 * arguments.peers as u64;
-    let honest_peers = honest(&world).count() - 1;
-    writeln!(page, "| honest peers that have all | {} of {honest_peers} |", times.len().saturating_sub(1))?;
-    for (name, share) in [("half have all after", 2), ("nine of ten", 10), ("99 of 100", 100)] {
-        let at = (times.len() - times.len().div_ceil(share)).min(times.len() - 1);
-        let at = if share == 2 { times.len() / 2 } else { at };
-        writeln!(page, "| {name} | {:.0} s |", times[at])?;
-    }
-    writeln!(page, "| the last one | {:.0} s |", times.last().copied().unwrap_or(f64::NAN))?;
-    writeln!(page, "| bytes sent by all, per byte wanted | {:.2} |", ratio(bytes, wanted))?;
+    let came = run.until_all_have_all();
+    let file_bytes = (arguments.file << 10) as u64;
+    run.tell_times(&mut page, first)?;
+    let sent = run.sent();
+    let by_all: u64 = sent.iter().sum::<u64>() - before.iter().sum::<u64>();
+    let by_first: Vec<u64> = (0..first).map(|at| sent[at] - before[at]).collect();
     writeln!(
         page,
-        "| sent by the author, in copies of the file | {:.1} |",
-        ratio(world.machines[0].sent_bytes, (arguments.file << 10) as u64)
+        "| bytes sent by all, per byte wanted | {:.2} |",
+        ratio(by_all, file_bytes * arguments.peers as u64)
     )?;
-    writeln!(page, "| lies found | {} |", world.violations())?;
-    writeln!(page, "| announces answered | {} |", world.tracker.as_ref().map_or(0, |tracker| tracker.answered))?;
+    writeln!(page, "| copies of the file sent by the author | {:.1} |", ratio(by_first[0], file_bytes))?;
+    let most = by_first[1..].iter().max().copied().unwrap_or_default();
+    writeln!(page, "| copies sent by a seeder, the most | {:.1} |", ratio(most, file_bytes))?;
+    writeln!(page, "| lies found | {} |", run.world.violations())?;
+    let announces = run.world.tracker.as_ref().map_or(0, |tracker| tracker.answered);
+    writeln!(page, "| announces answered | {announces} |")?;
+    let crowd_seconds = run.world.now.since(start).as_secs_f64();
 
-    // The tracker dies, then half of the peers do.
-    world.tracker = None;
-    world.run(world.now.after(130 * SECOND), |_| false);
-    for number in 1..world.machines.len() {
-        if chance.below(2) == 0 {
-            world.leave(number);
-        }
-    }
-    world.run(world.now.after(60 * SECOND), |_| false);
-    let connections = world.connections();
-    let left: Vec<usize> = honest(&world).collect();
-    let sum: usize = connections.values().sum();
-    writeln!(
-        page,
-        "| connections per peer, tracker and half of the peers gone | {:.1} |",
-        ratio(sum as u64, connections.len() as u64)
-    )?;
-    world.post("after the tracker", 0)?;
-    let posted = world.now;
-    let reached = world.run(posted.after(600 * SECOND), |world| has_newest(world) == left.len());
-    writeln!(page, "| of those who are left, the next post reached | {} of {} |", has_newest(&world), left.len())?;
-    writeln!(page, "| within | {:.0} s |", world.now.since(posted).as_secs_f64())?;
+    // Some leave and others come, and then everybody who is there gets a post.
+    run.churn(arguments.churn, 120 * SECOND);
+    let churned = run.until_all_have_all();
+    writeln!(page, "| after two minutes of coming and going, all who are there have all | {churned} |")?;
+    let posting = run.post("to all who are connected")?;
+    let quiet = run.idle_bytes(120 * SECOND);
+    writeln!(page, "| a post has reached half of {} after | {:.1} s |", posting.peers, posting.half_seconds)?;
+    writeln!(page, "| 99 of 100 | {:.1} s |", posting.most_seconds)?;
+    writeln!(page, "| bytes sent for it by all, per reader | {} |", posting.bytes / posting.peers.max(1) as u64)?;
+    writeln!(page, "| by the author | {} |", posting.author_bytes)?;
+    writeln!(page, "| sent in a quiet minute, bytes per peer | {:.0} |", quiet * 60.0)?;
+
+    let (mean, reached) = run.outlive(&mut page, first)?;
     writeln!(
         page,
         "| simulated | {:.0} s in {:.0} s |",
-        world.now.since(start).as_secs_f64(),
+        run.world.now.since(start).as_secs_f64(),
         began.elapsed().as_secs_f64()
     )?;
     print!("{page}");
     if let Some(path) = &arguments.out {
         std::fs::write(path, &page)?;
     }
-    Ok(if came && reached { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if let Some(path) = &arguments.million {
+        let measured = Measured {
+            peers: arguments.peers as u64,
+            file_bytes,
+            crowd_seconds,
+            announces,
+            file_bytes_sent: by_all,
+            seeder_bytes: by_first.iter().max().copied().unwrap_or_default(),
+            post_bytes_per_reader: posting.bytes / posting.peers.max(1) as u64,
+            author_post_bytes: posting.author_bytes,
+            quiet_bytes_per_second: quiet,
+            connections: mean,
+        };
+        std::fs::write(path, million(&measured)?)?;
+    }
+    Ok(if came && churned && reached { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What came of a post.
+struct Posting {
+    peers: usize,
+    reached: usize,
+    half_seconds: f64,
+    most_seconds: f64,
+    last_seconds: f64,
+    bytes: u64,
+    author_bytes: u64,
+}
+
+impl Run {
+    fn join(&mut self, uplink: u64, lies: bool) {
+        self.world.join(uplink, lies);
+        self.came.push(self.world.now);
+        self.done.push(None);
+    }
+
+    fn join_stranger(&mut self) {
+        let lies = self.chance.below(100) < self.liars;
+        self.join(self.uplink, lies);
+    }
+
+    fn sent(&self) -> Vec<u64> {
+        self.world.machines.iter().map(|machine| machine.sent_bytes).collect()
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.pass_until(self.world.now.after(time));
+    }
+
+    fn pass_until(&mut self, moment: Moment) {
+        let done = &mut self.done;
+        self.world.run(moment, |world| {
+            note(world, done);
+            false
+        });
+    }
+
+    fn until_all_have_all(&mut self) -> bool {
+        let done = &mut self.done;
+        self.world.run(self.world.now.after(PATIENCE), |world| note(world, done))
+    }
+
+    /// Some leave each second and as many others come.
+    fn churn(&mut self, percent_per_minute: u64, time: Duration) {
+        let until = self.world.now.after(time);
+        let first = self.world.machines.len() - self.came.len() + 1;
+        while self.world.now < until {
+            let there: Vec<usize> =
+                (first..self.world.machines.len()).filter(|at| self.world.machines[*at].alive).collect();
+            let go = (there.len() as u64 * percent_per_minute).div_ceil(6_000);
+            for _ in 0..go {
+                self.world.leave(there[self.chance.index(there.len())]);
+                self.join_stranger();
+            }
+            self.pass(SECOND);
+        }
+    }
+
+    /// A post to everybody, and when they had it.
+    fn post(&mut self, text: &str) -> Result<Posting> {
+        const LOOK: Duration = Duration::from_millis(50);
+        let before = self.sent();
+        self.world.post(text, 0)?;
+        let (began, size) = (self.world.now, self.world.content.size());
+        let readers: Vec<usize> = honest(&self.world).skip(1).collect();
+        let mut times: Vec<f64> = Vec::new();
+        let mut missing = readers.clone();
+        while !missing.is_empty() && self.world.now.since(began) < PATIENCE {
+            self.world.run(self.world.now.after(LOOK), |_| false);
+            let seconds = self.world.now.since(began).as_secs_f64();
+            let before = missing.len();
+            missing.retain(|at| self.world.machines[*at].shelf.size < size);
+            times.extend(std::iter::repeat_n(seconds, before - missing.len()));
+        }
+        let sent = self.sent();
+        let at = |of: usize, out_of: usize| times.get(times.len().saturating_sub(1) * of / out_of).copied();
+        Ok(Posting {
+            peers: readers.len(),
+            reached: times.len(),
+            half_seconds: at(1, 2).unwrap_or(f64::NAN),
+            most_seconds: at(99, 100).unwrap_or(f64::NAN),
+            last_seconds: at(1, 1).unwrap_or(f64::NAN),
+            bytes: sent.iter().sum::<u64>() - before.iter().sum::<u64>(),
+            author_bytes: sent[0] - before[0],
+        })
+    }
+
+    /// The tracker dies, then half of the peers do: connections that each had before, and whether a post still reaches all.
+    fn outlive(&mut self, page: &mut String, first: usize) -> Result<(f64, bool)> {
+        self.world.tracker = None;
+        self.pass(70 * SECOND);
+        let connections = self.world.connections();
+        let busiest = connections.values().max().copied().unwrap_or_default();
+        let mean = ratio(connections.values().sum::<usize>() as u64, connections.len() as u64);
+        writeln!(page, "| connections per peer; the most | {mean:.1}; {busiest} |")?;
+        for number in first..self.world.machines.len() {
+            if self.chance.below(2) == 0 {
+                self.world.leave(number);
+            }
+        }
+        self.pass(60 * SECOND);
+        let last = self.post("after the tracker")?;
+        let reached = last.reached == last.peers;
+        writeln!(
+            page,
+            "| tracker and half of the peers gone, the next post has reached | {} of {} after {:.1} s |",
+            last.reached, last.peers, last.last_seconds
+        )?;
+        Ok((mean, reached))
+    }
+
+    /// Bytes that a peer sends in a second while nothing happens.
+    fn idle_bytes(&mut self, time: Duration) -> f64 {
+        let before: u64 = self.sent().iter().sum();
+        self.pass(time);
+        let alive = self.world.machines.iter().filter(|machine| machine.alive).count();
+        ratio(self.sent().iter().sum::<u64>() - before, alive as u64) / time.as_secs_f64()
+    }
+
+    /// How long those who came after the first took to have everything.
+    fn tell_times(&self, page: &mut String, first: usize) -> Result<()> {
+        let mut times: Vec<f64> = honest(&self.world)
+            .filter(|at| *at >= first)
+            .filter_map(|at| Some(self.done[at]?.since(self.came[at]).as_secs_f64()))
+            .collect();
+        times.sort_by(f64::total_cmp);
+        let peers = honest(&self.world).filter(|at| *at >= first).count();
+        writeln!(page, "| honest peers that have all | {} of {peers} |", times.len())?;
+        for (name, of, out_of) in [
+            ("half had all, after they came, within", 1, 2),
+            ("nine of ten", 9, 10),
+            ("99 of 100", 99, 100),
+            ("the last one", 1, 1),
+        ] {
+            let at = times.get(times.len().saturating_sub(1) * of / out_of).copied().unwrap_or(f64::NAN);
+            writeln!(page, "| {name} | {at:.0} s |")?;
+        }
+        Ok(())
+    }
 }
 
 /// Those who are there and send what they should.
@@ -143,22 +324,13 @@ fn honest(world: &World) -> impl Iterator<Item = usize> {
 }
 
 /// Notes who has all by now, and whether all have.
-fn note(world: &World, start: peerfeed_protocol::peer::Moment, done: &mut [Option<f64>]) -> bool {
+fn note(world: &World, done: &mut [Option<Moment>]) -> bool {
     let mut all = true;
     for at in honest(world) {
         if done[at].is_none() && world.machines[at].shelf.is_complete(&world.content) {
-            done[at] = Some(world.now.since(start).as_secs_f64());
+            done[at] = Some(world.now);
         }
         all &= done[at].is_some();
     }
     all
-}
-
-fn has_newest(world: &World) -> usize {
-    honest(world).filter(|at| world.machines[*at].shelf.size == world.content.size()).count()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "figures for a page")]
-fn ratio(part: u64, whole: u64) -> f64 {
-    part as f64 / whole.max(1) as f64
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use peerfeed::author::{self, Audience, Author, Draft};
 use peerfeed::store::{Options, ReadTxn, Reading, Store};
 use peerfeed::swarm::Snapshot;
+use peerfeed_protocol::feed::BlobRef;
 use peerfeed_protocol::ids::{FeedId, LogId};
 
 /// One author's feed in a real store. A peer that knows the log at some size answers from what the store held then.
@@ -15,6 +16,7 @@ pub struct Content {
     author: Author,
     log: Option<LogId>,
     states: BTreeMap<u64, ReadTxn>,
+    blobs: Vec<BlobRef>,
 }
 
 impl Content {
@@ -23,7 +25,7 @@ impl Content {
         let folder = tempfile::tempdir()?;
         let store = Store::open(folder.path(), &Options::default())?;
         let author = author::init(&store, None, &[])?.author;
-        let mut content = Self { folder, store, author, log: None, states: BTreeMap::new() };
+        let mut content = Self { folder, store, author, log: None, states: BTreeMap::new(), blobs: Vec::new() };
         content.remember()?;
         Ok(content)
     }
@@ -44,6 +46,7 @@ impl Content {
         let rows = txn.logs(self.feed())?;
         let size = rows.first().map_or(0, |row| row.size);
         self.log = rows.first().map(|row| row.log);
+        self.blobs = txn.blobs(self.feed())?;
         self.states.insert(size, txn);
         Ok(size)
     }
@@ -56,6 +59,11 @@ impl Content {
     /// Its log, once there is a post.
     pub fn log(&self) -> Option<LogId> {
         self.log
+    }
+
+    /// The files of all posts by now.
+    pub fn blobs(&self) -> &[BlobRef] {
+        &self.blobs
     }
 
     /// Entries by now.

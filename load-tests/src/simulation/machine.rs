@@ -47,6 +47,7 @@ impl Machine {
             serve: true,
             announce: true,
             connections_max: 1_000,
+            up: Some(uplink),
             trackers: vec![tracker.clone()],
             node: node.key(),
             witness: witness.key(),

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use peerfeed::store::Reading;
 use peerfeed::swarm::{self, Command, Outcome, Ranges, Read, Said, Write};
 use peerfeed_protocol::feed::BlobRef;
 use peerfeed_protocol::ids::BlobRoot;
@@ -33,8 +32,8 @@ impl Shelf {
 
     /// Whether all entries and files of the content up to its present size are held.
     pub fn is_complete(&self, content: &Content) -> bool {
-        let blobs = || content.at(content.size()).blobs(content.feed()).unwrap_or_default();
-        self.size == content.size() && self.has_all() && (self.whole || blobs().iter().all(|blob| self.has_blob(blob)))
+        let has_blobs = || self.whole || content.blobs().iter().all(|blob| self.has_blob(blob));
+        self.size == content.size() && self.has_all() && has_blobs()
     }
 
     fn has_all(&self) -> bool {

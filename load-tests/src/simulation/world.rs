@@ -20,6 +20,9 @@ use super::shelf::Shelf;
 use super::tracker::Tracker;
 use super::wire::{Phase, Wire};
 
+/// How often the tracker wants to hear from everybody.
+const TRACKER_INTERVAL: Duration = Duration::from_secs(1_800);
+
 /// What all machines have in common.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
@@ -70,7 +73,7 @@ impl World {
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&plan.seed.to_be_bytes());
         let mut chance = Chance::new(seed);
-        let tracker = Some(Tracker::new(named, Duration::from_secs(1_800), chance.fork()));
+        let tracker = Some(Tracker::new(named, TRACKER_INTERVAL, chance.fork()));
         let mut hints = HintTable::new();
         hints.insert(content.feed());
         let mut world = Self {
@@ -116,6 +119,8 @@ impl World {
             Snapshot {
                 feed: self.content.feed(),
                 roles: Roles { seed: true, ..Roles::default() },
+                up: None,
+                down: None,
                 records: None,
                 seeders: Vec::new(),
                 trackers: Vec::new(),
@@ -127,6 +132,11 @@ impl World {
         self.machines.push(machine);
         self.restless.insert(number);
         number
+    }
+
+    /// A tracker is there again, which knows nobody.
+    pub fn start_tracker(&mut self, named: usize) {
+        self.tracker = Some(Tracker::new(named, TRACKER_INTERVAL, self.chance.fork()));
     }
 
     /// A machine is switched off.
@@ -259,7 +269,7 @@ impl World {
             }
             Action::Announce(job) => {
                 let announced = match &mut self.tracker {
-                    Some(tracker) => tracker.announce(address(number), job.event),
+                    Some(tracker) => tracker.announce(now, address(number), job.event),
                     None => Announced::Failed { error: "it does not answer".to_owned(), never_again: false },
                 };
                 if !job.farewell {
@@ -285,7 +295,7 @@ impl World {
 
     /// Proven lies that were found, by all who are there.
     pub fn violations(&self) -> u64 {
-        self.machines.iter().map(|machine| machine.engine.status(self.now).violations).sum()
+        self.machines.iter().map(|machine| machine.engine.totals().violations).sum()
     }
 
     /// Connections by machine, of those who are there.

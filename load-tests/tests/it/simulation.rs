@@ -1,4 +1,4 @@
-//! The simulated swarm, small.
+//! The simulated swarm, small enough for every run of the tests.
 
 use std::time::Duration;
 
@@ -6,25 +6,96 @@ use anyhow::Result;
 use peerfeed_load_tests::simulation::{Content, Plan, World};
 
 const SECOND: Duration = Duration::from_secs(1);
+const FILM_BYTES: u64 = 20_000_000;
 
-/// A small crowd fetches a post with its file; who has it by when, and the bytes sent by each.
-fn crowd(seed: u64) -> Result<(bool, u64, Vec<u64>)> {
+/// A world with one post and its file, and peers that want it, a quarter of them liars if there are any.
+fn crowd(seed: u64, peers: usize, file_bytes: u64, liars: bool) -> Result<World> {
+    println!("seed {seed}");
     let mut content = Content::new()?;
-    content.post("a post with its file", 3_000_000)?;
-    let mut world = World::new(Plan { one_way: Duration::from_millis(30), seed }, content, 1_000_000, 10)?;
-    let peers: Vec<usize> = (0..12).map(|number| world.join(250_000, number % 4 == 3)).collect();
-    let all = world.run(world.now.after(300 * SECOND), |world| {
-        let honest = peers.iter().filter(|at| !world.machines[**at].lies);
-        honest.into_iter().all(|at| world.machines[*at].shelf.is_complete(&world.content))
+    content.post("a post with its file", usize::try_from(file_bytes)?)?;
+    let mut world = World::new(Plan { one_way: Duration::from_millis(30), seed }, content, 1_000_000, 30)?;
+    for number in 0..peers {
+        world.join(500_000, liars && number % 4 == 3);
+    }
+    Ok(world)
+}
+
+/// Lets time pass until all honest machines hold everything; how long it took.
+fn until_all_hold_all(world: &mut World, within: Duration) -> Result<Duration> {
+    let began = world.now;
+    let all = world.run(began.after(within), |world| {
+        let mut honest = world.machines.iter().filter(|machine| machine.alive && !machine.lies);
+        honest.all(|machine| machine.shelf.is_complete(&world.content))
     });
-    Ok((all, world.violations(), world.machines.iter().map(|machine| machine.sent_bytes).collect()))
+    anyhow::ensure!(all, "not everybody had all within {within:?}");
+    Ok(world.now.since(began))
 }
 
 #[test]
-fn a_crowd_with_liars_in_it_gets_what_it_wants() -> Result<()> {
-    let (all, violations, sent) = crowd(1)?;
-    assert!(all, "{sent:?}");
-    assert!(violations > 0, "somebody met a liar");
-    assert!(sent[0] < 12 * 3_000_000, "the author sends less than a copy to each: {sent:?}");
+fn a_crowd_with_liars_in_it_gets_what_it_wants_and_the_author_sends_few_copies() -> Result<()> {
+    let mut world = crowd(1, 12, FILM_BYTES, true)?;
+    until_all_hold_all(&mut world, 300 * SECOND)?;
+    assert!(world.violations() > 0, "somebody met a liar");
+    let sent: Vec<u64> = world.machines.iter().map(|machine| machine.sent_bytes).collect();
+    assert!(sent[0] < 3 * FILM_BYTES, "{sent:?}");
+    let wanted = FILM_BYTES * 9;
+    let honest: u64 = world.machines.iter().filter(|machine| !machine.lies).map(|machine| machine.sent_bytes).sum();
+    assert!(honest < wanted * 5 / 4, "little is sent twice: {honest} for {wanted}");
+    Ok(())
+}
+
+#[test]
+fn a_crowd_is_done_soon_after_the_fluid_bound() -> Result<()> {
+    let mut world = crowd(2, 8, FILM_BYTES, false)?;
+    let took = until_all_hold_all(&mut world, 300 * SECOND)?.as_secs_f64();
+    // 8 copies over lines of 1,000 and 8 times 500 kB/s together take 32 seconds. A file of 20 groups is short: the first
+    // group has to reach everybody, and so has the last.
+    assert!(took < 1.4 * 32.0, "{took}");
+    Ok(())
+}
+
+#[test]
+fn a_tracker_that_dies_in_the_middle_of_a_transfer_is_not_noticed_and_is_found_again_with_jitter() -> Result<()> {
+    let mut world = crowd(3, 8, FILM_BYTES, false)?;
+    let begun = world.now;
+    world.run(begun.after(10 * SECOND), |_| false);
+    world.tracker = None;
+    until_all_hold_all(&mut world, 50 * SECOND)?;
+    // Long enough for everybody to have asked in vain.
+    world.run(begun.after(3_600 * SECOND), |_| false);
+    world.start_tracker(30);
+    let back = world.now;
+    let machines = world.machines.len();
+    let met = |world: &World| world.tracker.as_ref().map_or(0, |tracker| tracker.met.len());
+    assert!(world.run(back.after(3_600 * SECOND), |world| met(world) == machines), "{} of {machines}", met(&world));
+    let mut times: Vec<u64> =
+        world.tracker.iter().flat_map(|tracker| tracker.met.values()).map(|at| at.as_micros()).collect();
+    times.sort_unstable();
+    let close = times.windows(2).filter(|pair| pair[1] - pair[0] < 1_000_000).count();
+    assert!(close <= 2, "they do not come all at once: {times:?}");
+    Ok(())
+}
+
+#[test]
+fn a_swarm_of_200_outlives_its_only_tracker_and_half_of_its_peers() -> Result<()> {
+    const PEERS: usize = 200;
+    let mut world = crowd(4, 0, 0, false)?;
+    for _ in 0..PEERS {
+        world.join(500_000, false);
+        world.run(world.now.after(SECOND / 10), |_| false);
+    }
+    until_all_hold_all(&mut world, 120 * SECOND)?;
+    world.tracker = None;
+    // Whom they know by now they know from each other.
+    world.run(world.now.after(70 * SECOND), |_| false);
+    for number in (1..=PEERS).step_by(2) {
+        world.leave(number);
+    }
+    world.run(world.now.after(30 * SECOND), |_| false);
+    world.post("after the tracker", 0)?;
+    let took = until_all_hold_all(&mut world, 60 * SECOND)?;
+    let alive = world.machines.iter().filter(|machine| machine.alive).count();
+    assert_eq!(alive, PEERS / 2 + 1);
+    println!("the next post reached {} after {took:?}", alive - 1);
     Ok(())
 }
