@@ -17,6 +17,7 @@ fn engine(seed: u8) -> Engine {
         trackers: Vec::new(),
         node: NodeSecret::from_bytes([1; 32]).key(),
         witness: WitnessSecret::from_seed(&[1; 32]).key(),
+        up: None,
     };
     Engine::new(options, [seed; 32])
 }
@@ -36,6 +37,8 @@ fn followed(feed: FeedId, addresses: impl Iterator<Item = String>) -> Snapshot {
         logs: Vec::new(),
         blobs: Vec::new(),
         stored: Vec::new(),
+        up: None,
+        down: None,
     }
 }
 
