@@ -104,9 +104,12 @@ impl Author {
         Ok(self.store.read()?.contacts()?)
     }
 
-    /// Forgets that somebody was asked.
-    pub fn forget_asking(&self, feed: FeedId) -> Result<(), AuthorError> {
-        Ok(self.store.write_blocking(move |txn| Ok::<_, WriteError>(txn.remove_contact(feed)?))?)
+    /// Takes back that somebody was asked: what is noted about them is what was before.
+    pub fn take_back_asking(&self, feed: FeedId, before: Option<Contact>) -> Result<(), AuthorError> {
+        Ok(self.store.write_blocking(move |txn| match &before {
+            Some(contact) => Ok::<_, WriteError>(txn.put_contact(feed, contact)?),
+            None => Ok(txn.remove_contact(feed)?),
+        })?)
     }
 
     /// Seals the letters that are due and for which a prekey of the other side is known, and puts them on their way. Gives

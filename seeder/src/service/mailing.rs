@@ -17,6 +17,9 @@ use crate::net::MailLine;
 /// A daemon looks this often whether there are letters to bring, and whether its seeders are others than before.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
+/// Letters for others that nobody fetched go after thirty days; this often it is looked for them.
+const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
+
 /// A mailbox that says nothing is asked this often.
 const ASK_EVERY: Duration = Duration::from_secs(120);
 
@@ -36,7 +39,15 @@ impl Service {
         let mut reading = JoinSet::new();
         let mut tries = Tries::default();
         let mut here = self.node().mail_came();
+        let mut swept: Option<Instant> = None;
         loop {
+            if swept.is_none_or(|swept| swept.elapsed() >= SWEEP_EVERY) {
+                swept = Some(Instant::now());
+                let now_s = super::state::unix_ms() / 1_000;
+                if let Err(error) = self.store().write(move |txn| txn.drop_all_old_packets(now_s)).await {
+                    tracing::warn!(%error, "old letters for others stay for now");
+                }
+            }
             if let Err(failure) = self.mail_once(&mut readers, &mut reading, &mut tries).await {
                 tracing::warn!(%failure, "letters wait");
             }

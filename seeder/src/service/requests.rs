@@ -32,6 +32,7 @@ impl Service {
     /// Asks the owner of a feed that was just followed to be friends.
     pub(super) async fn ask(&self, feed: FeedId, invitation: Option<Token>) -> Result<Asked, Failure> {
         let Some(author) = self.letter_writer().await? else { return Ok(Asked::Not) };
+        let before = self.store().read()?.contact(feed)?;
         let asking = author.clone();
         match blocking(move || asking.ask(feed, invitation)).await? {
             Asking::Already => return Ok(Asked::Not),
@@ -50,8 +51,8 @@ impl Service {
         let round = self.mail_round().await?;
         self.mail_due.notify_one();
         if round.turned_away.contains(&feed) {
-            let forgetting = author.clone();
-            blocking(move || forgetting.forget_asking(feed)).await?;
+            let taking_back = author.clone();
+            blocking(move || taking_back.take_back_asking(feed, before)).await?;
             return Ok(Asked::TurnedAway);
         }
         let contact = self.store().read()?.contact(feed)?.unwrap_or_default();

@@ -208,6 +208,13 @@ impl WriteTxn {
         self.drop_packets(feed.as_bytes(), |_, came_s| came_s.saturating_add(PACKET_SECONDS_MAX) <= now_s)
     }
 
+    /// The same for all feeds, so that nothing stays of one that nobody asks about any more.
+    pub fn drop_all_old_packets(&mut self, now_s: u64) -> Result<(), WriteError> {
+        let feeds: Vec<[u8; 32]> =
+            self.table(MAILBOXES)?.iter()?.map(|row| Ok(*row?.0.value())).collect::<Result<_, StorageError>>()?;
+        feeds.into_iter().try_for_each(|id| self.drop_old_packets(FeedId::from_stored(id), now_s))
+    }
+
     fn drop_packets(&mut self, id: &[u8; 32], goes: impl Fn(u64, u64) -> bool) -> Result<(), WriteError> {
         let mut gone = Vec::new();
         for row in self.table(PACKETS)?.range((id, 0)..=(id, u64::MAX))? {

@@ -49,7 +49,7 @@ pub(super) struct Peer {
     counted_bytes: u64,
     /// Feeds for which a device asked for its mail on this connection.
     pub reads_mail: HashSet<FeedId>,
-    /// Packets for mailboxes that it brought.
+    /// Packets for mailboxes that it brought, and questions about mailboxes that were refused.
     pub packets: u32,
     /// It is being closed: nothing more is sent or asked.
     pub closing: bool,

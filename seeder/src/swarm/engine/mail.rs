@@ -37,6 +37,12 @@ impl Engine {
         device: DeviceId,
         wanted: MailWanted,
     ) {
+        // Who is refused again and again is not looked up any more.
+        let refused = self.peers.get(&to.connection).is_none_or(|peer| peer.packets > PACKETS_PER_PEER);
+        if refused {
+            self.tell(to.connection, Command::Reject(to.channel, request, RejectCode::OverLimit));
+            return;
+        }
         match self.kept_feed(to) {
             Some(feed) => self.write_mail(Write::Mail { feed, device, wanted }, to, request),
             None => self.tell(to.connection, Command::Reject(to.channel, request, RejectCode::NotHeld)),
@@ -58,7 +64,12 @@ impl Engine {
                 }
                 Command::AnswerMail(to.channel, request, answer)
             }
-            Outcome::Refused(code) => Command::Reject(to.channel, request, code),
+            Outcome::Refused(code) => {
+                if let Some(peer) = self.peers.get_mut(&to.connection) {
+                    peer.packets += 1;
+                }
+                Command::Reject(to.channel, request, code)
+            }
             Outcome::Done { .. } | Outcome::Failed { .. } => Command::Reject(to.channel, request, RejectCode::Busy),
         };
         self.tell(to.connection, answer);
