@@ -27,6 +27,10 @@ pub const PROOF_HASHES_MAX: usize = 64;
 /// Hashes in a range proof: at most one perfect subtree per level on the left, two per level on the right. spec: TREE-9
 pub const RANGE_PROOF_HASHES_MAX: usize = 3 * 63;
 
+/// From which number on manifests and rosters are the successor's; those of the identity stay below, so that no number of a
+/// thief is above the owner's. spec: FEED-13
+pub const SUCCESSION_NUMBER_MIN: u64 = 1 << 62;
+
 /// Bytes of a manifest record, signature included: with its target key it fits a BEP 44 item of the DHT. spec: FEED-4
 pub const MANIFEST_BYTES_MAX: usize = 900;
 
@@ -108,6 +112,24 @@ pub const CHUNK_BYTES: usize = 64_000;
 
 /// Chunks of a blob: about 1 TiB, so that a chunk's number fits in 24 bits. spec: BLOB-4
 pub const BLOB_CHUNKS_MAX: u64 = 1 << 24;
+
+/// Characters of a new passphrase: what takes years to guess at the cost of a try. spec: SEAL-5
+pub const PASSPHRASE_CHARS_MIN: usize = 8;
+
+/// Bytes of a passphrase: more than anybody types. spec: SEAL-5
+pub const PASSPHRASE_BYTES_MAX: usize = 1_024;
+
+/// Memory that opening a sealed file may take, in KiB: 256 MiB, which small home servers have. spec: SEAL-3
+pub const PASSPHRASE_MEMORY_KIB_MAX: u32 = 256 * 1_024;
+
+/// Passes over that memory: some seconds at most. spec: SEAL-3
+pub const PASSPHRASE_PASSES_MAX: u32 = 16;
+
+/// Lanes of that memory. spec: SEAL-3
+pub const PASSPHRASE_LANES_MAX: u32 = 16;
+
+/// Bytes of a sealed file: an exported identity with all epochs and members of a long life. spec: SEAL-1
+pub const SEALED_FILE_BYTES_MAX: usize = 16 << 20;
 
 /// Bytes of the encoded payload of a link: everything that it may hold at its largest, and as much again. spec: LINK-2
 pub const LINK_BYTES_MAX: usize = 4_096;

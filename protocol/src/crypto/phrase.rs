@@ -7,6 +7,7 @@ use bip39::{Language, Mnemonic};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use super::box_key::BoxKey;
 use super::identity::{IdentityKey, SuccessorKey};
 use super::kdf::derive;
 use crate::limits::TYPED_TEXT_CHARS_MAX;
@@ -57,6 +58,11 @@ impl Phrase {
     /// The key with which the owner takes a stolen identity back; only its digest is ever published. spec: ID-2
     pub fn successor(&self) -> SuccessorKey {
         SuccessorKey::from_seed(&self.key("successor"))
+    }
+
+    /// The key to which every epoch of the feed is granted, so that the words bring the own posts back. spec: ID-15
+    pub fn recovery_box(&self) -> BoxKey {
+        BoxKey::from_bytes(*self.key("recovery-box"))
     }
 
     fn key(&self, label: &str) -> Zeroizing<[u8; 32]> {

@@ -4,17 +4,18 @@ use sha2::{Digest, Sha256};
 
 use super::record::{self, RecordError};
 use crate::bencode::{Dict, FieldError, FieldProblem, Value};
-use crate::crypto::IdentityKey;
+use crate::crypto::{IdentityKey, OwnerKey};
 use crate::ids::{FeedId, WitnessKey};
 use crate::limits::{ADDRESS_BYTES_MAX, MANIFEST_BYTES_MAX, SEEDERS_MAX, TRACKER_URL_BYTES_MAX, TRACKERS_MAX};
 
 const KIND: &str = "manifest";
 
-/// A manifest whose signature was checked: its bytes as received, and what they say. spec: FEED-3 to FEED-6
+/// A manifest whose signature was checked: its bytes as received, and what they say. spec: FEED-3 to FEED-6, FEED-13
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     feed: FeedId,
     bytes: Vec<u8>,
+    successor: Option<[u8; 32]>,
     content: ManifestContent,
 }
 
@@ -52,9 +53,13 @@ pub fn successor_digest(successor: &[u8; 32]) -> [u8; 32] {
 impl Manifest {
     /// Reads a manifest of `feed` and checks its signature. spec: FEED-1, FEED-3
     pub fn decode(feed: &FeedId, bytes: &[u8]) -> Result<Self, RecordError> {
-        let payload = record::verified(KIND, feed, feed, bytes, MANIFEST_BYTES_MAX)?;
+        let (payload, successor) = record::verified_owner(KIND, feed, bytes, MANIFEST_BYTES_MAX)?;
         let content = ManifestContent::decode(payload)?;
-        Ok(Self { feed: *feed, bytes: bytes.to_vec(), content })
+        record::check_number(content.number, successor)?;
+        if successor.is_some_and(|key| successor_digest(&key) != content.successor_digest) {
+            return Err(RecordError::OtherSuccessor);
+        }
+        Ok(Self { feed: *feed, bytes: bytes.to_vec(), successor, content })
     }
 
     /// The feed that it belongs to.
@@ -70,6 +75,11 @@ impl Manifest {
     /// What it says.
     pub fn content(&self) -> &ManifestContent {
         &self.content
+    }
+
+    /// The successor's public key, if it signed this: the feed was taken back. spec: FEED-13
+    pub fn successor(&self) -> Option<&[u8; 32]> {
+        self.successor.as_ref()
     }
 
     /// Its place among the feed's manifests.
@@ -98,14 +108,25 @@ impl ManifestContent {
 
     /// Signs the manifest; fails if anything in it is over its limit: the caller's fault.
     pub fn sign(&self, identity: &IdentityKey) -> Result<Manifest, RecordError> {
-        let bytes = identity.sign_record(KIND, &self.encode());
+        let bytes = identity.sign_record(KIND, &self.encode(None));
         Manifest::decode(&identity.feed_id(), &bytes)
     }
 
-    fn encode(&self) -> Vec<u8> {
+    /// The number of the next one, when `owner` signs it. spec: FEED-13
+    pub fn next_number(&self, owner: &OwnerKey) -> u64 {
+        record::next_number(self.number, owner)
+    }
+
+    /// As [`Self::sign`], by whoever owns the feed now. spec: FEED-13
+    pub fn sign_as(&self, owner: &OwnerKey) -> Result<Manifest, RecordError> {
+        let bytes = owner.sign_record(KIND, &self.encode(owner.signer()));
+        Manifest::decode(&owner.feed_id(), &bytes)
+    }
+
+    fn encode(&self, successor: Option<[u8; 32]>) -> Vec<u8> {
         let seeders: Vec<Value<'_>> = self.seeders.iter().map(|seeder| Value::from(seeder.to_dict())).collect();
         let trackers: Vec<Value<'_>> = self.trackers.iter().map(|url| Value::from(url.as_str())).collect();
-        let mut dict = self.unknown.clone();
+        let mut dict = self.unknown.clone().with_optional(b"k", successor);
         dict.insert(b"n", self.number);
         dict.insert(b"r", self.roster_digest);
         dict.insert(b"s", seeders);
@@ -117,20 +138,18 @@ impl ManifestContent {
 
     fn decode(payload: &[u8]) -> Result<Self, RecordError> {
         let dict = record::fields(payload)?;
+        dict.optional_array::<32>(b"k")?;
         let (seeders, trackers) = (dict.list(b"s")?, dict.list(b"t")?);
         record::at_most(b"s", seeders, SEEDERS_MAX)?;
         record::at_most(b"t", trackers, TRACKERS_MAX)?;
         let number = dict.uint(b"n")?;
-        if number == 0 {
-            return Err(FieldError::new(b"n", FieldProblem::OutOfRange).into());
-        }
         Ok(Self {
             number,
             roster_digest: dict.array(b"r")?,
             seeders: seeders.iter().map(SeederAddress::from_value).collect::<Result<_, _>>()?,
             trackers: trackers.iter().map(tracker_url).collect::<Result<_, _>>()?,
             successor_digest: dict.array(b"x")?,
-            unknown: record::unknown(&dict, &[b"n", b"r", b"s", b"t", b"v", b"x"]),
+            unknown: record::unknown(&dict, &[b"k", b"n", b"r", b"s", b"t", b"v", b"x"]),
         })
     }
 }

@@ -4,8 +4,9 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::bencode::{self, DecodeError, Dict, FieldError, FieldProblem};
-use crate::crypto::{PublicKey, SignatureError, SignedBytes, SignedError};
+use crate::crypto::{OwnerKey, PublicKey, SignatureError, SignedBytes, SignedError, SignerKey};
 use crate::ids::{FeedId, KeyError};
+use crate::limits::SUCCESSION_NUMBER_MIN;
 
 /// Why bytes are not the signed record that they claim to be: the fault of who signed or of who sent them.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -39,6 +40,9 @@ pub enum RecordError {
     /// Of a version that this program does not know.
     #[error("record has version {0}, which this program does not know")]
     Version(u64),
+    /// Signed by a key that is not the successor to which the feed committed.
+    #[error("record is signed by a successor that is not this feed's")]
+    OtherSuccessor,
     /// The roster is not the one that the manifest names.
     #[error("roster is not the one that the manifest names")]
     OtherRoster,
@@ -53,6 +57,41 @@ pub(super) fn verified<'a>(
     max_bytes: usize,
 ) -> Result<&'a [u8], RecordError> {
     Ok(split(record, max_bytes)?.verify(signer, record_type, feed)?)
+}
+
+/// As [`verified`], for a record that the feed's owner signed: as the identity, or as the successor that it names under
+/// `k`. Gives the successor, too, if that is who signed. Whether it is the feed's, the manifest tells. spec: FEED-13
+pub(super) fn verified_owner<'a>(
+    record_type: &str,
+    feed: &FeedId,
+    record: &'a [u8],
+    max_bytes: usize,
+) -> Result<(&'a [u8], Option<[u8; 32]>), RecordError> {
+    let signed = split(record, max_bytes)?;
+    // What cannot be read names no successor; whether it must be refused shows after its signature.
+    let successor = bencode::decode(signed.unverified(), max_bytes)
+        .ok()
+        .and_then(|value| value.as_dict()?.optional_array(b"k").ok().flatten());
+    let payload = match successor {
+        Some(key) => signed.verify(&SignerKey(key), record_type, feed)?,
+        None => signed.verify(feed, record_type, feed)?,
+    };
+    Ok((payload, successor))
+}
+
+/// Refuses a number that is not of whoever signed. spec: FEED-3, FEED-7, FEED-13
+pub(super) fn check_number(number: u64, successor: Option<[u8; 32]>) -> Result<(), FieldError> {
+    let fits = match successor {
+        None => (1..SUCCESSION_NUMBER_MIN).contains(&number),
+        Some(_) => number >= SUCCESSION_NUMBER_MIN,
+    };
+    if fits { Ok(()) } else { Err(FieldError::new(b"n", FieldProblem::OutOfRange)) }
+}
+
+/// The number of what follows the record held with this one, signed by its owner. spec: FEED-13
+pub(super) fn next_number(held: u64, owner: &OwnerKey) -> u64 {
+    let next = held.saturating_add(1);
+    if owner.signer().is_some() { next.max(SUCCESSION_NUMBER_MIN) } else { next }
 }
 
 /// A record taken apart, its size checked and nothing else. spec: FEED-1

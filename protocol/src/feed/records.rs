@@ -34,6 +34,9 @@ impl Records {
         if manifest.feed() != roster.feed() || manifest.content().roster_digest != roster.digest() {
             return Err(RecordError::OtherRoster);
         }
+        if manifest.successor() != roster.successor() {
+            return Err(RecordError::OtherSuccessor);
+        }
         Ok(Self { manifest, roster })
     }
 
@@ -84,23 +87,32 @@ impl Records {
             (Some(Ok(_)), _) => return RecordsDecision::Refused(RecordError::OtherRoster),
             (None, _) => return RecordsDecision::RosterMissing,
         };
-        RecordsDecision::Accept(Box::new(Records { manifest, roster }))
+        match Records::new(manifest, roster) {
+            Ok(records) => RecordsDecision::Accept(Box::new(records)),
+            Err(error) => RecordsDecision::Refused(error),
+        }
     }
 }
 
 impl Manifest {
     /// Whether this manifest holds against `held`: a higher number does; of two with the same number, which should never
-    /// be, the one with the smaller digest does, so that all come to agree. spec: FEED-12
+    /// be, the one with the smaller digest does, so that all come to agree. spec: FEED-12, FEED-13
     fn replaces(&self, held: &Manifest) -> bool {
+        // The first manifest that was seen fixes the successor: a thief of the identity must not name one of their own.
+        if self.content().successor_digest != held.content().successor_digest {
+            return false;
+        }
+        // The successor's numbers are all above the identity's.
         (self.number(), held.digest()) > (held.number(), self.digest())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Device, ManifestContent, RosterContent};
+    use super::super::{Device, ManifestContent, RosterContent, successor_digest};
     use super::*;
-    use crate::crypto::{BoxKey, DeviceKey, IdentityKey};
+    use crate::crypto::{BoxKey, DeviceKey, IdentityKey, OwnerKey, Phrase};
+    use crate::limits::SUCCESSION_NUMBER_MIN;
 
     fn identity() -> IdentityKey {
         IdentityKey::from_seed(&[1; 32])
@@ -145,6 +157,46 @@ mod tests {
         assert_ne!(accepted(&after_one), accepted(&after_other));
         let loser_is_one = one.manifest().digest() > other.manifest().digest();
         assert_eq!(accepted(&after_one), loser_is_one);
+    }
+
+    #[test]
+    fn who_took_the_feed_back_is_believed_and_a_thief_of_the_identity_never_again() {
+        let phrase = Phrase::from_entropy(&[4; 32]);
+        let feed = phrase.identity().feed_id();
+        let thief = OwnerKey::Identity(phrase.identity());
+        let owner = OwnerKey::successor(&phrase);
+        let digest = successor_digest(&phrase.successor().public());
+        let made = |signer: &OwnerKey, number, digest| {
+            let device = Device::new(DeviceKey::from_seed(&[2; 32]).id(), BoxKey::from_bytes([3; 32]).public());
+            let mut roster = RosterContent::first(device);
+            let least = if signer.signer().is_some() { SUCCESSION_NUMBER_MIN } else { 1 };
+            roster.number = least;
+            let roster = roster.sign_as(signer)?;
+            let number = least - 1 + number;
+            let content = ManifestContent { number, ..ManifestContent::first(roster.digest(), digest) };
+            Records::new(content.sign_as(signer)?, roster)
+        };
+        let judge = |held: &Records, new: &Records| {
+            let (manifest, roster) = (Some(new.manifest().bytes()), Some(new.roster().bytes()));
+            Records::judge(&feed, Some(held), manifest, roster)
+        };
+        let accepts = |held: &Records, new: &Records| matches!(judge(held, new), RecordsDecision::Accept(_));
+        let first = made(&thief, 1, digest).unwrap();
+        let own_successor = made(&thief, 7, [9; 32]).unwrap();
+        assert_eq!(judge(&first, &own_successor), RecordsDecision::Older, "a commitment cannot be changed");
+        let theirs = made(&thief, SUCCESSION_NUMBER_MIN - 1, digest).unwrap();
+        assert!(made(&thief, SUCCESSION_NUMBER_MIN, digest).is_err(), "no number of the identity is above the owner's");
+        assert!(accepts(&first, &theirs), "until it is taken back, the identity is the owner");
+        let back = made(&owner, 2, digest).unwrap();
+        assert!(accepts(&first, &back) && accepts(&theirs, &back));
+        assert_eq!(judge(&back, &theirs), RecordsDecision::Older);
+        let next = made(&owner, 3, digest).unwrap();
+        assert!(accepts(&back, &next) && !accepts(&next, &back));
+        assert_eq!(made(&owner, 2, [9; 32]), Err(RecordError::OtherSuccessor));
+        let stranger = OwnerKey::Successor(Phrase::from_entropy(&[5; 32]).successor(), feed);
+        assert_eq!(made(&stranger, 9, digest), Err(RecordError::OtherSuccessor));
+        assert_eq!(Records::new(back.manifest().clone(), first.roster().clone()), Err(RecordError::OtherRoster));
+        assert_eq!(Records::decode(&feed, back.manifest().bytes(), back.roster().bytes()), Ok(back));
     }
 
     #[test]

@@ -2,18 +2,19 @@
 
 use super::record::{self, RecordError};
 use crate::bencode::{Dict, FieldError, FieldProblem, Value};
-use crate::crypto::IdentityKey;
+use crate::crypto::{IdentityKey, OwnerKey};
 use crate::ids::{BoxPublic, DeviceId, FeedId, Incarnation, LogId};
 use crate::limits::{DEVICES_MAX, LOGS_PER_DEVICE_MAX, ROSTER_BYTES_MAX};
 use crate::merkle::Hash;
 
 const KIND: &str = "roster";
 
-/// A roster whose signature was checked: its bytes as received, and what they say. spec: FEED-7 to FEED-10
+/// A roster whose signature was checked: its bytes as received, and what they say. spec: FEED-7 to FEED-10, FEED-13
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Roster {
     feed: FeedId,
     bytes: Vec<u8>,
+    successor: Option<[u8; 32]>,
     content: RosterContent,
 }
 
@@ -24,6 +25,8 @@ pub struct RosterContent {
     pub number: u64,
     /// The feed's devices, sorted by key; 1 to 64.
     pub devices: Vec<Device>,
+    /// The key to which every epoch is granted, whose secret follows from the owner's words. spec: FEED-14, ID-15
+    pub recovery: Option<BoxPublic>,
     /// Keys of later versions, kept as they came.
     pub unknown: Dict<'static>,
 }
@@ -55,9 +58,10 @@ pub struct LogEnd {
 impl Roster {
     /// Reads a roster of `feed` and checks its signature. spec: FEED-1, FEED-7
     pub fn decode(feed: &FeedId, bytes: &[u8]) -> Result<Self, RecordError> {
-        let payload = record::verified(KIND, feed, feed, bytes, ROSTER_BYTES_MAX)?;
+        let (payload, successor) = record::verified_owner(KIND, feed, bytes, ROSTER_BYTES_MAX)?;
         let content = RosterContent::decode(payload)?;
-        Ok(Self { feed: *feed, bytes: bytes.to_vec(), content })
+        record::check_number(content.number, successor)?;
+        Ok(Self { feed: *feed, bytes: bytes.to_vec(), successor, content })
     }
 
     /// The feed that it belongs to.
@@ -73,6 +77,11 @@ impl Roster {
     /// What it says.
     pub fn content(&self) -> &RosterContent {
         &self.content
+    }
+
+    /// The successor's public key, if it signed this. spec: FEED-13
+    pub fn successor(&self) -> Option<&[u8; 32]> {
+        self.successor.as_ref()
     }
 
     /// Its place among the feed's rosters.
@@ -113,19 +122,31 @@ impl Device {
 impl RosterContent {
     /// The first roster of a feed, with one device.
     pub fn first(device: Device) -> Self {
-        Self { number: 1, devices: vec![device], unknown: Dict::new() }
+        Self { number: 1, devices: vec![device], recovery: None, unknown: Dict::new() }
     }
 
     /// Sorts the devices and signs the roster; fails if anything in it is over its limit: the caller's fault.
     pub fn sign(mut self, identity: &IdentityKey) -> Result<Roster, RecordError> {
         self.devices.sort_by_key(|device| device.id);
-        let bytes = identity.sign_record(KIND, &self.encode());
+        let bytes = identity.sign_record(KIND, &self.encode(None));
         Roster::decode(&identity.feed_id(), &bytes)
     }
 
-    fn encode(&self) -> Vec<u8> {
+    /// The number of the next one, when `owner` signs it. spec: FEED-13
+    pub fn next_number(&self, owner: &OwnerKey) -> u64 {
+        record::next_number(self.number, owner)
+    }
+
+    /// As [`Self::sign`], by whoever owns the feed now. spec: FEED-13
+    pub fn sign_as(mut self, owner: &OwnerKey) -> Result<Roster, RecordError> {
+        self.devices.sort_by_key(|device| device.id);
+        let bytes = owner.sign_record(KIND, &self.encode(owner.signer()));
+        Roster::decode(&owner.feed_id(), &bytes)
+    }
+
+    fn encode(&self, successor: Option<[u8; 32]>) -> Vec<u8> {
         let devices: Vec<Value<'_>> = self.devices.iter().map(|device| Value::from(device.to_dict())).collect();
-        let mut dict = self.unknown.clone();
+        let mut dict = self.unknown.clone().with_optional(b"b", self.recovery).with_optional(b"k", successor);
         dict.insert(b"d", devices);
         dict.insert(b"n", self.number);
         dict.insert(b"v", 1);
@@ -134,20 +155,19 @@ impl RosterContent {
 
     fn decode(payload: &[u8]) -> Result<Self, RecordError> {
         let dict = record::fields(payload)?;
+        dict.optional_array::<32>(b"k")?;
+        let recovery = dict.optional_array(b"b")?.map(BoxPublic::new);
         let devices = dict.list(b"d")?;
         record::at_most(b"d", devices, DEVICES_MAX)?;
         if devices.is_empty() {
             return Err(FieldError::new(b"d", FieldProblem::WrongLength).into());
         }
         let number = dict.uint(b"n")?;
-        if number == 0 {
-            return Err(FieldError::new(b"n", FieldProblem::OutOfRange).into());
-        }
         let devices = devices.iter().map(Device::from_value).collect::<Result<Vec<_>, _>>()?;
         if !devices.is_sorted_by(|one, next| one.id < next.id) {
             return Err(FieldError::new(b"d", FieldProblem::OutOfRange).into());
         }
-        Ok(Self { number, devices, unknown: record::unknown(&dict, &[b"d", b"n", b"v"]) })
+        Ok(Self { number, devices, recovery, unknown: record::unknown(&dict, &[b"b", b"d", b"k", b"n", b"v"]) })
     }
 }
 

@@ -1,7 +1,9 @@
 //! Vectors of the identity chapter: phrases, ids, keys, signatures, blinding.
 
+use peerfeed_protocol::bencode;
 use peerfeed_protocol::crypto::{
-    Blinding, FeedKeys, IdentityKey, Phrase, Signature, blind, fingerprint, kdf, secretbox, verify,
+    Blinding, FeedKeys, IdentityKey, PassphraseCost, Phrase, SealedFile, Signature, blind, fingerprint, kdf, secretbox,
+    verify,
 };
 use peerfeed_protocol::ids::{DeviceId, EntryPlace, FeedId, LogId, SwarmKey};
 use serde_json::{Value as Json, json};
@@ -29,8 +31,14 @@ fn run(given: &Given<'_>) -> Outcome {
             let feed = phrase.identity().feed_id();
             Ok(json!({
                 "feed": hex(feed), "text": feed.to_string(), "successor": hex(phrase.successor().public()),
-                "fingerprint": fingerprint::words(&feed).join(" "),
+                "fingerprint": fingerprint::words(&feed).join(" "), "recovery_box": hex(phrase.recovery_box().public()),
             }))
+        }
+        "sealed-file" => {
+            let file = SealedFile::decode(&given.bytes("bytes")).map_err(|error| word(&error))?;
+            let key = file.cost().stretch(given.text("passphrase")).map_err(|error| word(&error))?;
+            let content = file.open(given.text("kind"), &key).map_err(|error| word(&error))?;
+            Ok(json!({ "content": hex(&*content) }))
         }
         "feed-id" => {
             let feed: FeedId = given.text("text").parse().map_err(|error| word(&error))?;
@@ -95,6 +103,7 @@ fn story(
 fn stories() -> Vec<Story> {
     let mut all = phrases_and_names();
     all.extend(keys());
+    all.extend(sealed_files());
     all.extend(swarms_and_boxes());
     all.extend(signatures());
     all
@@ -104,8 +113,9 @@ fn phrases_and_names() -> Vec<Story> {
     let feed = identity().feed_id();
     let text = feed.to_string();
     let mistyped = text.replacen(&text[20..21], if &text[20..21] == "q" { "p" } else { "q" }, 1);
-    let phrase =
-        |name, what, text: &str, ok| story(name, what, "identity", &["ID-2", "ID-11"], json!({ "phrase": text }), ok);
+    let phrase = |name, what, text: &str, ok| {
+        story(name, what, "identity", &["ID-2", "ID-11", "ID-15"], json!({ "phrase": text }), ok)
+    };
     let named = |name, what, text: &str, ok| story(name, what, "feed-id", &["ID-3"], json!({ "text": text }), ok);
     let device = IdentityKey::from_seed(&[5; 32]).feed_id();
     let log = hex([device.as_bytes().as_slice(), &[1, 2, 3, 4, 5, 6, 7, 8]].concat());
@@ -144,6 +154,32 @@ fn phrases_and_names() -> Vec<Story> {
         ),
         entry("the-first-entry", "Its id follows from feed, log and index.", 0),
         entry("an-entry-far-along", "An index that needs more than four bytes.", 1 << 40),
+    ]
+}
+
+/// A file of secrets under "correct horse", of the least cost that there is.
+fn sealed_files() -> Vec<Story> {
+    let cost = PassphraseCost::new(8, 1, 1, [3; 16]).expect("a cost within its bounds");
+    let key = cost.stretch("correct horse").expect("a passphrase");
+    let bytes = SealedFile::seal("device", b"secret", cost, &key, [4; 24]).encode();
+    let sealed = |name, what, bytes: &[u8], kind: &str, passphrase: &str, ok| {
+        let given = json!({ "bytes": hex(bytes), "kind": kind, "passphrase": passphrase });
+        story(name, what, "sealed-file", &["SEAL-1", "SEAL-2", "SEAL-3", "SEAL-4"], given, ok)
+    };
+    let costing = |name: &[u8], value: u64| {
+        let value_of = bencode::decode(&bytes, 4_096).expect("canonical");
+        value_of.as_dict().expect("a dictionary").clone().with(name.to_vec(), value).encode()
+    };
+    let (memory, passes) = (costing(b"m", 1 << 30), costing(b"p", 1 << 30));
+    let mut altered = bytes.clone();
+    *altered.last_mut().expect("not empty") = b'x';
+    vec![
+        sealed("a-sealed-file", "It opens under its passphrase.", &bytes, "device", "correct horse", true),
+        sealed("a-sealed-file-under-another-passphrase", "It does not.", &bytes, "device", "wrong horse", false),
+        sealed("a-sealed-file-of-another-kind", "A device is no identity.", &bytes, "identity", "correct horse", false),
+        sealed("a-sealed-file-that-takes-all-memory", "A terabyte.", &memory, "device", "correct horse", false),
+        sealed("a-sealed-file-that-takes-for-ever", "A billion passes.", &passes, "device", "correct horse", false),
+        sealed("a-sealed-file-cut-short", "No dictionary.", &altered, "device", "correct horse", false),
     ]
 }
 

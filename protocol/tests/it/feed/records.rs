@@ -1,9 +1,12 @@
 //! Vectors of manifest and roster.
 
 use peerfeed_protocol::bencode::{Dict, Value};
-use peerfeed_protocol::crypto::{DeviceKey, IdentityKey};
-use peerfeed_protocol::feed::{Device, LogEnd, Manifest, RecordError, Records, RecordsDecision, Roster};
+use peerfeed_protocol::crypto::{DeviceKey, IdentityKey, OwnerKey, Phrase};
+use peerfeed_protocol::feed::{
+    Device, LogEnd, Manifest, RecordError, Records, RecordsDecision, Roster, successor_digest,
+};
 use peerfeed_protocol::ids::FeedId;
+use peerfeed_protocol::limits::SUCCESSION_NUMBER_MIN;
 use peerfeed_protocol::merkle::Hash;
 use serde_json::{Value as Json, json};
 
@@ -20,7 +23,7 @@ pub(super) fn manifest(given: &Given<'_>) -> Outcome {
         content.seeders.iter().map(|seeder| json!({ "address": seeder.address, "key": hex(seeder.witness) })).collect();
     Ok(json!({
         "n": content.number, "roster_digest": hex(content.roster_digest), "successor": hex(content.successor_digest),
-        "seeders": seeders, "trackers": content.trackers,
+        "seeders": seeders, "trackers": content.trackers, "signer": hex(record.successor().map_or(&[][..], |key| key)),
     }))
 }
 
@@ -31,7 +34,11 @@ pub(super) fn roster(given: &Given<'_>) -> Outcome {
         .iter()
         .map(|device| json!({ "key": hex(device.id), "box": hex(device.box_key), "revoked": device.ends.is_some() }))
         .collect();
-    Ok(json!({ "n": record.number(), "digest": hex(record.digest()), "devices": devices }))
+    let recovery = record.content().recovery.map(hex).unwrap_or_default();
+    Ok(json!({
+        "n": record.number(), "digest": hex(record.digest()), "devices": devices, "recovery": recovery,
+        "signer": hex(record.successor().map_or(&[][..], |key| key)),
+    }))
 }
 
 pub(super) fn pair(given: &Given<'_>) -> Outcome {
@@ -45,6 +52,25 @@ pub(super) fn pair(given: &Given<'_>) -> Outcome {
         RecordsDecision::Refused(error) => Err(refusal(&error)),
         decision => Ok(json!({ "decision": word(&decision) })),
     }
+}
+
+/// The feed's successor, as its words would give it.
+fn successor() -> OwnerKey {
+    OwnerKey::Successor(Phrase::from_entropy(&[16; 32]).successor(), feed())
+}
+
+fn taken_back() -> (Manifest, Roster) {
+    let mut roster = roster_content();
+    (roster.number, roster.recovery) = (SUCCESSION_NUMBER_MIN, Some(friend_box().public()));
+    let roster = roster.sign_as(&successor()).expect("a small roster");
+    let mut content = manifest_content();
+    content.number = SUCCESSION_NUMBER_MIN;
+    (content.roster_digest, content.successor_digest) = (roster.digest(), committed());
+    (content.sign_as(&successor()).expect("a small manifest"), roster)
+}
+
+fn committed() -> [u8; 32] {
+    successor_digest(&successor().signer().expect("a successor names itself"))
 }
 
 pub(super) fn given_feed(given: &Given<'_>) -> FeedId {
@@ -70,7 +96,8 @@ fn given(record: impl AsRef<[u8]>) -> Json {
 }
 
 fn manifests() -> Vec<Story> {
-    let kind = Kind { kind: "manifest", spec: &["FEED-1", "FEED-2", "FEED-3", "FEED-4", "FEED-5", "FEED-6"] };
+    let kind =
+        Kind { kind: "manifest", spec: &["FEED-1", "FEED-2", "FEED-3", "FEED-4", "FEED-5", "FEED-6", "FEED-13"] };
     let good = actors::manifest();
     let with = |key: &'static [u8], value: Value<'static>| signed("manifest", &fields(good.bytes()).with(key, value));
     let mut largest = manifest_content();
@@ -96,6 +123,27 @@ fn manifests() -> Vec<Story> {
             "a-manifest-one-byte-too-long",
             "901 bytes: refused before anything is parsed.",
             given(with(b"zz", Value::from(vec![b'z'; room + 1]))),
+        ),
+        kind.accepted(
+            "a-manifest-of-the-successor",
+            "The feed was taken back: another key signs for the same feed id.",
+            given(taken_back().0.bytes()),
+        ),
+        kind.refused("a-manifest-of-a-successor-that-was-not-committed-to", "Anybody could name themselves.", {
+            let signer = successor();
+            let dict = fields(good.bytes())
+                .with(b"n", SUCCESSION_NUMBER_MIN)
+                .with(b"k", signer.signer().expect("a successor names itself"));
+            given(signer.sign_record("manifest", &dict.encode()))
+        }),
+        kind.refused("a-manifest-that-names-the-successor-and-is-signed-by-the-identity", "The thief's attempt.", {
+            let key = successor().signer().expect("a successor names itself");
+            given(signed("manifest", &fields(good.bytes()).with(b"k", key).with(b"x", committed())))
+        }),
+        kind.refused(
+            "a-manifest-of-the-identity-with-a-number-of-the-successor",
+            "A thief's, to be above the owner's.",
+            given(with(b"n", Value::from(SUCCESSION_NUMBER_MIN))),
         ),
         kind.refused("a-manifest-with-one-bit-flipped", "The signature notices it.", given(flipped(good.bytes(), 100))),
         kind.refused(
@@ -127,7 +175,10 @@ fn manifests() -> Vec<Story> {
 }
 
 fn rosters() -> Vec<Story> {
-    let kind = Kind { kind: "roster", spec: &["FEED-1", "FEED-2", "FEED-7", "FEED-8", "FEED-9", "FEED-10"] };
+    let kind = Kind {
+        kind: "roster",
+        spec: &["FEED-1", "FEED-2", "FEED-7", "FEED-8", "FEED-9", "FEED-10", "FEED-13", "FEED-14"],
+    };
     let mut two = roster_content();
     let mut revoked = Device::new(other_device().id(), friend_box().public());
     revoked.ends = Some(vec![LogEnd { incarnation: log().incarnation, size: 7, root: Hash::new([1; 32]) }]);
@@ -158,6 +209,11 @@ fn rosters() -> Vec<Story> {
             "One of its logs ends at 7, any other at 0.",
             given(two.bytes()),
         ),
+        kind.accepted(
+            "a-roster-of-the-successor-with-a-recovery-box",
+            "Signed by the key that it names; the manifest tells whether that is the feed's.",
+            given(taken_back().1.bytes()),
+        ),
         kind.accepted("a-roster-of-64-devices", "The most that there may be.", given(many(64))),
         kind.refused("a-roster-of-65-devices", "One more.", given(many(65))),
         kind.refused("a-roster-without-devices", "Nobody could write.", with(Vec::new())),
@@ -178,11 +234,16 @@ fn rosters() -> Vec<Story> {
 }
 
 fn pairs() -> Vec<Story> {
-    let kind = Kind { kind: "records", spec: &["FEED-11", "FEED-12"] };
+    let kind = Kind { kind: "records", spec: &["FEED-11", "FEED-12", "FEED-13"] };
     let manifest_of = |number: u64, roster: &Roster, tracker: &str| {
         let mut content = manifest_content();
         (content.number, content.roster_digest) = (number, roster.digest());
         content.trackers = vec![tracker.to_owned()];
+        content.sign(&identity()).expect("a small manifest")
+    };
+    let committing = |number: u64| {
+        let mut content = manifest_content();
+        (content.number, content.successor_digest) = (number, committed());
         content.sign(&identity()).expect("a small manifest")
     };
     let held_roster = actors::roster();
@@ -228,6 +289,21 @@ fn pairs() -> Vec<Story> {
             "The larger digest is ignored.",
             pair(smaller, larger, None),
         ),
+        kind.accepted("records-of-the-successor", "They hold against any of the identity's.", {
+            let (manifest, roster) = taken_back();
+            pair(&committing(9), &manifest, Some(&roster))
+        }),
+        kind.accepted("records-of-the-identity-after-the-successor", "Ignored, whatever their number.", {
+            let (held, roster) = taken_back();
+            let mut given = pair(&held, &committing(SUCCESSION_NUMBER_MIN - 1), Some(&held_roster));
+            given["held"]["roster"] = json!(hex(roster.bytes()));
+            given
+        }),
+        kind.accepted("records-that-name-another-successor", "A thief's own one: ignored.", {
+            let mut content = manifest_content();
+            (content.number, content.successor_digest) = (9, [7; 32]);
+            pair(&held, &content.sign(&identity()).expect("a small manifest"), None)
+        }),
         kind.refused("newer-records-with-another-roster", "Not the roster that the manifest names.", {
             let mut content = roster_content();
             content.number = 3;
