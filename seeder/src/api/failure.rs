@@ -13,6 +13,19 @@ pub struct Failure {
     /// What to do next: a sentence that names a command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// What the person would have to type for it to be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Need>,
+}
+
+/// Something that only the person here knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Need {
+    /// The passphrase of the key files.
+    Passphrase,
+    /// The 24 words.
+    Words,
 }
 
 /// A plain no or a failure.
@@ -28,12 +41,12 @@ pub enum FailureKind {
 impl Failure {
     /// A plain no.
     pub fn no(message: impl Into<String>) -> Self {
-        Self { kind: FailureKind::No, message: message.into(), hint: None }
+        Self { kind: FailureKind::No, message: message.into(), hint: None, needs: None }
     }
 
     /// It could not be done.
     pub fn failed(message: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Failed, message: message.into(), hint: None }
+        Self { kind: FailureKind::Failed, message: message.into(), hint: None, needs: None }
     }
 
     /// A failure that tells an error with all its causes.
@@ -52,6 +65,13 @@ impl Failure {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Says what the person would have to type.
+    #[must_use]
+    pub fn needs(mut self, need: Need) -> Self {
+        self.needs = Some(need);
         self
     }
 

@@ -10,15 +10,17 @@ pub mod limits;
 mod replies;
 mod reply;
 mod request;
+mod secret;
 mod server;
 
 pub use backend::{Backend, BackendOptions, SOCKET};
 pub use client::{Client, ConnectError};
-pub use failure::{Failure, FailureKind};
+pub use failure::{Failure, FailureKind, Need};
 pub use replies::{Answers, Handle, Replies, answer};
 pub use reply::{
-    Attachment, Created, Device, Entry, Feed, Fetched, File, Friend, FriendRequest, Identity, Link, List, Posted,
+    Attachment, Created, Device, Entry, Feed, Fetched, File, Friend, FriendRequest, Identity, Keys, Link, List, Posted,
     Progress, Refused, Reply, Seeder, Stage, Status, Tracker, Traffic,
 };
 pub use request::{Audience, Call, Request, milliseconds};
+pub use secret::Secret;
 pub use server::{Server, ServerError};

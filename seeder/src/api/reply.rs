@@ -41,6 +41,8 @@ pub enum Reply {
     Entry(Entry),
     /// A file written to disk.
     File(File),
+    /// How the key files are kept now.
+    Keys(Keys),
     /// The state of this data folder.
     Status(Box<Status>),
     /// The end, all well.
@@ -92,6 +94,13 @@ pub struct Created {
     pub name: Option<String>,
     /// The 24 words, shown this once.
     pub recovery_phrase: String,
+}
+
+/// How the key files are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keys {
+    /// `open`, `locked`, `unlocked`.
+    pub state: String,
 }
 
 /// Who this data folder is.

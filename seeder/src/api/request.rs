@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Secret;
+
 /// One request with what the person said beside it; the body of `POST /v1/call`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -12,6 +14,12 @@ pub struct Call {
     /// Trackers named with `--tracker`, as written.
     #[serde(default)]
     pub trackers: Vec<String>,
+    /// The passphrase of the key files: opens them until the engine ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passphrase: Option<Secret>,
+    /// The 24 words, for what only the identity may do; forgotten when it is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<Secret>,
     /// What is wanted.
     pub request: Request,
 }
@@ -39,6 +47,43 @@ pub enum Request {
     Init {
         /// Name that friends see.
         name: Option<String>,
+        /// Keep the identity's key nowhere on this machine.
+        #[serde(default)]
+        cold: bool,
+    },
+    /// Make this folder a device of the feed that the words own.
+    Recover {
+        /// Link to the feed, if it is not found by trackers alone.
+        link: Option<String>,
+        /// Take it back from a thief: revoke all other devices, and the identity's key.
+        stolen: bool,
+        /// Keep the identity's key nowhere on this machine.
+        cold: bool,
+        /// How long to look for the feed.
+        timeout_ms: u64,
+    },
+    /// Seal the key files under a passphrase, or leave them open.
+    Passwd {
+        /// The new passphrase; none to leave them open.
+        new: Option<Secret>,
+    },
+    /// Open the key files to a running daemon.
+    Unlock {},
+    /// Write the identity into one sealed file.
+    Export {
+        /// The file, which must not be there.
+        file: PathBuf,
+        /// The passphrase that seals it.
+        seal: Secret,
+    },
+    /// Make this folder a device of an exported identity.
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// The passphrase that sealed it.
+        seal: Secret,
+        /// How long to look for the feed.
+        timeout_ms: u64,
     },
     /// Feed id, devices, fingerprint.
     Id {},
@@ -230,7 +275,10 @@ pub enum Request {
 impl Request {
     /// Whether the request makes sense on a data folder that does not exist yet.
     pub fn creates_folder(&self) -> bool {
-        matches!(self, Self::Init { .. } | Self::Add { .. } | Self::Seed { .. })
+        matches!(
+            self,
+            Self::Init { .. } | Self::Add { .. } | Self::Seed { .. } | Self::Recover { .. } | Self::Import { .. }
+        )
     }
 
     /// Whether the engine is to stay connected to the peers of its feeds for as long as the request lasts.
@@ -242,6 +290,11 @@ impl Request {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Init { .. } => "init",
+            Self::Recover { .. } => "recover",
+            Self::Passwd { .. } => "passwd",
+            Self::Unlock {} => "unlock",
+            Self::Export { .. } => "export",
+            Self::Import { .. } => "import",
             Self::Id {} => "id",
             Self::Post { .. } => "post",
             Self::Message { .. } => "dm",
@@ -280,6 +333,8 @@ mod tests {
     fn a_call_reads_back_as_it_was_written() {
         let call = Call {
             trackers: vec!["http://127.0.0.1:1/announce".into()],
+            passphrase: Some(Secret::new("correct horse".into())),
+            words: None,
             request: Request::Post {
                 text: "hello".into(),
                 attach: vec!["/tmp/a".into()],

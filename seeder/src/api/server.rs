@@ -171,7 +171,7 @@ mod tests {
     }
 
     fn call(request: Request) -> Call {
-        Call { trackers: vec![], request }
+        Call { trackers: vec![], passphrase: None, words: None, request }
     }
 
     #[tokio::test]

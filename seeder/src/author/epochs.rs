@@ -81,6 +81,9 @@ impl Page<'_> {
         self.include_oneself(audience)?;
         let members = self.txn.members(audience)?;
         let mut recipients: Vec<_> = members.iter().flat_map(|(_, member)| recipients(member)).collect();
+        // The words alone bring the own posts back. spec: ID-15
+        let recovery = self.txn.records(feed)?.and_then(|records| records.roster().content().recovery);
+        recipients.extend(recovery.map(|box_key| Recipient { box_key, kind: GrantKind::Secret }));
         recipients.retain(|recipient| recipient.box_key != self.keys.box_key.public());
         let groups = grant_to(&recipients, &self.keys.box_key, &feed, &epoch, &secret, self.entropy);
         let mut groups = groups.into_iter();

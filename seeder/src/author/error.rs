@@ -101,8 +101,20 @@ pub enum AuthorError {
     #[error("the letter cannot be sealed")]
     Letter(#[from] PacketError),
     /// The identity's key is not on this machine.
-    #[error("identity.key is not in this data folder: do this where the identity is")]
+    #[error("where your feed is found is signed by your identity, whose key is not on this machine")]
     NoIdentity,
+    /// The words of somebody else, or of another identity.
+    #[error("these are the words of another feed")]
+    OtherWords,
+    /// The identity counts for nothing any more: its successor signs.
+    #[error("this feed was taken back from this identity: only the 24 words sign for it now")]
+    TakenBack,
+    /// The successor of the words is not the one to which the feed committed.
+    #[error("the records of this feed commit to another successor: they are forged, or these are not its words")]
+    OtherSuccessor,
+    /// A file that is not an export, or of a later version.
+    #[error("this is not an identity that was exported")]
+    Export,
     /// The keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyError),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use peerfeed_protocol::crypto::{BoxKey, DeviceKey, Phrase};
+use peerfeed_protocol::crypto::{BoxKey, DeviceKey, OwnerKey, Phrase};
 use peerfeed_protocol::feed::{Device, ManifestContent, Profile, Records, RosterContent, successor_digest};
 use peerfeed_protocol::ids::FeedId;
 use peerfeed_protocol::limits::{NAME_BYTES_MAX, TRACKERS_MAX};
@@ -25,6 +25,15 @@ pub struct NewIdentity {
 ///
 /// All or nothing: an attempt that was broken off is made again from the start, with other keys. spec: STORE-6
 pub fn init(store: &Store, name: Option<&str>, trackers: &[String]) -> Result<NewIdentity, AuthorError> {
+    make(store, name, trackers, false)
+}
+
+/// As [`init`], and the identity's key is not written anywhere: only the words bring it back.
+pub fn init_cold(store: &Store, name: Option<&str>, trackers: &[String]) -> Result<NewIdentity, AuthorError> {
+    make(store, name, trackers, true)
+}
+
+fn make(store: &Store, name: Option<&str>, trackers: &[String], cold: bool) -> Result<NewIdentity, AuthorError> {
     if let Some(name) = name.filter(|name| name.len() > NAME_BYTES_MAX) {
         return Err(AuthorError::NameTooLong(name.len()));
     }
@@ -39,7 +48,7 @@ pub fn init(store: &Store, name: Option<&str>, trackers: &[String]) -> Result<Ne
         feed: phrase.identity().feed_id(),
         device: DeviceKey::from_seed(&entropy.bytes()),
         box_key: BoxKey::from_bytes(entropy.bytes()),
-        identity: Some(phrase.identity()),
+        owner: (!cold).then(|| OwnerKey::Identity(phrase.identity())),
     });
     let records = first_records(&phrase, &keys, trackers)?;
     let mut items = vec![Item::FriendsEpoch];
@@ -55,13 +64,13 @@ pub fn init(store: &Store, name: Option<&str>, trackers: &[String]) -> Result<Ne
         page.renew_prekey()?;
         page.close()
     })?;
-    keys.save(store.folder())?;
+    keys.save(store.folder(), cold)?;
     let author = Author { store: store.clone(), keys };
     author.index()?;
     Ok(NewIdentity { author, phrase })
 }
 
-fn own_row(now_ms: u64) -> FeedRow {
+pub(super) fn own_row(now_ms: u64) -> FeedRow {
     let roles = Roles { own: true, follow: false, seed: false };
     FeedRow { roles, added_s: now_ms / 1_000, ..FeedRow::default() }
 }
@@ -69,7 +78,8 @@ fn own_row(now_ms: u64) -> FeedRow {
 fn first_records(phrase: &Phrase, keys: &Keys, trackers: &[String]) -> Result<Records, AuthorError> {
     let identity = phrase.identity();
     let device = Device::new(keys.device.id(), keys.box_key.public());
-    let roster = RosterContent::first(device).sign(&identity)?;
+    let recovery = Some(phrase.recovery_box().public());
+    let roster = RosterContent { recovery, ..RosterContent::first(device) }.sign(&identity)?;
     let successor = successor_digest(&phrase.successor().public());
     let mut manifest = ManifestContent::first(roster.digest(), successor);
     manifest.trackers = trackers.to_vec();

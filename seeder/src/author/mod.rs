@@ -11,8 +11,10 @@ mod asking;
 mod attach;
 mod epochs;
 mod error;
+mod export;
 mod friends;
 mod init;
+mod join;
 mod letters;
 mod lists;
 mod media_type;
@@ -25,8 +27,10 @@ pub use crate::store::Audience;
 pub use asking::Asking;
 pub use attach::SealProgress;
 pub use error::AuthorError;
+pub use export::{Exported, export};
 pub use friends::{Accepted, Friend};
-pub use init::{NewIdentity, init};
+pub use init::{NewIdentity, init, init_cold};
+pub use join::{JoinOptions, join};
 pub use letters::News;
 pub use lists::{LIST_NAME_BYTES_MAX, List};
 pub use message::Letter;
@@ -35,7 +39,7 @@ pub use post::Draft;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use peerfeed_protocol::crypto::{DeviceKey, Entropy};
+use peerfeed_protocol::crypto::{DeviceKey, Entropy, OwnerKey, Phrase};
 use peerfeed_protocol::feed::EpochSecret;
 use peerfeed_protocol::ids::{DeviceId, EpochId, FeedId};
 
@@ -54,6 +58,24 @@ impl Author {
     pub fn open(store: &Store) -> Result<Option<Self>, AuthorError> {
         let Some(keys) = Keys::load(store)? else { return Ok(None) };
         Ok(Some(Self { store: store.clone(), keys: Arc::new(keys) }))
+    }
+
+    /// The same, able to sign for the feed as whoever has these words. Refused for the words of another feed.
+    pub fn with_words(&self, phrase: &Phrase) -> Result<Self, AuthorError> {
+        if phrase.identity().feed_id() != self.feed() {
+            return Err(AuthorError::OtherWords);
+        }
+        let owner = if self.manifest()?.successor().is_some() {
+            OwnerKey::successor(phrase)
+        } else {
+            OwnerKey::Identity(phrase.identity())
+        };
+        Ok(Self { store: self.store.clone(), keys: Arc::new(self.keys.with_owner(owner)) })
+    }
+
+    /// Whether the identity's key is here, to sign for where the feed is found.
+    pub fn signs(&self) -> bool {
+        self.keys.owner.is_some()
     }
 
     /// The own feed.

@@ -93,12 +93,15 @@ fn next(
     keys: &crate::keys::Keys,
     change: &impl Fn(&mut ManifestContent) -> Result<(), AuthorError>,
 ) -> Result<Records, AuthorError> {
-    let identity = keys.identity.as_ref().ok_or(AuthorError::NoIdentity)?;
     let mut content = held.manifest().content().clone();
     change(&mut content)?;
     if content == *held.manifest().content() {
         return Ok(held.clone());
     }
+    let owner = keys.owner.as_ref().ok_or(AuthorError::NoIdentity)?;
+    if owner.signer().as_ref() != held.manifest().successor() {
+        return Err(AuthorError::TakenBack);
+    }
     content.number += 1;
-    Ok(Records::new(content.sign(identity)?, held.roster().clone())?)
+    Ok(Records::new(content.sign_as(owner)?, held.roster().clone())?)
 }

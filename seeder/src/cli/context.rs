@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use peerfeed_protocol::announce::TrackerUrl;
 
-use super::Global;
-use crate::api::{Answers, Backend, BackendOptions, Call, Failure, Reply, Request};
+use super::{Global, ask};
+use crate::api::{Answers, Backend, BackendOptions, Call, Failure, Need, Reply, Request, Secret};
 use crate::ui::{ProgressView, Terminal};
 
 /// What a command finds around it.
@@ -48,6 +48,11 @@ impl Context {
         self.global.trackers.iter().map(parse).collect()
     }
 
+    /// The passphrase that was given in a file.
+    pub fn passphrase(&self) -> Result<Option<Secret>, Failure> {
+        self.global.passphrase_file.as_deref().map(|path| ask::file(path, "passphrase")).transpose()
+    }
+
     /// Sends a request, hands each reply but progress and notes to `show`, and ends with the request.
     pub async fn call(&self, request: Request, mut show: impl FnMut(&Terminal, Reply)) -> Result<(), Failure> {
         let options = BackendOptions {
@@ -60,14 +65,44 @@ impl Context {
         };
         let endless = request.stays_connected();
         let backend = Backend::open(options).await?;
-        let call = Call { trackers: self.global.trackers.clone(), request };
+        let mut call = Call {
+            trackers: self.global.trackers.clone(),
+            passphrase: self.passphrase()?,
+            words: self.global.words_file.as_deref().map(|path| ask::file(path, "24 words")).transpose()?,
+            request,
+        };
         let outcome = tokio::select! {
-            outcome = self.show_all(backend.call(call), &mut show) => outcome,
+            outcome = self.show_asking(&backend, &mut call, &mut show) => outcome,
             // Who reads along stops in no other way.
             _ = tokio::signal::ctrl_c() => if endless { Ok(()) } else { Err(Failure::no("stopped")) },
         };
         backend.close().await;
         outcome
+    }
+
+    /// As [`Self::show_all`]; what only the person knows is asked for when it turns out to be needed.
+    async fn show_asking(
+        &self,
+        backend: &Backend,
+        call: &mut Call,
+        show: &mut impl FnMut(&Terminal, Reply),
+    ) -> Result<(), Failure> {
+        loop {
+            let failure = match self.show_all(backend.call(call.clone()), show).await {
+                Err(failure) if ask::possible() && !self.terminal.json() => failure,
+                outcome => return outcome,
+            };
+            match failure.needs {
+                Some(Need::Passphrase) if call.passphrase.is_none() => {
+                    call.passphrase = Some(ask::terminal("passphrase: ")?);
+                }
+                Some(Need::Words) if call.words.is_none() => {
+                    self.terminal.warn(&failure.message);
+                    call.words = Some(ask::terminal("your 24 words (not shown): ")?);
+                }
+                _ => return Err(failure),
+            }
+        }
     }
 
     async fn show_all(&self, mut answers: Answers, show: &mut impl FnMut(&Terminal, Reply)) -> Result<(), Failure> {

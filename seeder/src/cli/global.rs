@@ -19,6 +19,12 @@ pub struct Global {
     /// Listen here: ADDR:PORT, a port, or none; may be repeated
     #[arg(long, global = true, value_name = "ADDR", value_parser = listen)]
     pub listen: Vec<Listen>,
+    /// Read the passphrase of the key files from this file; - is standard input
+    #[arg(long, global = true, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Read the 24 words from this file, where they are needed; - is standard input
+    #[arg(long, global = true, value_name = "FILE")]
+    pub words_file: Option<PathBuf>,
     /// One JSON object per line instead of text
     #[arg(long, global = true)]
     pub json: bool,

@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::Context;
-use crate::api::{Failure, Reply, Request};
-use crate::ui::{Paint, Safe};
+use crate::api::{Failure, Identity, Reply, Request};
+use crate::ui::{Paint, Safe, Terminal};
 
 const EXAMPLES: &str = "\
 Example:
@@ -20,23 +20,27 @@ pub(super) struct Id {}
 impl Id {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let show = |terminal: &crate::ui::Terminal, reply| {
-            let Reply::Identity(identity) = reply else {
-                return;
-            };
-            terminal.line(format_args!("feed         {}", terminal.paint(Paint::Name, &identity.feed)));
-            if let Some(name) = &identity.name {
-                terminal.line(format_args!("name         {}", Safe::line(name)));
-            }
-            terminal.line(format_args!("fingerprint  {}", identity.fingerprint));
-            for device in &identity.devices {
-                let mark = match (device.revoked, device.this) {
-                    (true, _) => "  revoked",
-                    (false, true) => "  this device",
-                    (false, false) => "",
-                };
-                terminal.line(format_args!("device       {}{mark}", device.key));
+            if let Reply::Identity(identity) = reply {
+                tell(terminal, &identity);
             }
         };
         context.call(Request::Id {}, show).await
+    }
+}
+
+/// Shows who this folder is.
+pub(super) fn tell(terminal: &Terminal, identity: &Identity) {
+    terminal.line(format_args!("feed         {}", terminal.paint(Paint::Name, &identity.feed)));
+    if let Some(name) = &identity.name {
+        terminal.line(format_args!("name         {}", Safe::line(name)));
+    }
+    terminal.line(format_args!("fingerprint  {}", identity.fingerprint));
+    for device in &identity.devices {
+        let mark = match (device.revoked, device.this) {
+            (true, _) => "  revoked",
+            (false, true) => "  this device",
+            (false, false) => "",
+        };
+        terminal.line(format_args!("device       {}{mark}", device.key));
     }
 }

@@ -11,7 +11,7 @@ Examples:
   peerfeed init --name Ann
   peerfeed init --name Ann --tracker https://tracker.example/announce
 
-Trackers given here are named by your feed: links that you hand out carry them.";
+Trackers given here are named by your feed: links that you hand out carry them. With `--cold`, changing these, the seeders or the\ndevices of your feed later takes the 24 words; posting and reading do not.";
 
 /// Make a new identity; shows the recovery phrase, this once
 #[derive(Debug, Args)]
@@ -20,11 +20,14 @@ pub(super) struct Init {
     /// Name that friends see
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// Keep the identity's key nowhere on this machine: the 24 words are asked for by the rare acts that need it
+    #[arg(long)]
+    cold: bool,
 }
 
 impl Init {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
-        let request = Request::Init { name: self.name };
+        let request = Request::Init { name: self.name, cold: self.cold };
         let show = |terminal: &crate::ui::Terminal, reply| {
             let Reply::Created(created) = reply else {
                 return;

@@ -3,24 +3,29 @@
 mod accept;
 mod add;
 mod amount;
+mod ask;
 mod completions;
 mod context;
 #[cfg(feature = "demo")]
 mod demo;
 mod dm;
+mod export;
 mod fetch;
 mod friends;
 mod get;
 mod global;
 mod id;
+mod import;
 mod init;
 mod invite;
 mod list;
 mod man;
 mod moment;
 mod mute;
+mod passwd;
 mod post;
 mod read;
+mod recover;
 mod refuse;
 mod remove;
 mod requests;
@@ -30,6 +35,7 @@ mod seeders;
 mod status;
 mod trackers;
 mod unfollow;
+mod unlock;
 mod unseed;
 
 use std::process::ExitCode;
@@ -77,6 +83,11 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::Init),
+    Recover(recover::Recover),
+    Passwd(passwd::Passwd),
+    Unlock(unlock::Unlock),
+    Export(export::Export),
+    Import(import::Import),
     Id(id::Id),
     Post(post::Post),
     Dm(dm::Dm),
@@ -138,6 +149,11 @@ impl Command {
     async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::Init(command) => command.run(context).await,
+            Self::Recover(command) => command.run(context).await,
+            Self::Passwd(command) => command.run(context).await,
+            Self::Unlock(command) => command.run(context).await,
+            Self::Export(command) => command.run(context).await,
+            Self::Import(command) => command.run(context).await,
             Self::Id(command) => command.run(context).await,
             Self::Post(command) => command.run(context).await,
             Self::Dm(command) => command.run(context).await,

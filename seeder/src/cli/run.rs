@@ -14,6 +14,7 @@ Examples:
   peerfeed --listen 0.0.0.0:4040 run
   peerfeed --listen none run                  no one dials you; you still fetch, post and serve over your own connections
   peerfeed run --no-announce                  neither trackers nor peers learn where you listen
+  peerfeed run --passphrase-file FILE         opens sealed keys; without it they stay sealed, and it serves all the same
   peerfeed run --up 1MB --down 5MiB           leave some of the line to others
 
 Ctrl-C or SIGTERM ends it within five seconds. Commands work meanwhile, from another terminal.";
@@ -52,6 +53,9 @@ impl Run {
             ..NodeOptions::daemon(context.data()?)
         };
         let daemon = Daemon::start(options).await?;
+        if let Some(passphrase) = context.passphrase()? {
+            daemon.service().unlock(passphrase).await?;
+        }
         daemon.service().remember_trackers(&trackers).await?;
         tell(context, &daemon);
         if self.until_eof {
@@ -90,6 +94,9 @@ fn tell(context: &Context, daemon: &Daemon) {
         if code.starts_with("HOST:") {
             terminal.line("  HOST: put this machine's name or address there, as others reach it");
         }
+    }
+    if daemon.service().is_locked() {
+        terminal.line("your keys are sealed: it serves and seeds; `peerfeed unlock` lets it read and grant");
     }
     terminal.line("running; Ctrl-C stops");
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use peerfeed_protocol::crypto::{PassphraseError, SealedFileError};
 use thiserror::Error;
 
 use crate::store::StorageError;
@@ -30,6 +31,24 @@ pub enum KeyError {
         "the store in this data folder does not have the feed of its identity: restore store.redb, or use a new folder"
     )]
     StoreLost,
+    /// The keys are sealed, and were not opened for this process.
+    #[error("the keys in this data folder are sealed under a passphrase")]
+    Locked,
+    /// A sealed key file does not open.
+    #[error("{path} does not open")]
+    Sealed {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: SealedFileError,
+    },
+    /// The new passphrase is none.
+    #[error(transparent)]
+    Passphrase(#[from] PassphraseError),
+    /// The system gives no randomness.
+    #[error("the system gives no randomness")]
+    Randomness(#[source] getrandom::Error),
     /// The store cannot be read.
     #[error(transparent)]
     Storage(#[from] StorageError),

@@ -3,12 +3,13 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use peerfeed_protocol::bencode::{self, Dict};
+use peerfeed_protocol::crypto::SealedFile;
 use zeroize::Zeroizing;
 
-use super::KeyError;
+use super::{KeyError, unlocked};
 
 /// Bytes of a key file: two secrets and their keys, with room for later ones.
 const FILE_BYTES_MAX: usize = 4_096;
@@ -20,13 +21,17 @@ pub(super) type Secrets<'a> = &'a [(&'a [u8], &'a [u8; 32])];
 
 /// Writes a file that must not be there yet: complete and synced, or not at all.
 pub(super) fn write_new(path: &Path, kind: &str, secrets: Secrets<'_>) -> Result<(), KeyError> {
-    let failed = |source| KeyError::Io { path: path.to_owned(), source };
+    let bytes = encode(kind, secrets);
+    write(path, &bytes).map_err(|source| KeyError::Io { path: path.to_owned(), source })
+}
+
+/// The content of a key file, not sealed.
+fn encode(kind: &str, secrets: Secrets<'_>) -> Zeroizing<Vec<u8>> {
     let mut dict = Dict::new().with(b"t", kind).with(b"v", VERSION);
     for (name, secret) in secrets {
         dict.insert(*name, *secret);
     }
-    let bytes = Zeroizing::new(dict.encode());
-    write(path, &bytes).map_err(failed)
+    Zeroizing::new(dict.encode())
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -35,7 +40,21 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if path.try_exists()? {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
-    let unfinished = path.with_extension("key.new");
+    put_beside(path, bytes)?;
+    fs::rename(beside(path), path)?;
+    File::open(folder)?.sync_all()
+}
+
+/// Where the successor of a file lies until it takes its place.
+pub(super) fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    path.with_file_name(name)
+}
+
+/// Writes the successor of a file beside it, synced.
+pub(super) fn put_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let unfinished = beside(path);
     // What an earlier attempt left was never used.
     match fs::remove_file(&unfinished) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -43,17 +62,36 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
     file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)?;
-    File::open(folder)?.sync_all()
+    file.sync_all()
 }
 
-/// The secrets with these names; none if there is no such file.
+/// The secrets with these names; none if there is no such file. A sealed one is opened with the key that the folder was
+/// unlocked with.
 pub(super) fn read<const N: usize>(
     path: &Path,
     kind: &str,
     names: [&[u8]; N],
 ) -> Result<Option<[Zeroizing<[u8; 32]>; N]>, KeyError> {
+    let Some(bytes) = read_open(path, kind)? else { return Ok(None) };
+    let secrets = decode(&bytes, kind, names);
+    secrets.map(Some).ok_or_else(|| KeyError::Damaged { path: path.to_owned() })
+}
+
+/// The content of a key file, opened if it is sealed.
+pub(super) fn read_open(path: &Path, kind: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
+    let Some(bytes) = read_raw(path)? else { return Ok(None) };
+    if !SealedFile::is_one(&bytes) {
+        return Ok(Some(bytes));
+    }
+    let failed = |source| KeyError::Sealed { path: path.to_owned(), source };
+    let sealed = SealedFile::decode(&bytes).map_err(failed)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let key = unlocked::key(folder, sealed.cost()).ok_or(KeyError::Locked)?;
+    sealed.open(kind, &key).map(Some).map_err(failed)
+}
+
+/// A key file's bytes as they lie on disk.
+pub(super) fn read_raw(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
     let failed = |source| KeyError::Io { path: path.to_owned(), source };
     let file = match File::open(path) {
         Ok(file) => file,
@@ -66,8 +104,7 @@ pub(super) fn read<const N: usize>(
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(FILE_BYTES_MAX));
     file.take(FILE_BYTES_MAX as u64).read_to_end(&mut bytes).map_err(failed)?;
-    let secrets = decode(&bytes, kind, names);
-    secrets.map(Some).ok_or_else(|| KeyError::Damaged { path: path.to_owned() })
+    Ok(Some(bytes))
 }
 
 fn decode<const N: usize>(bytes: &[u8], kind: &str, names: [&[u8]; N]) -> Option<[Zeroizing<[u8; 32]>; N]> {

@@ -7,6 +7,7 @@ use peerfeed_protocol::feed::{Body, Class, Content, Control, Granted, Keyring, L
 use peerfeed_protocol::ids::{BoxPublic, EntryPlace, EpochId, FeedId};
 
 use super::granted::GrantSearch;
+use crate::keys::{self, Seal};
 use crate::store::{Indexed, ReadTxn, Reading, StorageError, Store, StoredEntry, WriteError, WriteTxn};
 
 /// Entries that are opened for one job: the snapshot stays short, and the job small.
@@ -42,8 +43,8 @@ pub fn index_pending_blocking(store: &Store) -> Result<(), WriteError> {
 
 /// What an entry means for the timeline.
 enum Outcome {
-    /// It is shown.
-    Show(Indexed),
+    /// It is shown. One that no key opened counts only if no key came since: else it is looked at again.
+    Show(Indexed, usize),
     /// It says how the owner wants to be called.
     Name(EntryPlace, u64, String),
     /// It granted this device the key of an epoch.
@@ -57,7 +58,11 @@ enum Outcome {
 fn apply(txn: &mut WriteTxn, outcomes: &Arc<[Outcome]>) -> Result<(), WriteError> {
     for outcome in outcomes.iter() {
         match outcome {
-            Outcome::Show(indexed) => txn.put_indexed(indexed)?,
+            Outcome::Show(indexed, keys) => {
+                if !indexed.sealed || txn.epochs(indexed.place.feed)?.len() == *keys {
+                    txn.put_indexed(indexed)?;
+                }
+            }
             Outcome::Name(place, clock, name) => {
                 txn.put_profile(place.feed, *clock, name)?;
                 txn.pass_over(*place)?;
@@ -80,18 +85,22 @@ fn apply(txn: &mut WriteTxn, outcomes: &Arc<[Outcome]>) -> Result<(), WriteError
 }
 
 fn open_batch(store: &Store) -> Result<Arc<[Outcome]>, StorageError> {
+    if matches!(keys::seal(store.folder()), Ok(Seal::Locked)) {
+        // What is granted to this device could not be opened, and would be passed over: all of it waits. spec: STORE-22
+        return Ok(Arc::new([]));
+    }
     let txn = store.read()?;
     let mut keyrings = HashMap::new();
     let mut grants = GrantSearch::new(store.folder().to_owned());
     let mut outcomes = Vec::new();
     for place in txn.awaiting(BATCH_ENTRIES)? {
-        let keyring = keyring(&txn, &mut keyrings, place.feed)?;
+        let (keyring, keys) = keyring(&txn, &mut keyrings, place.feed)?;
         let row = txn.log_row(place.feed, place.log)?;
         let entry = row.map(|row| txn.entry(&row, place.index)).transpose()?.flatten();
         outcomes.push(match entry {
             Some(entry) => match control_of(&entry) {
                 Some((time_s, control)) => read_control(&txn, place, (time_s, control), keyring, &mut grants)?,
-                None => outcome(place, &entry, keyring),
+                None => outcome(place, &entry, keyring, *keys),
             },
             None => Outcome::Nothing(place),
         });
@@ -99,23 +108,27 @@ fn open_batch(store: &Store) -> Result<Arc<[Outcome]>, StorageError> {
     Ok(outcomes.into())
 }
 
+/// The keys of a feed, and how many of them were in the store.
 fn keyring<'k>(
     txn: &ReadTxn,
-    keyrings: &'k mut HashMap<FeedId, Keyring>,
+    keyrings: &'k mut HashMap<FeedId, (Keyring, usize)>,
     feed: FeedId,
-) -> Result<&'k mut Keyring, StorageError> {
+) -> Result<&'k mut (Keyring, usize), StorageError> {
     use std::collections::hash_map::Entry;
     Ok(match keyrings.entry(feed) {
         Entry::Occupied(held) => held.into_mut(),
-        Entry::Vacant(room) => room.insert(txn.keyring(feed)?),
+        Entry::Vacant(room) => room.insert((txn.keyring(feed)?, txn.epochs(feed)?.len())),
     })
 }
 
-fn outcome(place: EntryPlace, entry: &StoredEntry, keyring: &mut Keyring) -> Outcome {
+fn outcome(place: EntryPlace, entry: &StoredEntry, keyring: &Keyring, keys: usize) -> Outcome {
     let Ok(header) = LeafHeader::decode(&entry.header) else { return Outcome::Nothing(place) };
     // Until it is opened, an entry is shown at the coarse time of its header.
     let coarse = coarse_stamp(&header);
-    let show = |stamp, sealed| Outcome::Show(Indexed { place, clock: clock(Shown::of(stamp, entry.seen_ms)), sealed });
+    let show = |stamp, sealed| {
+        let clock = clock(Shown::of(stamp, entry.seen_ms));
+        Outcome::Show(Indexed { place, clock, sealed }, keys)
+    };
     match (header.class(), &entry.body) {
         (Class::Control, _) => Outcome::Nothing(place),
         (Class::Other(_), _) => show(coarse, false),

@@ -22,6 +22,7 @@ const PREFIX_CHARS_MIN: usize = 4;
 
 impl Service {
     pub(super) async fn get(&self, entry: &str, out: &Path, timeout_ms: u64, replies: &Replies) -> Result<(), Failure> {
+        self.open_keys()?;
         self.index().await?;
         let place = self.find_entry(entry)?;
         let found = reader::read_entry(&self.store().read()?, place)?;

@@ -9,7 +9,7 @@ use peerfeed_protocol::limits::TRACKERS_MAX;
 
 use super::publishing::blocking;
 use super::{SeederCode, Service};
-use crate::api::{Failure, Replies, Reply, Seeder, Tracker};
+use crate::api::{Failure, Replies, Reply, Secret, Seeder, Tracker};
 use crate::node::{FeedStatus, ProbeError};
 use crate::ui::Safe;
 
@@ -40,8 +40,14 @@ impl Service {
         Ok(())
     }
 
-    pub(super) async fn add_seeder(&self, code: &str, timeout_ms: u64, replies: &Replies) -> Result<(), Failure> {
-        let author = self.author().await?;
+    pub(super) async fn add_seeder(
+        &self,
+        code: &str,
+        timeout_ms: u64,
+        words: Option<&Secret>,
+        replies: &Replies,
+    ) -> Result<(), Failure> {
+        let author = self.owner(words).await?;
         let code = read_code(code)?;
         let witness = match code.witness {
             Some(witness) => witness,
@@ -57,8 +63,13 @@ impl Service {
         Ok(())
     }
 
-    pub(super) async fn remove_seeder(&self, address: &str, replies: &Replies) -> Result<(), Failure> {
-        let author = self.author().await?;
+    pub(super) async fn remove_seeder(
+        &self,
+        address: &str,
+        words: Option<&Secret>,
+        replies: &Replies,
+    ) -> Result<(), Failure> {
+        let author = self.owner(words).await?;
         let address = read_code(address)?.address;
         let wanted = address.clone();
         if !blocking(move || author.remove_seeder(&wanted)).await? {
@@ -81,8 +92,13 @@ impl Service {
         Ok(())
     }
 
-    pub(super) async fn add_tracker(&self, url: &str, replies: &Replies) -> Result<(), Failure> {
-        let author = self.author().await?;
+    pub(super) async fn add_tracker(
+        &self,
+        url: &str,
+        words: Option<&Secret>,
+        replies: &Replies,
+    ) -> Result<(), Failure> {
+        let author = self.owner(words).await?;
         let url = super::tracker(url)?.to_string();
         let known = author.manifest()?.content().trackers.contains(&url);
         let wanted = url.clone();
@@ -93,8 +109,13 @@ impl Service {
         Ok(())
     }
 
-    pub(super) async fn remove_tracker(&self, url: &str, replies: &Replies) -> Result<(), Failure> {
-        let author = self.author().await?;
+    pub(super) async fn remove_tracker(
+        &self,
+        url: &str,
+        words: Option<&Secret>,
+        replies: &Replies,
+    ) -> Result<(), Failure> {
+        let author = self.owner(words).await?;
         let url = super::tracker(url)?.to_string();
         let wanted = url.clone();
         if !blocking(move || author.remove_tracker(&wanted)).await? {
@@ -113,6 +134,10 @@ impl Service {
         }
         // Without an identity the trackers serve this run alone.
         let Ok(author) = self.author().await else { return Ok(()) };
+        if !author.signs() {
+            // The words are asked for by `trackers add` alone.
+            return Ok(());
+        }
         let named = author.manifest()?.content().trackers.clone();
         let new = trackers.iter().map(ToString::to_string).filter(|url| !named.contains(url));
         let new: Vec<_> = new.take(TRACKERS_MAX.saturating_sub(named.len())).collect();

@@ -6,6 +6,7 @@ mod following;
 mod friends;
 mod getting;
 mod holding;
+mod identity;
 mod invitation;
 mod letters;
 mod lists;
@@ -54,6 +55,7 @@ impl Service {
     /// Ends the node: told to trackers, synced, within five seconds.
     pub async fn shutdown(&self) {
         self.node.shutdown().await;
+        crate::keys::lock(&self.data);
     }
 
     fn store(&self) -> &Store {
@@ -68,8 +70,22 @@ impl Service {
 impl Handle for Service {
     async fn handle(&self, call: Call, replies: Replies) -> Result<(), Failure> {
         let trackers = trackers(&call.trackers)?;
+        let words = call.words.as_ref();
+        if let Some(passphrase) = call.passphrase {
+            self.unlock(passphrase).await?;
+        }
         match call.request {
-            Request::Init { name } => self.init(name, &trackers, &replies).await,
+            Request::Init { name, cold } => self.init(name, cold, &trackers, &replies).await,
+            Request::Recover { link, stolen, cold, timeout_ms } => {
+                let how = identity::Recovery { link, stolen, cold, timeout_ms };
+                self.recover(how, words, trackers, &replies).await
+            }
+            Request::Passwd { new } => self.passwd(new, &replies).await,
+            Request::Unlock {} => self.unlocked(&replies).await,
+            Request::Export { file, seal } => self.export(file, seal, &replies).await,
+            Request::Import { file, seal, timeout_ms } => {
+                self.import(file, seal, timeout_ms, words, trackers, &replies).await
+            }
             Request::Id {} => self.id(&replies).await,
             Request::Post { text, attach, channel, to, wait_ms } => {
                 let draft = publishing::Draft { text, attach, channel, to };
@@ -92,11 +108,11 @@ impl Handle for Service {
             Request::Mute { name, undo } => self.mute(&name, undo, &replies).await,
             Request::Unfollow { name } => self.unfollow(&name, &replies).await,
             Request::Seeders {} => self.seeders(&replies).await,
-            Request::SeedersAdd { code, timeout_ms } => self.add_seeder(&code, timeout_ms, &replies).await,
-            Request::SeedersRemove { address } => self.remove_seeder(&address, &replies).await,
+            Request::SeedersAdd { code, timeout_ms } => self.add_seeder(&code, timeout_ms, words, &replies).await,
+            Request::SeedersRemove { address } => self.remove_seeder(&address, words, &replies).await,
             Request::Trackers {} => self.trackers(&replies).await,
-            Request::TrackersAdd { url } => self.add_tracker(&url, &replies).await,
-            Request::TrackersRemove { url } => self.remove_tracker(&url, &replies).await,
+            Request::TrackersAdd { url } => self.add_tracker(&url, words, &replies).await,
+            Request::TrackersRemove { url } => self.remove_tracker(&url, words, &replies).await,
             Request::Fetch { names, files, newest, timeout_ms } => {
                 let goal = SyncGoal { newest, blobs: files, trackers };
                 self.fetch(&names, goal, timeout_ms, &replies).await

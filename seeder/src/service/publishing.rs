@@ -9,8 +9,9 @@ use peerfeed_protocol::ids::{EntryPlace, FeedId};
 
 use super::Service;
 use super::names::Names;
-use crate::api::{self, Created, Device, Failure, Identity, Posted, Progress, Replies, Reply, Stage};
+use crate::api::{self, Created, Device, Failure, Identity, Need, Posted, Progress, Replies, Reply, Stage};
 use crate::author::{self, Author, AuthorError, SealProgress};
+use crate::keys::KeyError;
 use crate::node::WaitError;
 use crate::store::Reading;
 use crate::ui::hex;
@@ -27,13 +28,18 @@ impl Service {
     pub(super) async fn init(
         &self,
         name: Option<String>,
+        cold: bool,
         trackers: &[TrackerUrl],
         replies: &Replies,
     ) -> Result<(), Failure> {
         let store = self.store().clone();
         let urls: Vec<_> = trackers.iter().map(ToString::to_string).collect();
         let given = name.clone();
-        let made = blocking(move || author::init(&store, given.as_deref(), &urls)).await?;
+        let made = blocking(move || {
+            let make = if cold { author::init_cold } else { author::init };
+            make(&store, given.as_deref(), &urls)
+        })
+        .await?;
         self.node().feeds_changed();
         let created =
             Created { feed: made.author.feed().to_string(), name, recovery_phrase: made.phrase.to_text().to_string() };
@@ -183,6 +189,20 @@ pub(super) fn sealing(progress: &SealProgress) -> Progress {
 impl From<AuthorError> for Failure {
     fn from(error: AuthorError) -> Self {
         let hint = match &error {
+            AuthorError::Keys(KeyError::Locked) => {
+                return Self::of(&error).needs(Need::Passphrase).hint(
+                    "`--passphrase-file FILE` opens them for this command, `peerfeed unlock` for the running daemon",
+                );
+            }
+            AuthorError::NoIdentity => {
+                return Self::failed(format!("{error}: it takes your 24 words"))
+                    .needs(Need::Words)
+                    .hint("give them with `--words-file FILE`, or type them at a terminal");
+            }
+            AuthorError::TakenBack => {
+                return Self::of(&error).needs(Need::Words).hint("give them with `--words-file FILE`");
+            }
+            AuthorError::OtherWords => "compare `peerfeed id` with the feed id that you wrote down with the words",
             AuthorError::Exists => "`peerfeed id` shows it",
             AuthorError::TextTooLong(_) => "attach it: `peerfeed post --attach FILE`",
             AuthorError::TooManySeeders => "`peerfeed seeders remove ADDRESS` takes one away",

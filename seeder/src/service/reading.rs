@@ -37,6 +37,7 @@ impl Service {
             return Err(Failure::no("there is nothing to read here: you follow nobody and have no feed of your own")
                 .hint("`peerfeed add LINK` follows a friend, `peerfeed init` makes a feed"));
         }
+        self.open_keys()?;
         // Before the timeline is read, so that nothing falls between.
         let news = self.node().subscribe();
         self.index().await?;

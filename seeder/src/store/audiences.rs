@@ -73,11 +73,11 @@ impl AudienceName {
         Some(Audience::One(FeedId::from_stored(feed.try_into().ok()?)))
     }
 
-    pub(super) fn from_stored(bytes: &[u8]) -> Self {
+    pub(crate) fn from_stored(bytes: &[u8]) -> Self {
         Self(bytes.to_vec())
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }

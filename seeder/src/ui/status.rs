@@ -107,7 +107,8 @@ fn roles(feed: &Feed) -> String {
 fn seeder_line(terminal: &Terminal, feed: &Feed, seeder: &Seeder) -> String {
     let kind = if seeder.listed { "seeder" } else { "unlisted seeder" };
     // What a seeder has stored is told to the author alone; a reader sees only whether it is there.
-    let holds = if !feed.roles.iter().any(|role| role == "own") {
+    let own = feed.roles.iter().any(|role| role == "own");
+    let holds = if !own {
         String::new()
     } else if seeder.holds_all {
         let all = counted(seeder.entries, "entry", "entries");
@@ -116,8 +117,12 @@ fn seeder_line(terminal: &Terminal, feed: &Feed, seeder: &Seeder) -> String {
         let all = counted(seeder.entries, "entry", "entries");
         terminal.paint(Paint::Warn, format_args!("  holds {} of {all}", seeder.entries_stored))
     };
+    let asks = match &seeder.code {
+        Some(code) if own && !seeder.listed => format!("  asks to be listed: `peerfeed seeders add {code}`"),
+        _ => String::new(),
+    };
     let connected = if seeder.connected { "connected" } else { "not connected" };
-    format!("{kind} {}  {connected}{holds}", seeder.address)
+    format!("{kind} {}  {connected}{holds}{asks}", seeder.address)
 }
 
 fn peers(count: u32) -> String {
@@ -141,7 +146,7 @@ mod tests {
             entries: 3,
             entries_held: 3,
             seeders: vec![
-                Seeder { entries_stored: 2, ..seeder.clone() },
+                Seeder { entries_stored: 2, code: Some("127.0.0.1:9#wit1x".into()), ..seeder.clone() },
                 Seeder { listed: true, connected: true, entries_stored: 3, holds_all: true, ..seeder },
             ],
             ..Feed::default()
@@ -149,7 +154,8 @@ mod tests {
         let status = Status { running: true, pid: Some(7), feeds: vec![feed], ..Status::default() };
         let page = status_lines(&Terminal::plain(false), &status);
         assert!(page.contains("running (process 7), no peer connected"), "{page}");
-        assert!(page.contains("unlisted seeder 127.0.0.1:9  not connected  holds 2 of 3 entries\n"), "{page}");
+        assert!(page.contains("unlisted seeder 127.0.0.1:9  not connected  holds 2 of 3 entries  asks"), "{page}");
+        assert!(page.contains("asks to be listed: `peerfeed seeders add 127.0.0.1:9#wit1x`\n"), "{page}");
         assert!(page.ends_with("  seeder 127.0.0.1:9  connected  holds all 3 entries"), "{page}");
     }
 

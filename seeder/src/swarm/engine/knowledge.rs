@@ -182,10 +182,12 @@ impl Engine {
         let address = peer.reachable_at().or_else(|| peer.address.map(|address| address.to_string()));
         let Some((id, share)) = peer.share_of(channel) else { return };
         let Some(feed) = self.feeds.get_mut(&id) else { return };
-        let Some(log) = feed.logs.get(&stored.log) else { return };
-        let theirs = share.logs.entry(stored.log).or_default();
-        theirs.held.insert(0..stored.entries.min(log.size()));
-        theirs.size = theirs.size.max(stored.entries.min(log.size()));
+        let known = feed.logs.get(&stored.log).map(Log::size);
+        if let Some(size) = known {
+            let theirs = share.logs.entry(stored.log).or_default();
+            theirs.held.insert(0..stored.entries.min(size));
+            theirs.size = theirs.size.max(stored.entries.min(size));
+        }
         self.ready.insert(connection);
         // Only who has proven a witness key is a seeder, and only its word is remembered.
         let Some(witness) = witness else { return };
@@ -193,8 +195,14 @@ impl Engine {
             feed.met.insert(witness, address);
         }
         let words = feed.stored.entry(witness).or_default();
+        // It says so once, maybe before the log of another device of the same owner is known here.
+        if known.is_none() && words.len() >= LOGS_PER_FEED {
+            return;
+        }
         if words.insert(stored.log, stored) != Some(stored) {
-            self.write(Write::StoredBy { feed: id, witness, stored });
+            if known.is_some() {
+                self.write(Write::StoredBy { feed: id, witness, stored });
+            }
             self.due.tasks = true;
         }
     }

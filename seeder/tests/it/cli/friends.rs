@@ -5,7 +5,7 @@ use super::together::Daemon;
 
 /// A home server that holds the feeds of people who are online only for a moment.
 pub(super) struct Server {
-    folder: Folder,
+    pub(super) folder: Folder,
     daemon: Daemon,
 }
 

@@ -1,0 +1,56 @@
+//! What `unseed`, `unfollow` and `mute` give back, measured on the disk.
+
+use std::os::unix::fs::MetadataExt;
+
+use super::folder::Folder;
+use super::friends::Server;
+
+const FILM_BYTES: usize = 6 << 20;
+
+/// Bytes that the store takes of the disk.
+fn disk_bytes(folder: &Folder) -> u64 {
+    std::fs::metadata(folder.data().join("store.redb")).unwrap().blocks() * 512
+}
+
+/// Bytes held for feeds, as `status` tells.
+fn held_bytes(folder: &Folder) -> u64 {
+    let status = folder.one(&["status"]);
+    status["feeds"].as_array().unwrap().iter().map(|feed| feed["held_bytes"].as_u64().unwrap()).sum()
+}
+
+/// A person with a film that no two have alike, on a server.
+fn with_film(name: &str, server: &Server) -> Folder {
+    let person = Folder::of(name);
+    server.holds(&person);
+    let seed = u64::from(name.as_bytes()[0]);
+    let film: Vec<u8> = (0..FILM_BYTES as u64).map(|at| at.wrapping_mul(seed).to_le_bytes()[1]).collect();
+    let film = person.file("film.mkv", &film);
+    person.does(&["post", "a film", "--attach", &film, "--to", "public", "--wait", "60s"]);
+    person
+}
+
+#[test]
+fn what_is_no_longer_seeded_or_followed_makes_room_and_a_muted_feed_stays() {
+    let server = Server::start();
+    let ann = with_film("Ann", &server);
+    let (feed, one_film) = (ann.one(&["id"])["feed"].as_str().unwrap().to_owned(), disk_bytes(&server.folder));
+    assert!(held_bytes(&server.folder) > FILM_BYTES as u64);
+
+    let reader = Folder::empty();
+    reader.does(&["add", &ann.link(&[]), "--name", "Ann"]);
+    reader.does(&["fetch", "--files"]);
+    let held = held_bytes(&reader);
+    reader.does(&["mute", "Ann"]);
+    assert_eq!(held_bytes(&reader), held, "it is left out of what is shown, and nothing else");
+    reader.does(&["unfollow", "Ann"]);
+    assert_eq!(held_bytes(&reader), 0);
+
+    server.folder.does(&["unseed", &feed]);
+    assert_eq!(held_bytes(&server.folder), 0);
+    let _ben = with_film("Ben", &server);
+    let two_films = disk_bytes(&server.folder);
+    assert!(
+        two_films < one_film + one_film / 5,
+        "the second film takes the place of the first: {one_film}, {two_films}"
+    );
+}

@@ -1,0 +1,152 @@
+//! Secrets stay where they belong: a search through all that commands, a daemon and a blind seeder print, log, store and
+//! show of themselves.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use bech32::{Bech32m, Hrp};
+use peerfeed_protocol::bencode;
+use peerfeed_protocol::crypto::Phrase;
+
+use super::folder::Folder;
+use super::friends::Server;
+
+const PASSPHRASE: &str = "correct horse battery";
+
+/// A secret in every form in which it could be written.
+struct Secret {
+    name: &'static str,
+    forms: Vec<Vec<u8>>,
+}
+
+impl Secret {
+    fn text(name: &'static str, text: &str) -> Self {
+        let mut forms = Self::bytes(name, text.as_bytes()).forms;
+        forms.push(text.to_uppercase().into_bytes());
+        Self { name, forms }
+    }
+
+    fn bytes(name: &'static str, bytes: &[u8]) -> Self {
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut forms = vec![bytes.to_vec(), hex.to_uppercase().into_bytes(), hex.into_bytes()];
+        for alphabet in [STANDARD, URL_SAFE] {
+            // Wherever in a longer text it begins, the middle looks like one of three.
+            for before in 0..3 {
+                let padded = [&[0; 3][..before], bytes].concat();
+                let text = base64(&padded, alphabet);
+                forms.push(text[4..text.len() - 4].to_vec());
+            }
+        }
+        let bech32 = bech32::encode::<Bech32m>(Hrp::parse("x").unwrap(), bytes).unwrap();
+        forms.push(bech32.as_bytes()[2..bech32.len() - 6].to_vec());
+        let list = format!("{bytes:?}");
+        forms.push(list[1..list.len() - 1].as_bytes().to_vec());
+        Self { name, forms }
+    }
+
+    fn is_in(&self, content: &[u8]) -> bool {
+        self.forms.iter().any(|form| content.windows(form.len()).any(|window| window == form.as_slice()))
+    }
+}
+
+const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// Base64 without padding.
+fn base64(bytes: &[u8], alphabet: &[u8; 64]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for group in bytes.chunks(3) {
+        let mut bits = [0; 3];
+        bits[..group.len()].copy_from_slice(group);
+        let bits = u32::from_be_bytes([0, bits[0], bits[1], bits[2]]);
+        text.extend((0..=group.len()).map(|at| alphabet[(bits >> (18 - 6 * at)) as usize & 63]));
+    }
+    text
+}
+
+/// The secrets of a key file that is not sealed.
+fn key_file(folder: &Folder, name: &str, key: &[u8]) -> Vec<u8> {
+    let bytes = fs::read(folder.data().join(name)).unwrap();
+    let value = bencode::decode(&bytes, 4_096).unwrap();
+    value.as_dict().unwrap().bytes(key).unwrap().to_vec()
+}
+
+fn search(secrets: &[Secret], place: &str, content: &[u8]) {
+    for secret in secrets {
+        assert!(!secret.is_in(content), "{} is in {place}", secret.name);
+    }
+}
+
+fn search_folder(secrets: &[Secret], folder: &Path) {
+    for file in fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        if path.is_file() {
+            search(secrets, &path.display().to_string(), &fs::read(&path).unwrap());
+        }
+    }
+}
+
+/// Runs a command that logs all it can, looks at what the system shows of it meanwhile, and gives all that it said.
+fn said(secrets: &[Secret], folder: &Folder, args: &[&str]) -> Vec<u8> {
+    let mut command: Command = folder.command(args);
+    command.env("PEERFEED_LOG", "trace").env("RUST_BACKTRACE", "full");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    for name in ["cmdline", "environ"] {
+        if let Ok(shown) = fs::read(format!("/proc/{}/{name}", child.id())) {
+            search(secrets, &format!("{name} of {args:?}"), &shown);
+        }
+    }
+    child.stdin.take();
+    let output = child.wait_with_output().unwrap();
+    [output.stdout, output.stderr].concat()
+}
+
+#[test]
+fn no_secret_is_printed_logged_shown_by_the_system_or_stored_open() {
+    let (ann, server) = (Folder::empty(), Server::start());
+    let words = ann.one(&["init", "--name", "Ann"])["recovery_phrase"].as_str().unwrap().to_owned();
+    let phrase: Phrase = words.parse().unwrap();
+    server.holds(&ann);
+    let device = [b"k", b"b"].map(|key| key_file(&ann, "device.key", key));
+    let secrets = [
+        Secret::text("the passphrase", PASSPHRASE),
+        Secret::text("the words", &words),
+        Secret::bytes("the identity's key", &key_file(&ann, "identity.key", b"k")),
+        Secret::bytes("the device's signing key", &device[0]),
+        Secret::bytes("the device's box key", &device[1]),
+        Secret::bytes("the recovery box", &*phrase.recovery_box().to_bytes()),
+    ];
+    let open = fs::read(ann.data().join("device.key")).unwrap();
+    assert!(secrets[3].is_in(&open) && secrets[4].is_in(&open), "the search finds what is there");
+    assert!(secrets[1].is_in(base64(words.as_bytes(), STANDARD).as_slice()), "in other forms, too");
+
+    let (one, seal) = (ann.file("passphrase", PASSPHRASE.as_bytes()), ann.file("seal", PASSPHRASE.as_bytes()));
+    let typed = ann.file("words", words.as_bytes());
+    let exported = ann.root.path().join("export").display().to_string();
+    let commands: [&[&str]; 14] = [
+        &["passwd", "--new-passphrase-file", &one],
+        &["id"],
+        &["read", "--passphrase-file", &typed],
+        &["id", "--passphrase-file", &one],
+        &["post", "hello", "--passphrase-file", &one, "--wait", "20s"],
+        &["read", "--passphrase-file", &one],
+        &["invite", "--passphrase-file", &one],
+        &["seeders", "--passphrase-file", &one],
+        &["status"],
+        &["trackers", "add", "udp://t.example:1", "--passphrase-file", &one, "--words-file", &typed],
+        &["trackers", "remove", "udp://t.example:1", "--passphrase-file", &one, "--words-file", &one],
+        &["export", &exported, "--new-passphrase-file", &seal, "--passphrase-file", &one],
+        &["recover", "--words-file", &typed],
+        &["passwd", "--new-passphrase-file", &seal, "--passphrase-file", &one],
+    ];
+    for args in commands {
+        for format in [&[][..], &["--json"]] {
+            let output = said(&secrets, &ann, &[format, args].concat());
+            search(&secrets, &format!("what {args:?} said"), &output);
+        }
+    }
+    search_folder(&secrets, &ann.data());
+    search(&secrets, "the exported file", &fs::read(&exported).unwrap());
+    search_folder(&secrets, &server.folder.data());
+}
