@@ -28,7 +28,7 @@ impl Secret {
     }
 
     fn bytes(name: &'static str, bytes: &[u8]) -> Self {
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = peerfeed::ui::hex(bytes);
         let mut forms = vec![bytes.to_vec(), hex.to_uppercase().into_bytes(), hex.into_bytes()];
         for alphabet in [STANDARD, URL_SAFE] {
             // Wherever in a longer text it begins, the middle looks like one of three.
