@@ -25,7 +25,8 @@ impl Asking {
     pub fn status(&self) -> Result<Status> {
         self.runtime.block_on(async {
             let client = Client::connect(&self.socket).await.context("the daemon does not answer")?;
-            let mut answers = client.call(Call { trackers: Vec::new(), request: Request::Status {} });
+            let mut answers =
+                client.call(Call { trackers: Vec::new(), passphrase: None, words: None, request: Request::Status {} });
             while let Some(reply) = answers.next().await {
                 match reply {
                     Reply::Status(status) => return Ok(*status),

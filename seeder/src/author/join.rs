@@ -125,7 +125,7 @@ fn granted(control: &Control, own: &BoxKey, author: &BoxPublic, feed: &FeedId) -
     let (epoch, rows) = match control {
         Control::Epoch(start) => (start.epoch, &start.grants),
         Control::Grants(grants) => (grants.epoch, &grants.grants),
-        Control::Unknown { .. } => return None,
+        Control::Prekey(_) | Control::Unknown { .. } => return None,
     };
     match rows.granted_to(own, author, feed, &epoch)? {
         Granted::Secret(secret) => Some((epoch, secret)),

@@ -41,7 +41,7 @@ impl Secret {
         let bech32 = bech32::encode::<Bech32m>(Hrp::parse("x").unwrap(), bytes).unwrap();
         forms.push(bech32.as_bytes()[2..bech32.len() - 6].to_vec());
         let list = format!("{bytes:?}");
-        forms.push(list[1..list.len() - 1].as_bytes().to_vec());
+        forms.push(list.as_bytes()[1..list.len() - 1].to_vec());
         Self { name, forms }
     }
 
