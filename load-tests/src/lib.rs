@@ -15,6 +15,7 @@
 //! - [`film`]: a large file to be sent.
 //! - [`sample`]: a feed that the real program made, for readers in other languages.
 //! - [`soak`]: a tracker under attack, with honest clients beside it.
+//! - [`siege`]: a seeder under attack by peers, with honest people beside it.
 //! - [`simulation`]: a swarm of pure engines in virtual time.
 //! - [`announcing`]: announces in great number, to our tracker and to others.
 //! - [`results`]: the head of a page of results.
@@ -37,6 +38,7 @@ pub mod person;
 pub mod programs;
 pub mod results;
 pub mod sample;
+pub mod siege;
 pub mod simulation;
 pub mod soak;
 pub mod stock;

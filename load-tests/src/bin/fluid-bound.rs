@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
+use peerfeed_load_tests::asking::Asking;
 use peerfeed_load_tests::bound::{Line, fluid_seconds};
 use peerfeed_load_tests::daemon::Daemon;
 use peerfeed_load_tests::film::write_film;
@@ -133,14 +134,15 @@ fn peerfeed(arguments: &Arguments, clients: usize, bound: f64, film: &Path, into
     let began = Instant::now();
     let daemons = crowd.iter().map(|client| running(client, "a client", arguments.up)).collect::<Result<Vec<_>>>()?;
     let patience = Duration::from_secs_f64(bound * 4.0 + 60.0);
+    let asking = crowd.iter().map(Asking::new).collect::<Result<Vec<_>>>()?;
     let mut times: Vec<Option<f64>> = vec![None; clients];
     // Asking costs processor time that the crowd could use, and nobody is done before.
     std::thread::sleep(Duration::from_secs_f64(bound * 0.9).saturating_sub(began.elapsed()));
     while times.iter().any(Option::is_none) {
         ensure!(began.elapsed() < patience, "not everybody has the file after {patience:?}");
-        for (client, time) in crowd.iter().zip(&mut times).filter(|(_, time)| time.is_none()) {
-            let feed = &client.status()?["feeds"][0];
-            if feed["files"].as_u64() == Some(1) && feed["files_held"].as_u64() == Some(1) {
+        for (client, time) in asking.iter().zip(&mut times).filter(|(_, time)| time.is_none()) {
+            let status = client.status()?;
+            if status.feeds.iter().any(|feed| (feed.files, feed.files_held) == (1, 1)) {
                 *time = Some(began.elapsed().as_secs_f64());
             }
         }
@@ -151,7 +153,7 @@ fn peerfeed(arguments: &Arguments, clients: usize, bound: f64, film: &Path, into
     for daemon in &daemons {
         cpu_seconds += daemon.cpu_seconds()?;
     }
-    let served = author.status()?["traffic"]["sent_bytes"].as_u64().context("the status tells no traffic")?;
+    let served = Asking::new(&author)?.status()?.traffic.sent_bytes;
     Ok(Outcome {
         seconds: times.iter().copied().fold(0.0, f64::max),
         median_seconds: median(&times),

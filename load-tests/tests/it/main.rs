@@ -10,6 +10,7 @@ mod layers;
 mod leaks;
 mod paths;
 mod readme;
+mod siege;
 mod simulation;
 mod soak;
 mod speed;

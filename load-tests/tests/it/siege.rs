@@ -1,0 +1,19 @@
+//! A short siege of a seeder; the program `siege` makes longer ones.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use peerfeed_load_tests::siege::{Attack, Options, run};
+
+#[test]
+fn a_seeder_under_attack_by_peers_drops_liars_counts_them_and_serves_honest_readers() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let options = Options { duration: Duration::from_secs(12), attackers: 1, mib: 3, memory_mib: 512, seed: 1 };
+    let outcome = run(&options, folder.path())?;
+    assert!(outcome.faults().is_empty(), "{:?}\n{}", outcome.faults(), outcome.page()?);
+    for attack in Attack::ALL {
+        let begun = outcome.begun.iter().find(|(kind, _)| *kind == attack).map_or(0, |(_, count)| *count);
+        assert!(begun > 0, "{attack:?} never began");
+    }
+    Ok(())
+}
