@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use peerfeed_protocol::feed::blob::BlobSizeError;
-use peerfeed_protocol::feed::{BodyError, RecordError};
+use peerfeed_protocol::feed::{BodyError, RecordError, shown_in_line};
 use peerfeed_protocol::ids::FeedId;
 use peerfeed_protocol::limits::{
     ATTACHMENTS_MAX, CHANNEL_BYTES_MAX, NAME_BYTES_MAX, POST_TEXT_BYTES_MAX, SEEDERS_MAX, TRACKERS_MAX,
@@ -15,7 +15,6 @@ use thiserror::Error;
 use super::lists::LIST_NAME_BYTES_MAX;
 use crate::keys::KeyError;
 use crate::store::{StorageError, WriteError};
-use crate::ui::Safe;
 
 /// Why an identity was not made, or an entry or record not written. Nothing was changed.
 #[derive(Debug, Error)]
@@ -83,10 +82,10 @@ pub enum AuthorError {
     )]
     ListName,
     /// There is no list of this name.
-    #[error("you have no list called {}", Safe::line(.0))]
+    #[error("you have no list called {}", shown_in_line(.0))]
     NoSuchList(String),
     /// Nobody would read what is for this list.
-    #[error("nobody is on the list {}", Safe::line(.0))]
+    #[error("nobody is on the list {}", shown_in_line(.0))]
     EmptyList(String),
     /// Somebody who is no friend: only friends can be on lists or get messages.
     #[error("{0} is no friend of yours")]

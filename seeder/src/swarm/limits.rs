@@ -15,6 +15,9 @@ pub const ENTRY_GUESS_BYTES: u64 = 600;
 /// fast they come. In a crowd whoever asks for more waits in the same queue for what others would have had sooner.
 pub const WINDOW_FLOOR_BYTES: u64 = 1_000_000;
 
+/// Feeds that may be asked of a peer side by side though its window is full.
+pub const FEEDS_BESIDE: usize = 4;
+
 /// Most bytes outstanding with a peer: 32 MiB fill a link of 2.5 Gbit/s over 100 ms.
 pub const WINDOW_CAP_BYTES: u64 = 32 << 20;
 

@@ -10,6 +10,7 @@ use peerfeed_protocol::peer::message::{Interest, State, Stored};
 use peerfeed_protocol::peer::{ChannelId, Moment, PeerHello};
 
 use super::blob::Holding;
+use super::limits::FEEDS_BESIDE;
 use super::ranges::Ranges;
 use super::window::{Mark, Window};
 use super::{ConnectionId, Ticket};
@@ -163,9 +164,16 @@ impl Peer {
         self.id.0.is_multiple_of(2)
     }
 
-    /// Bytes that may be asked for now.
-    pub(super) fn room_bytes(&self) -> u64 {
-        self.window.limit_bytes().saturating_sub(self.outstanding_bytes)
+    /// Whether more of a feed may be asked for now.
+    ///
+    /// A feed of which nothing is outstanding may be asked for beside a few others, whatever the window says: the other
+    /// side may hand these out slowly on purpose, and would keep this one waiting with them.
+    pub(super) fn has_room_for(&self, feed: FeedId) -> bool {
+        if self.outstanding_bytes < self.window.limit_bytes() {
+            return true;
+        }
+        let feeds: HashSet<FeedId> = self.outstanding.values().map(|request| request.feed).collect();
+        feeds.len() < FEEDS_BESIDE && !feeds.contains(&feed)
     }
 
     /// The address under which it can be dialled: the one that was, or where it says that it listens.

@@ -46,13 +46,13 @@ impl Engine {
         }
     }
 
-    fn has_room(&self, connection: ConnectionId) -> bool {
+    fn has_room(&self, connection: ConnectionId, id: FeedId) -> bool {
         self.outstanding_bytes < OUTSTANDING_BYTES
             && self.unwritten_bytes < UNWRITTEN_BYTES
             && self
                 .peers
                 .get(&connection)
-                .is_some_and(|peer| peer.room_bytes() > 0 && peer.outstanding.len() < OUTSTANDING_REQUESTS)
+                .is_some_and(|peer| peer.has_room_for(id) && peer.outstanding.len() < OUTSTANDING_REQUESTS)
     }
 
     /// Whether a feed with a rate of its own may be asked for now; if not, the engine wakes up when it may.
@@ -66,7 +66,7 @@ impl Engine {
 
     /// Asks for one range of entries; false if there is none to ask for, or no room.
     fn ask_entries(&mut self, now: Moment, connection: ConnectionId, id: FeedId) -> bool {
-        if !self.has_room(connection) || !self.is_in_time(now, id) {
+        if !self.has_room(connection, id) || !self.is_in_time(now, id) {
             return false;
         }
         let Some((log, range)) = self.pick_entries(connection, id) else { return false };
@@ -149,7 +149,7 @@ impl Engine {
 
     /// Asks for one group of chunks; false if there is none to ask for, or no room.
     fn ask_group(&mut self, now: Moment, connection: ConnectionId, id: FeedId) -> bool {
-        if !self.has_room(connection) || !self.is_in_time(now, id) {
+        if !self.has_room(connection, id) || !self.is_in_time(now, id) {
             return false;
         }
         let mut chance = self.chance.fork();

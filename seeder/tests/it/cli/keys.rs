@@ -52,7 +52,7 @@ fn a_locked_daemon_seeds_and_takes_nothing_for_granted_until_it_is_unlocked() {
     let passphrase = ben.file("passphrase", b"correct horse");
     ben.does(&["passwd", "--new-passphrase-file", &passphrase]);
     ben.does(&["seed", &ann.link(&[])]);
-    ben.does(&["add", &ann.link(&[]), "--name", "Ann"]);
+    ben.does(&["add", &ann.link(&[]), "--name", "Ann", "--follow-only"]);
     let daemon = Daemon::start(&ben, &["--listen", "127.0.0.1:0"]);
     ann.does(&["seeders", "add", daemon.code()]);
     posts(&ann, "Hello.");
@@ -154,7 +154,7 @@ fn a_stolen_feed_is_taken_back_and_the_thief_writes_to_nobody() {
     server.holds(&ben);
     posts(&ben, "Ben's.");
     new.does(&["add", &ben.link(&[]), "--name", "Ben"]);
-    ben.does(&["add", &ours, "--name", "Ann"]);
+    ben.does(&["add", &ours, "--name", "Ann", "--follow-only"]);
     new.does(&["accept", "Ben"]);
     new.does(&["fetch", "Ben"]);
     posts(&new, "For friends only.");
