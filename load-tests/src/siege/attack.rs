@@ -12,7 +12,7 @@ use bytes::Bytes;
 use peerfeed::swarm::Chance;
 use peerfeed_protocol::ids::{BlobRoot, FeedId};
 use peerfeed_protocol::merkle::RangeProof;
-use peerfeed_protocol::peer::message::{BlobHeld, ChunksWanted, PeerExchange};
+use peerfeed_protocol::peer::message::{BlobHeld, ChunksWanted, PeerExchange, State};
 use peerfeed_protocol::peer::{ChannelId, Event};
 
 use super::puppet::Puppet;
@@ -25,6 +25,8 @@ const FLOOD: usize = 60;
 pub(super) struct Target {
     pub address: SocketAddr,
     pub feed: FeedId,
+    /// Sealed bytes of each file: a liar about the size would not even be asked.
+    pub file_bytes: u64,
     /// A request of the daemon, by which attackers know a file and its size.
     pub wanted: Mutex<Option<ChunksWanted>>,
     pub over: AtomicBool,
@@ -73,6 +75,10 @@ impl Attack {
             return flood(target, chance);
         }
         let (mut puppet, channel) = Puppet::connect(target.address, &target.feed, chance)?.open()?;
+        if matches!(self, Self::Lie | Self::Stall) {
+            // Whoever has not said what it holds is not asked for anything.
+            puppet.connection.send_state(channel, State::default())?;
+        }
         if self == Self::FalseAddresses {
             puppet.connection.send_peers(channel, false_peers(chance))?;
         }
@@ -99,7 +105,7 @@ impl Attack {
     fn answer(self, target: &Target, puppet: &mut Puppet, event: Event) -> Result<()> {
         match event {
             Event::BlobsWanted { channel, roots } if matches!(self, Self::Lie | Self::Stall) => {
-                let all = roots.into_iter().map(|root| BlobHeld::complete(root, 1 << 40)).collect();
+                let all = roots.into_iter().map(|root| BlobHeld::complete(root, target.file_bytes)).collect();
                 puppet.connection.tell_blobs(channel, all)?;
             }
             Event::ChunksWanted { channel, request, wanted } => {

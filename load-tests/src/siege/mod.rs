@@ -19,6 +19,8 @@ use peerfeed::api::Status;
 pub use attack::Attack;
 
 use self::attack::Target;
+use peerfeed_protocol::feed::blob::BlobSize;
+
 use crate::asking::Asking;
 use crate::daemon::until;
 use crate::film::write_film;
@@ -78,6 +80,7 @@ pub fn run(options: &Options, folder: &Path) -> Result<Outcome> {
     let target = Target {
         address: status.listen.first().context("the seeder listens on nothing")?.parse()?,
         feed: status.feeds.first().context("the seeder has no feed")?.feed.parse()?,
+        file_bytes: BlobSize::of_file(u64::from(options.mib) << 20)?.bytes(),
         wanted: Mutex::new(None),
         over: AtomicBool::new(false),
         begun: std::array::from_fn(|_| AtomicU64::new(0)),
