@@ -1,8 +1,8 @@
 //! Opening a data folder: lock, version, sweeping.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -66,8 +66,11 @@ fn open_database(folder: &Path, options: &Options) -> Result<Database, OpenError
         .mode(0o600)
         .open(&path)
         .map_err(|source| OpenError::Folder { folder: folder.to_owned(), source })?;
-    // A file that a crash left empty is made anew; one that is not a database is somebody's, and stays as it is.
-    let new = file.metadata().map_err(StorageError::from)?.len() == 0;
+    // A file that a crash left empty or half-made is made anew; one that is not a database is somebody's, and stays as it is.
+    let new = is_unmade(&file).map_err(StorageError::from)?;
+    if new {
+        file.set_len(0).map_err(StorageError::from)?;
+    }
     // Where the file system refuses, all is written the common way.
     let direct = OpenOptions::new().write(true).custom_flags(OFlag::O_DIRECT.bits()).open(&path).ok();
     let disk = Disk::new(file, direct).map_err(|error| StorageError::from(redb::Error::from(error)))?;
@@ -86,10 +89,18 @@ fn open_database(folder: &Path, options: &Options) -> Result<Database, OpenError
         )?;
     if new {
         // The file's name is as lasting as its content.
-        let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
         synced.map_err(StorageError::from)?;
     }
     Ok(db)
+}
+
+/// Whether a file has no database in it yet: redb writes the nine bytes that mark one last, when all else is on the disk.
+fn is_unmade(file: &File) -> io::Result<bool> {
+    let mut mark = [0; 9];
+    let held = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX).min(mark.len());
+    file.read_exact_at(&mut mark[..held], 0)?;
+    Ok(mark == [0; 9])
 }
 
 /// Refuses a database of a later format; a new one has none yet.
@@ -119,4 +130,32 @@ fn prepare(db: &Database) -> Result<(), StorageError> {
     meta::put_format(&mut txn)?;
     own_blob::forsake_all(&mut txn)?;
     Ok(txn.into_inner().commit()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(folder: &Path, content: &[u8]) {
+        std::fs::write(folder.join("store.redb"), content).unwrap();
+    }
+
+    #[test]
+    fn a_store_that_was_killed_while_it_was_made_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut half_made = vec![0; 1 << 20];
+        // The header is there, its mark is not.
+        half_made[64..320].fill(1);
+        write(folder.path(), &half_made);
+        drop(open(folder.path(), &Options::default()).unwrap());
+        drop(open(folder.path(), &Options::default()).unwrap());
+    }
+
+    #[test]
+    fn a_file_that_is_no_store_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), b"somebody's notes");
+        assert!(matches!(open(folder.path(), &Options::default()), Err(OpenError::Foreign(_))));
+        assert_eq!(std::fs::read(folder.path().join("store.redb")).unwrap(), b"somebody's notes");
+    }
 }
