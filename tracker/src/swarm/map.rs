@@ -113,7 +113,7 @@ const GROWTH_DIVISOR: usize = 8;
 
 impl SwarmMap {
     /// Enough that the workers of a large machine rarely meet and that a sweep's step is short; 128 KiB when empty.
-    /// Some get up to twice as many swarms as others, see [`shard_of`].
+    /// Some get up to twice as many swarms as others, see `shard_of`.
     pub const SHARDS: usize = 1024;
 
     /// A map without swarms.
