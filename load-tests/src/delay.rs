@@ -1,5 +1,6 @@
 //! A link with a delay: a TCP proxy on loopback that holds everything back for a while.
 
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,8 +11,55 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use crate::results::median;
+
 /// Pieces under way in one direction: with pieces of 64 KiB, more than any window that is measured here.
 const UNDER_WAY_MAX: usize = 4096;
+
+/// What a client did over links with a delay.
+#[derive(Clone, Copy, Debug)]
+pub struct Passage {
+    /// From its start to its end.
+    pub seconds: f64,
+    /// Flights that it sent, on the connection that had most of them.
+    pub flights: u64,
+    /// Bytes to the others.
+    pub up_bytes: u64,
+    /// Bytes from them.
+    pub down_bytes: u64,
+}
+
+/// A table of medians over so many rounds at each round-trip time (milliseconds). The first is what the others are compared
+/// with, to see what the delay alone costs. `pass` is told the round-trip time and a name for each.
+#[expect(clippy::cast_precision_loss, reason = "bytes are shown in a table")]
+pub fn table(
+    round_trips_ms: &[u32],
+    rounds: usize,
+    mut pass: impl FnMut(Duration, &str) -> Result<Passage>,
+) -> Result<String> {
+    let mut table = String::from(
+        "| round-trip time | seconds | beyond the first, in round trips | flights | bytes up | bytes down |\n|---|---|---|---|---|---|\n",
+    );
+    let mut first = None;
+    for &rtt_ms in round_trips_ms {
+        let passages = (0..rounds)
+            .map(|round| pass(Duration::from_millis(rtt_ms.into()), &format!("{rtt_ms}-{round}")))
+            .collect::<Result<Vec<_>>>()?;
+        let of = |what: fn(&Passage) -> f64| median(&passages.iter().map(what).collect::<Vec<_>>());
+        let seconds = of(|passage| passage.seconds);
+        let base = *first.get_or_insert(seconds);
+        let round_trips = if rtt_ms == 0 { 0.0 } else { (seconds - base) * 1000.0 / f64::from(rtt_ms) };
+        writeln!(
+            table,
+            "| {rtt_ms} ms | {seconds:.3} | {round_trips:.2} | {} | {} | {} |",
+            of(|passage| passage.flights as f64),
+            of(|passage| passage.up_bytes as f64),
+            of(|passage| passage.down_bytes as f64),
+        )?;
+    }
+    writeln!(table, "\nThe proxies charge the round trip of the TCP handshake to a connection's first bytes.")?;
+    Ok(table)
+}
 
 /// A proxy in front of one address. It accepts until it is dropped.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use peerfeed::store::{Options, Reading as _, Roles, SeederHint, Store};
 
 use crate::daemon::Daemon;
-use crate::delay::DelayedLink;
+use crate::delay::{DelayedLink, Passage};
 use crate::made::{self, MadeFeed, Noted, Posts};
 use crate::person::Person;
 
@@ -35,19 +35,6 @@ pub struct Following {
     seeders: Vec<(Daemon, SocketAddr)>,
     feeds: Vec<MadeFeed>,
     old: Vec<Posts>,
-}
-
-/// How the follower came back.
-#[derive(Clone, Copy, Debug)]
-pub struct Return {
-    /// Seconds of `fetch`.
-    pub seconds: f64,
-    /// Flights that the follower sent on the connection that had most of them.
-    pub flights: u64,
-    /// Bytes to the seeders.
-    pub up_bytes: u64,
-    /// Bytes from them.
-    pub down_bytes: u64,
 }
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -97,7 +84,7 @@ impl Following {
     }
 
     /// A follower comes back and fetches what is new; it must be all of it.
-    pub fn come_back(&self, data: &Path, round_trip: Duration) -> Result<Return> {
+    pub fn come_back(&self, data: &Path, round_trip: Duration) -> Result<Passage> {
         let links = self.links(round_trip)?;
         let follower = self.follower(data, &links)?;
         let started = Instant::now();
@@ -106,7 +93,7 @@ impl Following {
         let entries = entries(data)?;
         ensure!(entries == self.case.entries(), "{entries} of {} entries are here", self.case.entries());
         let sum = |of: fn(&DelayedLink) -> u64| links.iter().map(of).sum();
-        Ok(Return {
+        Ok(Passage {
             seconds,
             flights: links.iter().map(DelayedLink::flights).max().unwrap_or_default(),
             up_bytes: sum(|link| link.bytes().0),

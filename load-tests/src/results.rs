@@ -1,7 +1,11 @@
 //! The head of a page of results: where, when and of what.
 
 use std::fs;
+use std::io::Write as _;
+use std::path::Path;
 use std::process::Command;
+
+use anyhow::{Context as _, Result};
 
 /// Lines that say which commit was measured, on which machine.
 pub fn head(title: &str) -> String {
@@ -18,6 +22,12 @@ pub fn head(title: &str) -> String {
         said("rustc", &["--version"]),
         said("uname", &["-r"]),
     )
+}
+
+/// Prints a page, and writes it to a file if one is named.
+pub fn publish(page: &str, out: Option<&Path>) -> Result<()> {
+    write!(std::io::stdout(), "{page}").context("cannot print the page")?;
+    out.map_or(Ok(()), |out| fs::write(out, page).with_context(|| format!("cannot write {}", out.display())))
 }
 
 /// Middle value; the lower middle of an even number.

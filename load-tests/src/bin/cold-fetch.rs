@@ -5,7 +5,6 @@
 //! made without a command for each post, since it is long.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -13,10 +12,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use peerfeed::store::{Options, Reading as _, Roles, Store};
-use peerfeed_load_tests::delay::DelayedLink;
+use peerfeed_load_tests::delay::{self, DelayedLink, Passage};
 use peerfeed_load_tests::made::{self, MadeFeed};
 use peerfeed_load_tests::person::Person;
-use peerfeed_load_tests::results::{head, median};
+use peerfeed_load_tests::results::{head, publish};
 use peerfeed_protocol::feed::{Link, LinkSeeder};
 use peerfeed_protocol::ids::FeedId;
 use peerfeed_protocol::merkle::range_proof;
@@ -44,14 +43,6 @@ struct Arguments {
 /// The proof of one log has fewer.
 const PROOF_BYTES_MAX: usize = 1_024;
 
-/// One fetch.
-struct Fetch {
-    seconds: f64,
-    flights: u32,
-    up_bytes: u32,
-    down_bytes: u32,
-}
-
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let folder = tempfile::tempdir()?;
@@ -69,41 +60,15 @@ fn main() -> Result<()> {
         "\nA newcomer with a link fetches the newest {} posts of a feed of {} from one seeder over a delaying proxy; {} rounds each, medians. The proof of these entries in the log's tree has {proof_bytes} bytes.\n",
         arguments.posts, arguments.entries, arguments.rounds
     )?;
-    writeln!(
-        page,
-        "| round-trip time | seconds of `fetch` | beyond no delay, in round trips | flights of the client | bytes up | bytes down |"
-    )?;
-    writeln!(page, "|---|---|---|---|---|---|")?;
-    let mut without_delay = None;
-    for &rtt_ms in &arguments.rtt_ms {
-        let fetches = (0..arguments.rounds)
-            .map(|round| {
-                let data = folder.path().join(format!("reader-{rtt_ms}-{round}"));
-                cold_fetch(&data, feed.feed(), address, Duration::from_millis(rtt_ms.into()), arguments.posts)
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let of = |what: fn(&Fetch) -> f64| median(&fetches.iter().map(what).collect::<Vec<_>>());
-        let seconds = of(|fetch| fetch.seconds);
-        let base = *without_delay.get_or_insert(seconds);
-        let round_trips = if rtt_ms == 0 { 0.0 } else { (seconds - base) * 1000.0 / f64::from(rtt_ms) };
-        writeln!(
-            page,
-            "| {rtt_ms} ms | {seconds:.3} | {round_trips:.2} | {} | {} | {} |",
-            of(|fetch| fetch.flights.into()),
-            of(|fetch| fetch.up_bytes.into()),
-            of(|fetch| fetch.down_bytes.into()),
-        )?;
-    }
-    writeln!(page, "\nThe proxy charges the round trip of the TCP handshake to a connection's first bytes.")?;
-    print!("{page}");
-    if let Some(out) = &arguments.out {
-        fs::write(out, page).with_context(|| format!("cannot write {}", out.display()))?;
-    }
+    page.push_str(&delay::table(&arguments.rtt_ms, arguments.rounds, |round_trip, name| {
+        cold_fetch(&folder.path().join(name), feed.feed(), address, round_trip, arguments.posts)
+    })?);
+    publish(&page, arguments.out.as_deref())?;
     serving.stop(Duration::from_secs(5))?;
     Ok(())
 }
 
-fn cold_fetch(data: &Path, feed: FeedId, address: SocketAddr, rtt: Duration, posts: usize) -> Result<Fetch> {
+fn cold_fetch(data: &Path, feed: FeedId, address: SocketAddr, rtt: Duration, posts: usize) -> Result<Passage> {
     let proxy = DelayedLink::start(address, rtt / 2)?;
     let seeders = vec![LinkSeeder { address: proxy.address.to_string(), witness: None }];
     let link = Link { feed, key: None, expiry: None, name: None, seeders, trackers: Vec::new(), invitation: None };
@@ -113,12 +78,11 @@ fn cold_fetch(data: &Path, feed: FeedId, address: SocketAddr, rtt: Duration, pos
     let started = Instant::now();
     reader.ok(&["fetch", "--newest", newest.as_str()])?;
     let seconds = started.elapsed().as_secs_f64();
-    let (up, down) = proxy.bytes();
-    let (up_bytes, down_bytes, flights) = (up.try_into()?, down.try_into()?, proxy.flights().try_into()?);
+    let (up_bytes, down_bytes) = proxy.bytes();
     let read = reader.read(&["--limit", "100000"])?;
     let shown = read.iter().filter(|entry| entry["text"].is_string()).count();
     ensure!(shown == posts, "{shown} posts arrived, and {posts} were wanted");
-    Ok(Fetch { seconds, flights, up_bytes, down_bytes })
+    Ok(Passage { seconds, flights: proxy.flights(), up_bytes, down_bytes })
 }
 
 /// Bytes of the proof that the newest entries are in the log's tree.

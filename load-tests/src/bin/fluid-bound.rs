@@ -17,7 +17,7 @@ use peerfeed_load_tests::bound::{Line, fluid_seconds};
 use peerfeed_load_tests::daemon::Daemon;
 use peerfeed_load_tests::film::write_film;
 use peerfeed_load_tests::person::Person;
-use peerfeed_load_tests::results::{head, median, ratio};
+use peerfeed_load_tests::results::{head, median, publish, ratio};
 use peerfeed_load_tests::tracker::Tracker;
 
 const PYTHON: &str = "/usr/bin/python3";
@@ -112,10 +112,7 @@ fn main() -> Result<ExitCode> {
             fs::remove_dir_all(&into)?;
         }
     }
-    print!("{page}");
-    if let Some(path) = &arguments.out {
-        fs::write(path, &page)?;
-    }
+    publish(&page, arguments.out.as_deref())?;
     Ok(if within { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

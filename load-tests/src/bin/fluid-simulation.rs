@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::Parser;
 use peerfeed_load_tests::bound::{Line, fluid_seconds};
-use peerfeed_load_tests::results::{head, ratio};
+use peerfeed_load_tests::results::{head, publish, ratio};
 use peerfeed_load_tests::simulation::{Content, Plan, World};
 
 /// Measures crowds of pure engines against the fluid bound.
@@ -77,10 +77,7 @@ fn main() -> Result<ExitCode> {
         eprintln!("{line}");
         writeln!(page, "{line}")?;
     }
-    print!("{page}");
-    if let Some(path) = &arguments.out {
-        std::fs::write(path, &page)?;
-    }
+    publish(&page, arguments.out.as_deref())?;
     Ok(if within { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

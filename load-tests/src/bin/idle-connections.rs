@@ -4,7 +4,6 @@
 //! connection of its own, who say nothing but what keeps a connection alive.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -16,7 +15,7 @@ use peerfeed::store::Roles;
 use peerfeed_load_tests::crowd::{self, Crowd, Plan};
 use peerfeed_load_tests::made::{self, MadeFeed};
 use peerfeed_load_tests::person::Person;
-use peerfeed_load_tests::results::head;
+use peerfeed_load_tests::results::{head, publish};
 
 /// Measures memory and processor time of idle connections.
 #[derive(Debug, Parser)]
@@ -86,10 +85,7 @@ fn main() -> Result<()> {
     writeln!(page, "| for each of them | {each} bytes |")?;
     writeln!(page, "| processor while they are idle, over {} s | {percent:.2}% of a core |", arguments.seconds)?;
     writeln!(page, "| until all were connected | {connecting_seconds:.1} s, {connecting_cpu:.1} s of processor |")?;
-    print!("{page}");
-    if let Some(out) = &arguments.out {
-        fs::write(out, page).with_context(|| format!("cannot write {}", out.display()))?;
-    }
+    publish(&page, arguments.out.as_deref())?;
     daemon.stop(Duration::from_secs(10))?;
     Ok(())
 }

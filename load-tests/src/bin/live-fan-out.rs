@@ -4,7 +4,6 @@
 //! the followers are in a process of their own. Everything shares the processors of one machine.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -18,7 +17,7 @@ use peerfeed::store::Reading as _;
 use peerfeed_load_tests::crowd::{self, Crowd, Plan};
 use peerfeed_load_tests::daemon::{Daemon, until};
 use peerfeed_load_tests::person::Person;
-use peerfeed_load_tests::results::head;
+use peerfeed_load_tests::results::{head, publish};
 use peerfeed_protocol::feed::{Link, LinkSeeder};
 use tokio::runtime::Runtime;
 
@@ -70,10 +69,7 @@ fn main() -> Result<()> {
     let measured = measure(&arguments, &node, &author, &seeders)?;
 
     let page = page(&arguments, measured)?;
-    print!("{page}");
-    if let Some(out) = &arguments.out {
-        fs::write(out, page).with_context(|| format!("cannot write {}", out.display()))?;
-    }
+    publish(&page, arguments.out.as_deref())?;
     runtime.block_on(node.shutdown());
     for (seeder, _) in seeders {
         seeder.stop(Duration::from_secs(10))?;

@@ -17,7 +17,7 @@ use peerfeed_load_tests::asking::Asking;
 use peerfeed_load_tests::daemon::{Daemon, until};
 use peerfeed_load_tests::film::write_film;
 use peerfeed_load_tests::person::Person;
-use peerfeed_load_tests::results::{head, median};
+use peerfeed_load_tests::results::{head, median, publish};
 use peerfeed_load_tests::tracker::Tracker;
 
 /// How long one transfer may take before the run is given up.
@@ -91,10 +91,7 @@ fn main() -> Result<()> {
     }
 
     let page = page(&arguments, sealing, &ours, &theirs, &theirs_synced)?;
-    print!("{page}");
-    if let Some(out) = &arguments.out {
-        fs::write(out, page).with_context(|| format!("cannot write {}", out.display()))?;
-    }
+    publish(&page, arguments.out.as_deref())?;
     Ok(())
 }
 

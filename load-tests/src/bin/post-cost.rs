@@ -6,10 +6,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Parser;
 use peerfeed_load_tests::person::Person;
-use peerfeed_load_tests::results::{head, median};
+use peerfeed_load_tests::results::{head, median, publish};
 
 const TEXT: &str = "A hundred and forty characters are what a short post has had since the days of the first ones, so that is what is posted here, again, again, again.";
 
@@ -53,10 +53,7 @@ fn main() -> Result<()> {
         page,
         "\nDisk blocks per post, no daemon: {disk_each} bytes. Processor time in the daemon per post: {cpu_each:.2} ms."
     )?;
-    print!("{page}");
-    if let Some(out) = &arguments.out {
-        fs::write(out, page).with_context(|| format!("cannot write {}", out.display()))?;
-    }
+    publish(&page, arguments.out.as_deref())?;
     Ok(())
 }
 

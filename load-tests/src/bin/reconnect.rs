@@ -1,14 +1,13 @@
 //! Somebody who follows many feeds comes back after a while: what it takes until all that is new is there.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Parser;
-use peerfeed_load_tests::following::{Case, Following, Return};
-use peerfeed_load_tests::results::{head, median};
+use peerfeed_load_tests::delay;
+use peerfeed_load_tests::following::{Case, Following};
+use peerfeed_load_tests::results::{head, publish};
 
 /// Measures a reconnect of who follows many feeds, at several delays.
 #[derive(Debug, Parser)]
@@ -42,7 +41,6 @@ struct Arguments {
     out: Option<PathBuf>,
 }
 
-#[allow(clippy::cast_precision_loss, reason = "bytes are shown in a table")]
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let case = Case {
@@ -62,36 +60,9 @@ fn main() -> Result<()> {
         "\nSomebody follows {} feeds on {} seeders, each feed on {} of them, and has {} posts of each; in {} of the feeds {} posts each are new. Over delaying proxies; {} rounds each, medians.\n",
         case.feeds, case.seeders, case.copies, case.old_posts, case.changed, case.new_posts, arguments.rounds
     )?;
-    writeln!(
-        page,
-        "| round-trip time | seconds of `fetch` | beyond no delay, in round trips | flights | bytes up | bytes down | bytes down for each new post |"
-    )?;
-    writeln!(page, "|---|---|---|---|---|---|---|")?;
-    let mut without_delay = None;
-    for &rtt_ms in &arguments.rtt_ms {
-        let returns = (0..arguments.rounds)
-            .map(|round| {
-                let data = folder.path().join(format!("follower-{rtt_ms}-{round}"));
-                following.come_back(&data, Duration::from_millis(rtt_ms.into()))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let of = |what: fn(&Return) -> f64| median(&returns.iter().map(what).collect::<Vec<_>>());
-        let seconds = of(|back| back.seconds);
-        let base = *without_delay.get_or_insert(seconds);
-        let round_trips = if rtt_ms == 0 { 0.0 } else { (seconds - base) * 1000.0 / f64::from(rtt_ms) };
-        let down = of(|back| back.down_bytes as f64);
-        writeln!(
-            page,
-            "| {rtt_ms} ms | {seconds:.3} | {round_trips:.2} | {} | {} | {down} | {:.0} |",
-            of(|back| back.flights as f64),
-            of(|back| back.up_bytes as f64),
-            down / (case.changed * case.new_posts).max(1) as f64,
-        )?;
-    }
-    writeln!(page, "\nThe proxies charge the round trip of the TCP handshake to a connection's first bytes.")?;
-    print!("{page}");
-    if let Some(out) = &arguments.out {
-        fs::write(out, page).with_context(|| format!("cannot write {}", out.display()))?;
-    }
+    page.push_str(&delay::table(&arguments.rtt_ms, arguments.rounds, |round_trip, name| {
+        following.come_back(&folder.path().join(name), round_trip)
+    })?);
+    publish(&page, arguments.out.as_deref())?;
     following.stop()
 }

@@ -1,15 +1,14 @@
 //! What a new epoch costs: the first post after a friend was removed, for many friends with several devices each.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Parser;
 use peerfeed::author::{self, Draft};
 use peerfeed::store::{AudienceName, Member, MemberDevice, Options, Reading, Reads, Store};
-use peerfeed_load_tests::results::{head, median};
+use peerfeed_load_tests::results::{head, median, publish};
 use peerfeed_protocol::crypto::{BoxKey, DeviceKey, IdentityKey};
 
 /// Measures a new epoch.
@@ -69,10 +68,7 @@ fn main() -> Result<()> {
         "| bytes of entries that the new epoch adds | {} |",
         sizes.iter().max().copied().unwrap_or_default()
     )?;
-    print!("{page}");
-    if let Some(out) = &arguments.out {
-        fs::write(out, page).with_context(|| format!("cannot write {}", out.display()))?;
-    }
+    publish(&page, arguments.out.as_deref())?;
     Ok(())
 }
 

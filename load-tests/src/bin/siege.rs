@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
+use peerfeed_load_tests::results::publish;
 use peerfeed_load_tests::siege::{Options, run};
 
 /// Attacks a seeder.
@@ -43,10 +44,7 @@ fn main() -> Result<ExitCode> {
     };
     let outcome = run(&options, folder.path())?;
     let page = outcome.page()?;
-    print!("{page}");
-    if let Some(path) = &arguments.out {
-        std::fs::write(path, &page)?;
-    }
+    publish(&page, arguments.out.as_deref())?;
     let faults = outcome.faults();
     for fault in &faults {
         eprintln!("{fault}");

@@ -13,7 +13,7 @@ use anyhow::Result;
 use clap::Parser;
 use peerfeed::swarm::Chance;
 use peerfeed_load_tests::million::{Measured, million};
-use peerfeed_load_tests::results::{head, ratio};
+use peerfeed_load_tests::results::{head, publish, ratio};
 use peerfeed_load_tests::simulation::{Content, Plan, World};
 use peerfeed_protocol::peer::Moment;
 
@@ -153,10 +153,7 @@ fn main() -> Result<ExitCode> {
         run.world.now.since(start).as_secs_f64(),
         began.elapsed().as_secs_f64()
     )?;
-    print!("{page}");
-    if let Some(path) = &arguments.out {
-        std::fs::write(path, &page)?;
-    }
+    publish(&page, arguments.out.as_deref())?;
     if let Some(path) = &arguments.million {
         let measured = Measured {
             peers: arguments.peers as u64,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -12,7 +12,7 @@ use peerfeed_load_tests::announcing::measure::Load;
 use peerfeed_load_tests::announcing::memory::Filling;
 use peerfeed_load_tests::announcing::population::Shape;
 use peerfeed_load_tests::announcing::{expiry, floor, memory};
-use peerfeed_load_tests::results::head;
+use peerfeed_load_tests::results::{head, publish};
 
 /// Loads trackers side by side and tells what each answer cost.
 #[derive(Debug, Parser)]
@@ -170,9 +170,4 @@ fn memory(arguments: &Memory) -> Result<()> {
 fn tell(line: &str) {
     // Nobody may be reading any more; the page is written all the same.
     let _ = writeln!(std::io::stderr(), "{line}");
-}
-
-fn publish(page: &str, out: Option<&Path>) -> Result<()> {
-    write!(std::io::stdout(), "{page}")?;
-    out.map_or(Ok(()), |out| std::fs::write(out, page).with_context(|| format!("cannot write {}", out.display())))
 }

@@ -14,39 +14,17 @@ import time
 
 import libtorrent as lt
 
+from exchange import add, session
 
-def session(up):
-    """TCP on loopback and nothing else, with a limit that counts there too."""
-    made = lt.session(
-        {
-            "listen_interfaces": "127.0.0.1:0",
-            "enable_dht": False,
-            "enable_lsd": False,
-            "enable_upnp": False,
-            "enable_natpmp": False,
-            "enable_incoming_utp": False,
-            "enable_outgoing_utp": False,
-            "in_enc_policy": int(lt.enc_policy.disabled),
-            "out_enc_policy": int(lt.enc_policy.disabled),
-            "allow_multiple_connections_per_ip": True,
-            "rate_limit_ip_overhead": False,
-            "upload_rate_limit": up,
-            "alert_mask": 0,
-        }
-    )
+
+def limited(up):
+    """A session with a limit that counts on loopback, too."""
+    made = session(rate_limit_ip_overhead=False, upload_rate_limit=up)
     # Without this, peers on the same machine count as local and have no limit.
     everybody = lt.ip_filter()
     everybody.add_rule("0.0.0.0", "255.255.255.255", 1 << int(lt.session.global_peer_class_id))
     made.set_peer_class_filter(everybody)
     return made
-
-
-def add(running, torrent, folder, flags):
-    parameters = lt.add_torrent_params()
-    parameters.ti = lt.torrent_info(torrent)
-    parameters.save_path = folder
-    parameters.flags = flags
-    return running.add_torrent(parameters)
 
 
 def port_of(running):
@@ -56,9 +34,9 @@ def port_of(running):
 
 
 def main(file, torrent, folder, clients, seeder_up, up):
-    seeder = session(int(seeder_up))
+    seeder = limited(int(seeder_up))
     seeding = add(seeder, torrent, os.path.dirname(file), lt.torrent_flags.seed_mode)
-    sessions = [session(int(up)) for _ in range(int(clients))]
+    sessions = [limited(int(up)) for _ in range(int(clients))]
     ports = [port_of(running) for running in sessions]
     seeder_port = port_of(seeder)
     plain = lt.torrent_flags.default_flags & ~lt.torrent_flags.auto_managed & ~lt.torrent_flags.paused

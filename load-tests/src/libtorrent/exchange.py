@@ -13,8 +13,8 @@ import time
 import libtorrent as lt
 
 
-def session():
-    """TCP on loopback and nothing else: no DHT, no local discovery, no uTP, no encryption."""
+def session(**more):
+    """TCP on loopback and nothing else: no DHT, no local discovery, no uTP, no encryption. `more` are further settings."""
     return lt.session(
         {
             "listen_interfaces": "127.0.0.1:0",
@@ -28,6 +28,7 @@ def session():
             "out_enc_policy": int(lt.enc_policy.disabled),
             "allow_multiple_connections_per_ip": True,
             "alert_mask": 0,
+            **more,
         }
     )
 
