@@ -10,6 +10,7 @@ use peerfeed_protocol::limits::TRACKERS_MAX;
 use super::publishing::blocking;
 use super::{SeederCode, Service};
 use crate::api::{Failure, Replies, Reply, Secret, Seeder, Tracker};
+use crate::author::{Author, AuthorError};
 use crate::node::{FeedStatus, ProbeError};
 use crate::ui::Safe;
 
@@ -54,8 +55,7 @@ impl Service {
             None => self.ask_witness(author.feed(), &code.address, timeout_ms).await?,
         };
         let seeder = SeederAddress { address: code.address.clone(), witness };
-        blocking(move || author.add_seeder(seeder)).await?;
-        self.node().feeds_changed();
+        self.sign(author, move |author| author.add_seeder(seeder)).await?;
         let code = SeederCode { witness: Some(witness), ..code };
         let told =
             Seeder { address: code.address.clone(), code: Some(code.to_string()), listed: true, ..Seeder::default() };
@@ -72,11 +72,10 @@ impl Service {
         let author = self.owner(words).await?;
         let address = read_code(address)?.address;
         let wanted = address.clone();
-        if !blocking(move || author.remove_seeder(&wanted)).await? {
+        if !self.sign(author, move |author| author.remove_seeder(&wanted)).await? {
             return Err(Failure::no(format!("your feed does not name the seeder {address}"))
                 .hint("`peerfeed seeders` shows those that it names"));
         }
-        self.node().feeds_changed();
         replies.send(Reply::Seeder(Seeder { address, ..Seeder::default() })).await;
         Ok(())
     }
@@ -102,8 +101,7 @@ impl Service {
         let url = super::tracker(url)?.to_string();
         let known = author.manifest()?.content().trackers.contains(&url);
         let wanted = url.clone();
-        blocking(move || author.add_tracker(&wanted)).await?;
-        self.node().feeds_changed();
+        self.sign(author, move |author| author.add_tracker(&wanted)).await?;
         let change = if known { "known" } else { "added" };
         replies.send(Reply::Tracker(Tracker { url, change: Some(change.into()), state: None })).await;
         Ok(())
@@ -118,11 +116,10 @@ impl Service {
         let author = self.owner(words).await?;
         let url = super::tracker(url)?.to_string();
         let wanted = url.clone();
-        if !blocking(move || author.remove_tracker(&wanted)).await? {
+        if !self.sign(author, move |author| author.remove_tracker(&wanted)).await? {
             return Err(Failure::no(format!("your feed does not name the tracker {url}"))
                 .hint("`peerfeed trackers` shows those that it names"));
         }
-        self.node().feeds_changed();
         replies.send(Reply::Tracker(Tracker { url, change: Some("removed".into()), state: None })).await;
         Ok(())
     }
@@ -144,9 +141,18 @@ impl Service {
         if new.is_empty() {
             return Ok(());
         }
-        blocking(move || new.iter().try_for_each(|url| author.add_tracker(url).map(drop))).await?;
+        self.sign(author, move |author| new.iter().try_for_each(|url| author.add_tracker(url).map(drop))).await
+    }
+
+    /// Signs a changed manifest and has the engine read it.
+    async fn sign<T: Send + 'static>(
+        &self,
+        author: Author,
+        change: impl FnOnce(&Author) -> Result<T, AuthorError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let outcome = blocking(move || change(&author)).await?;
         self.node().feeds_changed();
-        Ok(())
+        Ok(outcome)
     }
 
     async fn ask_witness(
