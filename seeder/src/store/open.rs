@@ -150,12 +150,4 @@ mod tests {
         drop(open(folder.path(), &Options::default()).unwrap());
         drop(open(folder.path(), &Options::default()).unwrap());
     }
-
-    #[test]
-    fn a_file_that_is_no_store_stays_as_it_is() {
-        let folder = tempfile::tempdir().unwrap();
-        write(folder.path(), b"somebody's notes");
-        assert!(matches!(open(folder.path(), &Options::default()), Err(OpenError::Foreign(_))));
-        assert_eq!(std::fs::read(folder.path().join("store.redb")).unwrap(), b"somebody's notes");
-    }
 }
