@@ -12,6 +12,7 @@ mod reply;
 mod request;
 mod secret;
 mod server;
+mod status;
 
 pub use backend::{Backend, BackendOptions, SOCKET};
 pub use client::{Client, ConnectError};
@@ -19,8 +20,9 @@ pub use failure::{Failure, FailureKind, Need};
 pub use replies::{Answers, Handle, Replies, answer};
 pub use reply::{
     Attachment, Created, Device, Entry, Feed, Fetched, File, Friend, FriendRequest, Identity, Keys, Link, List, Posted,
-    Progress, Refused, Reply, Seeder, Stage, Status, Tracker, Traffic,
+    Progress, Reply, Seeder, Stage, Tracker,
 };
 pub use request::{Audience, Call, Request, milliseconds};
 pub use secret::Secret;
 pub use server::{Server, ServerError};
+pub use status::{Refused, Status, Traffic};

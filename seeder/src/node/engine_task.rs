@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use super::handle::Ask;
 use super::loading::{self, Loaded};
+use super::reads::{self, Served};
 use super::secrets::Secrets;
 use super::waiter::Waiters;
 use super::{NewEntry, announces, connecting, indexer, writes};
@@ -23,7 +24,7 @@ use crate::net::tracker::TrackerClient;
 use crate::net::{Admission, Clock, Commander, Driver, Rates, Report};
 use crate::store::{StorageError, Store};
 use crate::swarm::{
-    self, Action, Announced, Command, ConnectionId, Engine, Input, JobId, Outcome, Read, Said, SyncGoal, Write,
+    self, Action, Announced, Command, ConnectionId, Engine, Input, JobId, Outcome, Read, SyncGoal, Write,
 };
 
 /// Reports of connections that wait for the engine; a connection that finds no room waits, and its peer with it.
@@ -41,13 +42,6 @@ pub(super) struct Shared {
     /// The port that others may learn: trackers, and the peers that tell each other.
     pub listen_port: Option<u16>,
     pub rates: Rates,
-}
-
-/// What was read for peers, ready to be handed on.
-struct Served {
-    /// For a request: who made it, and how many bytes its answer might have had.
-    request: Option<(ConnectionId, usize)>,
-    said: Said,
 }
 
 pub(super) struct EngineTask {
@@ -99,7 +93,7 @@ impl EngineTask {
         let (arrived, come) = mpsc::unbounded_channel();
         tokio::spawn(indexer::run(shared.store.clone(), come, entries));
         let served = unbounded();
-        let tells = start_teller(shared.store.clone(), served.sender.clone());
+        let tells = reads::start_teller(shared.store.clone(), served.sender.clone());
         let (reporter, reports) = mpsc::channel(REPORTS);
         Self {
             engine,
@@ -358,7 +352,7 @@ impl EngineTask {
         };
         let (store, served) = (self.shared.store.clone(), self.served.sender.clone());
         tokio::task::spawn_blocking(move || {
-            let said = read_and_say(&store, &read);
+            let said = reads::read_and_say(&store, &read);
             // The task that waits for it may be gone: so is the peer then.
             let _ = served.send(Served { request: Some((to.connection, read.answer_bytes())), said });
         });
@@ -368,30 +362,6 @@ impl EngineTask {
         let reports = self.reports.sender.clone();
         Driver { id, clock: self.shared.clock, reports, commands, guest: None, rates: self.shared.rates.clone() }
     }
-}
-
-fn read_and_say(store: &Store, read: &Read) -> Said {
-    match store.read() {
-        Ok(txn) => swarm::answer(&txn, read),
-        Err(error) => {
-            tracing::error!(%error, "the store could not be read");
-            swarm::decline(read)
-        }
-    }
-}
-
-/// Starts the thread that reads what peers are told unasked, in its order.
-fn start_teller(store: Store, served: mpsc::UnboundedSender<Served>) -> mpsc::UnboundedSender<Read> {
-    let (tells, mut told) = mpsc::unbounded_channel::<Read>();
-    tokio::task::spawn_blocking(move || {
-        while let Some(read) = told.blocking_recv() {
-            let said = read_and_say(&store, &read);
-            if served.send(Served { request: None, said }).is_err() {
-                return;
-            }
-        }
-    });
-    tells
 }
 
 fn unbounded<T>() -> Queue<T> {

@@ -11,6 +11,7 @@ mod handle;
 mod indexer;
 mod loading;
 mod options;
+mod reads;
 mod secrets;
 mod start;
 mod waiter;
