@@ -14,6 +14,7 @@
 //! - [`merkle`]: RFC 9162 trees with inclusion, consistency and range proofs.
 //! - [`feed`]: manifest, roster, heads, entries, epochs, blobs, links, and what is accepted of them.
 //! - [`mailbox`]: sealed packets that wait for the owner of a feed.
+//! - [`hold`]: codes by which a seeder takes in a feed that it does not know.
 //! - [`peer`]: the connection between two peers as a pure machine.
 //!
 //! A type says what has been checked: a [`ids::FeedId`] is a proper curve point, a head that was verified is another type
@@ -25,6 +26,7 @@ pub mod announce;
 pub mod bencode;
 pub mod crypto;
 pub mod feed;
+pub mod hold;
 pub mod ids;
 pub mod limits;
 pub mod mailbox;

@@ -159,6 +159,15 @@ pub const URGENT_FRAME_BYTES_MAX: usize = 16_000;
 /// 14,600 bytes that TCP sends before it hears back, so the first entries are there after three round trips. spec: PEER-41
 pub const FIRST_FLIGHT_BYTES_MAX: usize = 8_000;
 
+/// Codes of one seeder, used and expired ones among them. spec: HOLD-6
+pub const HOLD_CODES_MAX: usize = 64;
+
+/// Feeds that a seeder holds when it takes in no further one by a code: with all its codes they are recognised. spec: HOLD-5
+pub const HELD_BY_CODE_MAX: usize = HINTED_FEEDS_MAX - HOLD_CODES_MAX;
+
+/// Seconds after its end for which a code is still known, so that who comes late is told so. spec: HOLD-6
+pub const HOLD_CODE_KEPT_SECONDS: u64 = 30 * 86_400;
+
 /// Feeds whose hint keys a responder tries for one first message: 3 MACs each. spec: PEER-12
 pub const HINTED_FEEDS_MAX: usize = 1_024;
 

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use peerfeed_protocol::merkle::{Hash, RangeProof, verify_consistency, verify_inclusion};
 use peerfeed_protocol::peer::message::{
     BlobsHeld, BlobsWanted, Cancel, ChunksFrame, ChunksHeader, Close, EntriesFrame, GetChunks, GetEntries, GetMail,
-    HeadPush, Hello, Kept, Mail, MailCame, Message, MessageType, Open, Opened, Peers, Ping, Put, Reject, StateMessage,
-    StoredMessage,
+    HeadPush, Held, Hello, Hold, Kept, Mail, MailCame, Message, MessageType, Open, Opened, Peers, Ping, Put, Reject,
+    StateMessage, StoredMessage,
 };
 
 /// A type byte and the rest of a frame: what is understood is written so that it is understood as the same.
@@ -34,6 +34,8 @@ pub(crate) fn message(bytes: &[u8]) {
         MessageType::GetMail => same::<GetMail>(rest),
         MessageType::Mail => same::<Mail>(rest),
         MessageType::MailCame => same::<MailCame>(rest),
+        MessageType::Hold => same::<Hold>(rest),
+        MessageType::Held => same::<Held>(rest),
         MessageType::Ping | MessageType::Pong => {
             if let Ok(ping) = Ping::decode(rest) {
                 assert_eq!(Ping::decode(&ping.encode()), Ok(ping));

@@ -32,6 +32,7 @@ enum Subject {
     Chunks(ChunksWanted),
     Put,
     Mail,
+    Hold,
 }
 
 impl Asked {
@@ -61,6 +62,10 @@ impl Asked {
 
     pub(super) fn ask_mail(&mut self, channel: ChannelId, now: Moment) -> RequestId {
         self.ask(channel, Subject::Mail, now)
+    }
+
+    pub(super) fn ask_hold(&mut self, channel: ChannelId, now: Moment) -> RequestId {
+        self.ask(channel, Subject::Hold, now)
     }
 
     fn ask(&mut self, channel: ChannelId, subject: Subject, asked: Moment) -> RequestId {
@@ -123,6 +128,11 @@ impl Asked {
     /// Ends a request for mail; false if there is none of this number on this channel.
     pub(super) fn end_mail(&mut self, channel: ChannelId, request: RequestId) -> bool {
         matches!(self.open.get(&request), Some(Question { subject: Subject::Mail, .. })) && self.end(channel, request)
+    }
+
+    /// Ends a request to hold a feed; false if there is none of this number on this channel.
+    pub(super) fn end_hold(&mut self, channel: ChannelId, request: RequestId) -> bool {
+        matches!(self.open.get(&request), Some(Question { subject: Subject::Hold, .. })) && self.end(channel, request)
     }
 
     /// Ends a request; false if there is none of this number on this channel.

@@ -10,8 +10,9 @@ use super::event::{Closed, Event, PeerHello};
 use super::frame::Frame;
 use super::incoming::witnessed;
 use super::message::{
-    BlobsHeld, BlobsWanted, Cancel, ChannelId, ChunksFrame, Close, EntriesFrame, GetChunks, GetEntries, HeadPush,
-    Hello, Message, MessageType, Open, Opened, Peers, Ping, Reject, RejectCode, RequestId, StateMessage, StoredMessage,
+    BlobsHeld, BlobsWanted, Cancel, ChannelId, ChunksFrame, Close, EntriesFrame, GetChunks, GetEntries, HeadPush, Held,
+    Hello, Hold, Message, MessageType, Open, Opened, Peers, Ping, Reject, RejectCode, RequestId, StateMessage,
+    StoredMessage,
 };
 use super::moment::Moment;
 use super::owed::Subject;
@@ -81,6 +82,8 @@ impl Connection {
             MessageType::Put | MessageType::Kept | MessageType::GetMail | MessageType::Mail | MessageType::MailCame => {
                 self.handle_mail(now, kind, &rest)
             }
+            MessageType::Hold => self.take_hold(&Hold::decode(&rest)?),
+            MessageType::Held => self.take_held(now, Held::decode(&rest)?),
         }?;
         if self.outbox.reply_bytes() > REPLIES_WAITING_BYTES_MAX { Err(Violation::Flood) } else { Ok(()) }
     }

@@ -160,6 +160,22 @@ pub enum Event {
         /// Whom the peer met and lost.
         peers: PeerExchange,
     },
+    /// Who knows a code, and has proven it, wants a feed to be held: answer with `confirm_held` or `reject`.
+    HoldWanted {
+        /// Channel of the code.
+        channel: ChannelId,
+        /// Number to answer under.
+        request: RequestId,
+        /// What is to be held.
+        feed: FeedId,
+    },
+    /// The peer holds the feed that we named; this ends the request.
+    Held {
+        /// Channel of the code.
+        channel: ChannelId,
+        /// The request.
+        request: RequestId,
+    },
     /// The peer brings a packet for the feed's mailbox: answer with `confirm_kept` or `reject`.
     PutWanted {
         /// Channel of the feed.

@@ -14,6 +14,7 @@ mod event;
 mod frame;
 mod handshake;
 pub mod hint;
+mod hold;
 mod incoming;
 mod lane;
 mod mail;

@@ -26,6 +26,7 @@ pub(super) enum Subject {
     Chunks(ChunksWanted),
     Put,
     Mail,
+    Hold,
 }
 
 impl Owed {

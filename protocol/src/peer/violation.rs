@@ -47,6 +47,9 @@ pub enum Violation {
     /// The signature of a device that asks for its mail does not fit this handshake.
     #[error("the device's signature is not of this handshake")]
     DeviceSignature,
+    /// The signature of who wants a feed to be held does not fit this handshake, or what is to be held is no feed.
+    #[error("the wish to have a feed held is not of this handshake")]
+    HoldSignature,
     /// A channel that was never opened, opened twice, opened with a number of the wrong side, or is not open yet.
     #[error("channel {0} is not in a state for this message")]
     Channel(u16),
@@ -112,6 +115,7 @@ impl Violation {
             Self::HelloOrder => "hello_order",
             Self::WitnessSignature => "witness_signature",
             Self::DeviceSignature => "device_signature",
+            Self::HoldSignature => "hold_signature",
             Self::Channel(_) => "channel",
             Self::ChannelMac => "channel_mac",
             Self::Unasked => "unasked",

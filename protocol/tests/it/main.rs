@@ -16,6 +16,7 @@ mod feed;
 #[allow(unreachable_pub, missing_docs, reason = "a crate of its own, built here once more for its corpora")]
 #[path = "../../fuzz/src/lib.rs"]
 mod fuzz;
+mod hold;
 mod identity;
 mod mailbox;
 mod merkle;

@@ -98,6 +98,7 @@ pub(crate) fn check(folder: &str, run: impl Fn(&Given<'_>) -> Outcome) {
 }
 
 /// A vector that this code makes.
+#[derive(Clone)]
 #[expect(clippy::struct_field_names, reason = "the fields are named as in the file")]
 pub(crate) struct Story {
     /// The file's name without `.json`: the story in a few words.

@@ -6,6 +6,7 @@
 mod backend;
 mod client;
 mod failure;
+mod hold_code;
 pub mod limits;
 mod replies;
 mod reply;
@@ -17,6 +18,7 @@ mod status;
 pub use backend::{Backend, BackendOptions, SOCKET};
 pub use client::{Client, ConnectError};
 pub use failure::{Failure, FailureKind, Need};
+pub use hold_code::HoldCode;
 pub use replies::{Answers, Handle, Replies, answer};
 pub use reply::{
     Attachment, Created, Device, Entry, Feed, Fetched, File, Friend, FriendRequest, Identity, Keys, Link, List, Posted,

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Failure;
 use super::status::Status;
+use super::{Failure, HoldCode};
 
 /// One line of an answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,8 @@ pub enum Reply {
     Request(FriendRequest),
     /// A seeder that this feed names.
     Seeder(Seeder),
+    /// A code that was made, or how many were taken back.
+    HoldCode(HoldCode),
     /// A tracker that this feed names.
     Tracker(Tracker),
     /// What a fetch brought for one feed.

@@ -263,6 +263,19 @@ pub enum Request {
         #[serde(default)]
         down: Option<u64>,
     },
+    /// A code by which somebody may have feeds held here.
+    SeedCode {
+        /// Where this is reached; what it listens on if nothing is said.
+        address: Option<String>,
+        /// Feeds that may be brought by it.
+        uses: u64,
+        /// Seconds for which it is good.
+        expires_s: u64,
+        /// Bytes that each of them may take.
+        quota_bytes: u64,
+    },
+    /// No code that was given away is good any more.
+    UnseedCodes {},
     /// Hold a feed no more.
     Unseed {
         /// Name or feed id.
@@ -277,7 +290,12 @@ impl Request {
     pub fn creates_folder(&self) -> bool {
         matches!(
             self,
-            Self::Init { .. } | Self::Add { .. } | Self::Seed { .. } | Self::Recover { .. } | Self::Import { .. }
+            Self::Init { .. }
+                | Self::Add { .. }
+                | Self::Seed { .. }
+                | Self::SeedCode { .. }
+                | Self::Recover { .. }
+                | Self::Import { .. }
         )
     }
 
@@ -313,8 +331,8 @@ impl Request {
             Self::Fetch { .. } => "fetch",
             Self::Read { .. } => "read",
             Self::Get { .. } => "get",
-            Self::Seed { .. } => "seed",
-            Self::Unseed { .. } => "unseed",
+            Self::Seed { .. } | Self::SeedCode { .. } => "seed",
+            Self::Unseed { .. } | Self::UnseedCodes {} => "unseed",
             Self::Status {} => "status",
         }
     }

@@ -12,10 +12,12 @@ const EXAMPLES: &str = "\
 Examples:
   peerfeed seeders
   peerfeed seeders add seeder.example:4040#wit1…  the code that the seeder prints at `run`
+  peerfeed seeders add seeder.example:4040#hold1… a code from `peerfeed seed --code`: the seeder begins to hold your feed
   peerfeed seeders add 192.0.2.7:4040             asks the seeder for its key first
   peerfeed seeders remove 192.0.2.7:4040
 
-A seeder must hold your feed before it answers: its host runs `peerfeed seed LINK` and `peerfeed run`.";
+A seeder must hold your feed before it answers: its host runs `peerfeed seed LINK` and `peerfeed run`, or gives you a
+code by which your own program brings it.";
 
 /// Show, add or remove the seeders that your feed names
 #[derive(Debug, Args)]
@@ -29,7 +31,7 @@ pub(super) struct Seeders {
 enum Change {
     /// Name a seeder, so that readers find it without a tracker
     Add {
-        /// HOST:PORT, or HOST:PORT#KEY as the seeder prints it
+        /// HOST:PORT, or HOST:PORT#KEY as the seeder or its host prints it
         #[arg(value_name = "ADDRESS|CODE")]
         code: String,
         /// How long to wait for the seeder's answer
@@ -66,6 +68,7 @@ impl Seeders {
             match (list, seeder.listed) {
                 (true, true) => terminal.line(format_args!("{code}  {stored}")),
                 (true, false) => terminal.line(format_args!("{code}  {stored}, unlisted")),
+                (false, true) if seeder.holds_all => terminal.line(format_args!("listed {code}, which holds all")),
                 (false, true) => terminal.line(format_args!("listed {code}")),
                 (false, false) => terminal.line(format_args!("no longer listed: {code}")),
             }

@@ -1,10 +1,12 @@
 //! Who is let in: the budget of its address, and whether it knows a feed that is held here.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::clock::Clock;
 use super::connection::Commander;
+use super::hold::Wishes;
 use crate::swarm::{Gate, Refusal};
 use peerfeed_protocol::crypto::WitnessSecret;
 use peerfeed_protocol::ids::FeedId;
@@ -20,6 +22,8 @@ pub struct Admission {
 struct Shared {
     gate: Gate,
     hints: Arc<HintTable>,
+    codes: BTreeSet<FeedId>,
+    wishes: Wishes,
     seen: SeenEphemerals,
     witness: Option<Arc<WitnessSecret>>,
     turned_away: u64,
@@ -27,11 +31,13 @@ struct Shared {
 }
 
 impl Admission {
-    /// Lets so many in at a time.
-    pub fn new(connections_max: usize) -> Self {
+    /// Lets so many in at a time; who comes with a code says there what is to be held.
+    pub fn new(connections_max: usize, wishes: Wishes) -> Self {
         let shared = Shared {
             gate: Gate::new(connections_max),
             hints: Arc::default(),
+            codes: BTreeSet::new(),
+            wishes,
             seen: SeenEphemerals::default(),
             witness: None,
             turned_away: 0,
@@ -40,16 +46,19 @@ impl Admission {
         Self { shared: Arc::new(Mutex::new(shared)) }
     }
 
-    /// The feeds that may be asked for from now on.
-    pub fn serve(&self, feeds: impl IntoIterator<Item = FeedId>) {
+    /// The feeds that may be asked for from now on, and the codes by which further ones may be brought.
+    pub fn serve(&self, feeds: impl IntoIterator<Item = FeedId>, codes: impl IntoIterator<Item = FeedId>) {
         let mut hints = HintTable::new();
-        for feed in feeds {
+        let codes: BTreeSet<FeedId> = codes.into_iter().collect();
+        for feed in codes.iter().copied().chain(feeds) {
             if !hints.insert(feed) {
                 tracing::warn!("more feeds are held than can be recognised by who connects first for one of them");
                 break;
             }
         }
-        self.lock().hints = Arc::new(hints);
+        let mut shared = self.lock();
+        shared.hints = Arc::new(hints);
+        shared.codes = codes;
     }
 
     /// The witness key to be proven to who comes in from now on: a seeder's.
@@ -95,7 +104,7 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// The feed that its first message is for; none for a stranger, who gets no byte in answer. spec: PEER-11 to PEER-14
+    /// The feed or code that its first message is for; none for a stranger, who gets no byte in answer. spec: PEER-11 to PEER-14
     pub fn admit(&mut self, clock: Clock, first: &FirstMessage) -> Option<FeedId> {
         let day = clock.unix_day();
         let hints = {
@@ -112,6 +121,12 @@ impl Guest {
         let feed = found.filter(|_| shared.seen.is_new(first, day));
         shared.strangers += u64::from(feed.is_none());
         feed
+    }
+
+    /// Where a wish is to be sent, if what it was admitted for is a code.
+    pub fn wishes(&self, admitted: FeedId) -> Option<Wishes> {
+        let shared = self.admission.lock();
+        shared.codes.contains(&admitted).then(|| shared.wishes.clone())
     }
 
     /// Its handshake is done: where it came from, and the way to command it. Once.

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::admission::Guest;
 use super::clock::Clock;
+use super::hold::{self, Asker};
 use super::throttle::{PIECE_BYTES, Throttle};
 use crate::swarm::{Command, ConnectionId, Ended, Input, Link};
 
@@ -55,6 +56,8 @@ pub struct Driver {
     pub guest: Option<Guest>,
     /// How much may pass.
     pub rates: Rates,
+    /// Once it was let in by a code: the engine hears nothing of such a connection.
+    pub asker: Option<Asker>,
 }
 
 /// What all connections together may send and receive.
@@ -82,7 +85,9 @@ impl Driver {
         }
         if known {
             // The engine hears of the end first, so that nothing is sent to who is gone.
-            let _ = self.reports.send(Report::Input(self.id, Input::Ended(ended))).await;
+            if self.asker.is_none() {
+                let _ = self.reports.send(Report::Input(self.id, Input::Ended(ended))).await;
+            }
             let _ = tokio::time::timeout(LAST_WORDS, flush(&stream, &mut link, self.clock)).await;
         }
     }
@@ -100,7 +105,8 @@ impl Driver {
             }
             self.refill(&mut output, link, &mut send_at);
             let buffered = link.buffered_bytes();
-            if buffered / step < told_bytes / step || buffered == 0 && told_bytes > 0 {
+            let drained = buffered / step < told_bytes / step || buffered == 0 && told_bytes > 0;
+            if drained && self.asker.is_none() {
                 place(&self.reports).await?.send(Report::Input(self.id, Input::Drained(buffered)));
             }
             told_bytes = buffered;
@@ -153,6 +159,14 @@ impl Driver {
                     };
                     // A handshake that does not fit is told as an event.
                     let _ = link.connection().admit(&feed);
+                    let wishes = self.guest.as_ref().and_then(|guest| guest.wishes(feed));
+                    self.asker = wishes.map(|wishes| Asker { code: feed, wishes, commands: None });
+                }
+                event if self.asker.is_some() => {
+                    drop(room);
+                    if let Some(ended) = self.hear_asker(event, link).await {
+                        return Ok(Some(ended));
+                    }
                 }
                 Event::Established { node } => {
                     let mut room = room;
@@ -166,6 +180,15 @@ impl Driver {
             }
         }
         Ok(None)
+    }
+
+    /// What somebody says whom a code let in.
+    async fn hear_asker(&mut self, event: Event, link: &mut Link) -> Option<Ended> {
+        let asker = self.asker.as_mut()?;
+        if let (Event::Established { .. }, Some(guest)) = (&event, &mut self.guest) {
+            asker.commands = guest.establish().map(|(_, commands)| commands);
+        }
+        hold::hear(asker, event, link).await
     }
 
     /// Encrypts the next piece once the one before is gone and it is its turn. What is urgent does not wait for a turn.

@@ -65,6 +65,7 @@ pub(super) async fn accept(
             commands: commanded,
             guest: Some(guest),
             rates: shared.rates.clone(),
+            asker: None,
         };
         tokio::spawn(driver.run(stream, link));
     })

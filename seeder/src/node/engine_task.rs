@@ -49,6 +49,8 @@ pub(super) struct EngineTask {
     shared: Shared,
     listen: Vec<SocketAddr>,
     admission: Admission,
+    /// Codes that were given away.
+    codes: Vec<FeedId>,
     trackers: TrackerClient,
     asked: mpsc::UnboundedReceiver<Ask>,
     connections: HashMap<ConnectionId, Commander>,
@@ -100,6 +102,7 @@ impl EngineTask {
             shared,
             listen,
             admission,
+            codes: Vec::new(),
             trackers: TrackerClient::new(),
             asked,
             connections: HashMap::new(),
@@ -251,7 +254,8 @@ impl EngineTask {
             Loaded::Nothing => {}
             Loaded::One(_, Some(snapshot)) => self.engine.load(now, *snapshot),
             Loaded::One(feed, None) => self.engine.remove_feed(now, feed),
-            Loaded::All(snapshots) => {
+            Loaded::All(snapshots, codes) => {
+                self.codes = codes;
                 let here: HashSet<FeedId> = snapshots.iter().map(|snapshot| snapshot.feed).collect();
                 for gone in self.engine.feed_ids().into_iter().filter(|feed| !here.contains(feed)) {
                     self.engine.remove_feed(now, gone);
@@ -261,8 +265,10 @@ impl EngineTask {
                 }
             }
         }
-        self.admission.prove(self.engine.is_seeder().then(|| Arc::clone(self.shared.secrets.witness())));
-        self.admission.serve(self.engine.feed_ids());
+        // Who comes with a code wants to know whom it has come to.
+        let proves = self.engine.is_seeder() || !self.codes.is_empty();
+        self.admission.prove(proves.then(|| Arc::clone(self.shared.secrets.witness())));
+        self.admission.serve(self.engine.feed_ids(), self.codes.iter().copied());
         while self.loading == 0
             && let Some(ask) = self.deferred.pop_front()
         {
@@ -360,7 +366,8 @@ impl EngineTask {
 
     fn driver(&self, id: ConnectionId, commands: mpsc::UnboundedReceiver<Box<Command>>) -> Driver {
         let reports = self.reports.sender.clone();
-        Driver { id, clock: self.shared.clock, reports, commands, guest: None, rates: self.shared.rates.clone() }
+        let rates = self.shared.rates.clone();
+        Driver { id, clock: self.shared.clock, reports, commands, guest: None, rates, asker: None }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The handle that callers hold.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use peerfeed_protocol::ids::{BlobRoot, FeedId, WitnessKey};
@@ -14,6 +14,15 @@ use crate::store::Store;
 #[derive(Clone)]
 pub struct Node {
     inner: Arc<Inner>,
+}
+
+/// A node that ends without regard to who has this.
+pub(super) struct WeakNode(Weak<Inner>);
+
+impl WeakNode {
+    pub(super) fn node(&self) -> Option<Node> {
+        self.0.upgrade().map(|inner| Node { inner })
+    }
 }
 
 struct Inner {
@@ -113,6 +122,13 @@ impl Node {
         self.ask(Ask::FeedsChanged);
     }
 
+    /// As [`Self::feeds_changed`]; returns when the engine knows it, and who connects for a feed or a code is let in.
+    pub async fn reload(&self) {
+        self.feeds_changed();
+        // It is answered after the feeds were read.
+        self.status().await;
+    }
+
     /// What is stored, who is connected; of a node that has shut down, nothing.
     pub async fn status(&self) -> NodeStatus {
         let (answer, receiver) = oneshot::channel();
@@ -136,6 +152,10 @@ impl Node {
         self.ask(Ask::Shutdown(answer));
         // An error means that the task has ended already.
         let _ = receiver.await;
+    }
+
+    pub(super) fn downgrade(&self) -> WeakNode {
+        WeakNode(Arc::downgrade(&self.inner))
     }
 
     /// A node that has shut down hears nothing: the receivers of its answers then end on their own.

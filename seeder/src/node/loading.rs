@@ -10,8 +10,8 @@ use crate::swarm::Snapshot;
 pub(super) enum Loaded {
     /// One feed, or its absence.
     One(FeedId, Option<Box<Snapshot>>),
-    /// All there are.
-    All(Vec<Snapshot>),
+    /// All there are, and the codes that were given away.
+    All(Vec<Snapshot>, Vec<FeedId>),
     /// The store could not be read.
     Nothing,
 }
@@ -36,7 +36,8 @@ pub(super) fn load(store: Store, feed: Option<FeedId>, loaded: mpsc::UnboundedSe
 pub(super) fn read_all(store: &Store) -> Result<Loaded, StorageError> {
     let txn = store.read()?;
     let snapshots = txn.feeds()?.into_iter().map(|(feed, row)| Snapshot::read(&txn, feed, row));
-    snapshots.collect::<Result<_, _>>().map(Loaded::All)
+    let codes = txn.hold_codes()?.into_iter().map(|(code, _)| code).collect();
+    Ok(Loaded::All(snapshots.collect::<Result<_, _>>()?, codes))
 }
 
 fn read_one(store: &Store, feed: FeedId) -> Result<Loaded, StorageError> {

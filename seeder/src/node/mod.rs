@@ -8,6 +8,7 @@ mod connecting;
 mod engine_task;
 mod error;
 mod handle;
+mod holding;
 mod indexer;
 mod loading;
 mod options;

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::engine_task::{EngineTask, Shared};
 use super::handle::Node;
+use super::holding;
 use super::secrets::Secrets;
 use super::{Listen, NodeOptions, StartError};
 use crate::net::{self, Admission, Clock, Rates, Throttle};
@@ -57,6 +58,7 @@ pub(super) async fn with_store(options: NodeOptions, store: Store) -> Result<Nod
         seed,
     );
     let (asks, asked) = mpsc::unbounded_channel();
+    let (wishes, to_grant) = mpsc::channel(net::WISHES);
     let (entries, _) = broadcast::channel(SUBSCRIPTION_ENTRIES);
     let (mail, _) = broadcast::channel(SUBSCRIPTION_ENTRIES);
     let shared = Shared {
@@ -72,11 +74,13 @@ pub(super) async fn with_store(options: NodeOptions, store: Store) -> Result<Nod
         asked,
         (entries.clone(), mail.clone()),
         listen.clone(),
-        Admission::new(connections_max),
+        Admission::new(connections_max, wishes),
     );
     task.load_all().await.map_err(StartError::Read)?;
     tokio::spawn(task.run(listeners));
-    Ok(Node::new(store, listen, secrets.witness().key(), asks, (entries, mail)))
+    let node = Node::new(store, listen, secrets.witness().key(), asks, (entries, mail));
+    tokio::spawn(holding::run(node.downgrade(), to_grant));
+    Ok(node)
 }
 
 /// As many connections as the system gives file descriptors for, up to a limit of our own.

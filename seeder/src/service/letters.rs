@@ -16,7 +16,7 @@ use super::names::{Names, short};
 use super::publishing::blocking;
 use crate::api::{Failure, Replies};
 use crate::author::{Author, News};
-use crate::net::{MailError, MailLine};
+use crate::net::{Line, LineError};
 use crate::store::{Contact, Outgoing, Reading};
 use crate::ui::Safe;
 
@@ -153,7 +153,7 @@ impl Service {
         for (address, witness) in self.places(author.feed()).await? {
             let (service, author) = (self.clone(), author.clone());
             tries.spawn(async move {
-                let mut line = MailLine::open(author.feed(), &address, witness).await?;
+                let mut line = Line::open(author.feed(), &address, witness).await?;
                 service.empty(&author, &address, &mut line).await
             });
         }
@@ -173,7 +173,7 @@ impl Service {
         &self,
         author: &Author,
         address: &str,
-        line: &mut MailLine,
+        line: &mut Line,
     ) -> Result<Vec<News>, LetterError> {
         let mut news = Vec::new();
         let txn = self.store().read().map_err(Failure::from)?;
@@ -284,7 +284,7 @@ impl Service {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LetterError {
     #[error(transparent)]
-    Line(#[from] MailError),
+    Line(#[from] LineError),
     #[error(transparent)]
     Here(#[from] Failure),
 }
@@ -295,8 +295,8 @@ async fn put(
     witness: Option<WitnessKey>,
     packet: Bytes,
     admission: Admission,
-) -> Result<(), MailError> {
-    MailLine::open(to, address, witness).await?.put(packet, admission).await
+) -> Result<(), LineError> {
+    Line::open(to, address, witness).await?.put(packet, admission).await
 }
 
 /// What is kept with a packet on its way: a token, or eight bytes of work.

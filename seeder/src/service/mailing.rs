@@ -12,7 +12,7 @@ use super::letters::LetterError;
 use super::publishing::blocking;
 use crate::api::Failure;
 use crate::author::Author;
-use crate::net::MailLine;
+use crate::net::Line;
 
 /// A daemon looks this often whether there are letters to bring, and whether its seeders are others than before.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -96,7 +96,7 @@ impl Service {
         let mut pause = RETRY_FIRST;
         loop {
             let outcome: Result<(), LetterError> = async {
-                let mut line = MailLine::open(author.feed(), address, witness).await?;
+                let mut line = Line::open(author.feed(), address, witness).await?;
                 loop {
                     if !self.empty(author, address, &mut line).await?.is_empty() {
                         self.mail_due.notify_one();

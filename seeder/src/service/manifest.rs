@@ -19,7 +19,7 @@ impl Service {
         let author = self.author().await?;
         let seen = self.seen(author.feed()).await;
         for listed in &author.manifest()?.content().seeders {
-            let code = SeederCode { address: listed.address.clone(), witness: Some(listed.witness) };
+            let code = SeederCode::new(&listed.address, Some(listed.witness));
             let known = seen.as_ref().and_then(|seen| {
                 let status = seen.seeders.iter().find(|status| status.witness == Some(listed.witness))?;
                 Some(super::state::seeder(seen, status))
@@ -50,15 +50,24 @@ impl Service {
     ) -> Result<(), Failure> {
         let author = self.owner(words).await?;
         let code = read_code(code)?;
+        self.ask_seeder(&author, &code, Duration::from_millis(timeout_ms)).await?;
         let witness = match code.witness {
             Some(witness) => witness,
             None => self.ask_witness(author.feed(), &code.address, timeout_ms).await?,
         };
         let seeder = SeederAddress { address: code.address.clone(), witness };
+        let feed = author.feed();
         self.sign(author, move |author| author.add_seeder(seeder)).await?;
-        let code = SeederCode { witness: Some(witness), ..code };
-        let told =
-            Seeder { address: code.address.clone(), code: Some(code.to_string()), listed: true, ..Seeder::default() };
+        // What was brought by a code is nowhere else yet: it is handed over at once.
+        let holds_all = code.hold.is_some() && self.hand_over(feed, &code.address, timeout_ms).await;
+        let code = SeederCode { witness: Some(witness), hold: None, address: code.address };
+        let told = Seeder {
+            address: code.address.clone(),
+            code: Some(code.to_string()),
+            listed: true,
+            holds_all,
+            ..Seeder::default()
+        };
         replies.send(Reply::Seeder(told)).await;
         Ok(())
     }
@@ -173,12 +182,18 @@ impl Service {
         })
     }
 
+    /// Whether the seeder at this address has stored everything of the feed within so long.
+    async fn hand_over(&self, feed: FeedId, address: &str, timeout_ms: u64) -> bool {
+        let stored = self.node().wait_stored(feed, Duration::from_millis(timeout_ms)).await;
+        stored.is_ok_and(|stored| stored.iter().any(|held| held == address))
+    }
+
     async fn seen(&self, feed: FeedId) -> Option<FeedStatus> {
         self.node().status().await.feeds.into_iter().find(|seen| seen.feed == feed)
     }
 }
 
-fn read_code(text: &str) -> Result<SeederCode, Failure> {
+pub(super) fn read_code(text: &str) -> Result<SeederCode, Failure> {
     text.parse().map_err(|error| {
         Failure::failed(format!("`{}` is no seeder: {error}", Safe::line(text)))
             .hint("write HOST:PORT, or the code that the seeder prints at `peerfeed run`")

@@ -5,6 +5,7 @@ mod fetching;
 mod following;
 mod friends;
 mod getting;
+mod hold_codes;
 mod holding;
 mod identity;
 mod invitation;
@@ -126,6 +127,11 @@ impl Handle for Service {
                 let bounds = Bounds { quota_bytes, up, down };
                 self.seed(&link, bounds, &trackers, &replies).await
             }
+            Request::SeedCode { address, uses, expires_s, quota_bytes } => {
+                let terms = hold_codes::Terms { address, uses, expires_s, quota_bytes };
+                self.seed_code(terms, &replies).await
+            }
+            Request::UnseedCodes {} => self.unseed_codes(&replies).await,
             Request::Unseed { feed } => self.unseed(&feed, &replies).await,
             Request::Status {} => self.status(&replies).await,
         }

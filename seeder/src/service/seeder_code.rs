@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use bech32::{Bech32m, Hrp};
+use peerfeed_protocol::hold::{HoldCode, HoldCodeError};
 use peerfeed_protocol::ids::WitnessKey;
 use peerfeed_protocol::limits::ADDRESS_BYTES_MAX;
 
@@ -12,13 +13,16 @@ const PREFIX: Hrp = Hrp::parse_unchecked("wit");
 /// Stands in a printed code for the name of a machine that does not know how others call it.
 pub(super) const PLACEHOLDER: &str = "HOST";
 
-/// `HOST:PORT`, or `HOST:PORT#wit1…` with the witness key in bech32m, whose checksum finds typing errors.
+/// `HOST:PORT`, or `HOST:PORT#wit1…` with the witness key in bech32m, whose checksum finds typing errors, or
+/// `HOST:PORT#hold1…` with what lets a feed be held there as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeederCode {
     /// `HOST:PORT`, `IPv4:PORT` or `[IPv6]:PORT`.
     pub address: String,
     /// The key, when the code carries one.
     pub witness: Option<WitnessKey>,
+    /// What lets a feed be held that the seeder does not know; it names the same key.
+    pub hold: Option<HoldCode>,
 }
 
 /// Why a text is no seeder code: the typist's fault.
@@ -36,11 +40,24 @@ pub enum SeederCodeError {
     /// The part after `#` is not a witness key.
     #[error("the key after `#` is mistyped or incomplete")]
     Witness,
+    /// The part after `#` is to let a feed be held, and does not.
+    #[error(transparent)]
+    Hold(#[from] HoldCodeError),
+}
+
+impl SeederCode {
+    /// A seeder at an address, with the key that it proves if that is known.
+    pub fn new(address: &str, witness: Option<WitnessKey>) -> Self {
+        Self { address: address.to_owned(), witness, hold: None }
+    }
 }
 
 impl fmt::Display for SeederCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.address)?;
+        if let Some(hold) = &self.hold {
+            return write!(f, "#{hold}");
+        }
         if let Some(witness) = &self.witness {
             f.write_str("#")?;
             bech32::encode_lower_to_fmt::<Bech32m, _>(f, PREFIX, witness.as_bytes()).map_err(|_| fmt::Error)?;
@@ -54,9 +71,15 @@ impl FromStr for SeederCode {
 
     fn from_str(text: &str) -> Result<Self, SeederCodeError> {
         let text = text.trim();
-        let (address, witness) = match text.split_once('#') {
-            Some((address, witness)) => (address, Some(read_witness(witness)?)),
-            None => (text, None),
+        let (address, key) = text.split_once('#').map_or((text, None), |(address, key)| (address, Some(key)));
+        let is_hold = |key: &str| key.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("hold1"));
+        let (witness, hold) = match key {
+            Some(key) if is_hold(key) => {
+                let hold: HoldCode = key.parse()?;
+                (Some(hold.witness), Some(hold))
+            }
+            Some(key) => (Some(read_witness(key)?), None),
+            None => (None, None),
         };
         if address.len() > ADDRESS_BYTES_MAX {
             return Err(SeederCodeError::TooLong);
@@ -73,7 +96,7 @@ impl FromStr for SeederCode {
         if !host_fits || !port.parse::<u16>().is_ok_and(|port| port > 0) {
             return Err(SeederCodeError::Address);
         }
-        Ok(Self { address: address.to_ascii_lowercase(), witness })
+        Ok(Self { address: address.to_ascii_lowercase(), witness, hold })
     }
 }
 
@@ -102,7 +125,7 @@ mod tests {
     fn a_code_reads_back_as_it_was_printed() {
         for address in ["192.0.2.7:4040", "[2001:db8::1]:4040", "seeder.example:1"] {
             for witness in [None, Some(key())] {
-                let code = SeederCode { address: address.into(), witness };
+                let code = SeederCode::new(address, witness);
                 assert_eq!(code.to_string().parse(), Ok(code));
             }
         }
@@ -110,11 +133,21 @@ mod tests {
 
     #[test]
     fn a_mistyped_key_is_noticed() {
-        let text = SeederCode { address: "a:1".into(), witness: Some(key()) }.to_string();
+        let text = SeederCode::new("a:1", Some(key())).to_string();
         let last = text.chars().last().unwrap();
         let wrong = format!("{}{}", &text[..text.len() - 1], if last == 'q' { 'p' } else { 'q' });
         assert_eq!(wrong.parse::<SeederCode>(), Err(SeederCodeError::Witness));
         assert_eq!(text[..text.len() - 5].parse::<SeederCode>(), Err(SeederCodeError::Witness));
+    }
+
+    #[test]
+    fn a_code_that_lets_a_feed_be_held_names_the_seeder_too() {
+        let hold = HoldCode::new(key(), 1_900_000_000, [7; 16]);
+        let code = SeederCode { hold: Some(hold), ..SeederCode::new("a:1", Some(key())) };
+        let text = code.to_string();
+        assert!(text.starts_with("a:1#hold1"), "{text}");
+        assert_eq!(text.parse(), Ok(code));
+        assert_eq!(text[..text.len() - 3].parse::<SeederCode>(), Err(SeederCodeError::Hold(HoldCodeError::Mistyped)));
     }
 
     #[test]

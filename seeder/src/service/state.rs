@@ -52,7 +52,7 @@ impl Service {
     pub(crate) fn code(&self) -> Option<SeederCode> {
         let addresses = self.node().listen_addrs();
         let best = addresses.iter().find(|address| !address.ip().is_unspecified()).or(addresses.first())?;
-        Some(SeederCode { address: reachable(*best), witness: Some(self.node().witness()) })
+        Some(SeederCode::new(&reachable(*best), Some(self.node().witness())))
     }
 }
 
@@ -102,7 +102,7 @@ fn refused(totals: &Totals) -> Refused {
 }
 
 pub(super) fn seeder(feed: &FeedStatus, seeder: &SeederStatus) -> Seeder {
-    let code = SeederCode { address: seeder.address.clone(), witness: seeder.witness };
+    let code = SeederCode::new(&seeder.address, seeder.witness);
     Seeder {
         address: seeder.address.clone(),
         code: seeder.witness.is_some().then(|| code.to_string()),

@@ -17,6 +17,7 @@ use super::entries::StoredEntry;
 use super::error::StorageError;
 use super::feeds::FeedRow;
 use super::grants::StoredGrant;
+use super::hold_codes::HoldCodeRow;
 use super::letters::{Outgoing, OwnPrekey};
 use super::logs::LogRow;
 use super::mailboxes::MailPage;
@@ -28,8 +29,8 @@ use super::timeline::TimelineKey;
 use super::txn::View;
 use super::usage::Usage;
 use super::{
-    audiences, blobs, chunks, contacts, entries, epochs, feeds, forks, grants, held, letters, logs, mailboxes, members,
-    meta, own, profiles, records, stored_by, timeline, usage,
+    audiences, blobs, chunks, contacts, entries, epochs, feeds, forks, grants, held, hold_codes, letters, logs,
+    mailboxes, members, meta, own, profiles, records, stored_by, timeline, usage,
 };
 
 /// The questions that [`super::ReadTxn`] and [`super::WriteTxn`] answer alike.
@@ -288,6 +289,11 @@ pub trait Reading: View + Sized {
     /// The packets behind a number that are kept here for a feed; none if there never was one.
     fn mail_page(&self, feed: FeedId, after: u64) -> Result<Option<MailPage>, StorageError> {
         mailboxes::page(self, feed, after)
+    }
+
+    /// The codes that were given away, by their ids.
+    fn hold_codes(&self) -> Result<Vec<(FeedId, HoldCodeRow)>, StorageError> {
+        hold_codes::all(self)
     }
 
     /// A note that another part keeps under `key`.

@@ -1,6 +1,7 @@
 //! The commands, through the real program.
 
 mod audiences;
+mod codes;
 #[cfg(feature = "demo")]
 mod demo;
 mod folder;

@@ -51,10 +51,12 @@ pub enum MessageType {
     GetMail = 0x15,
     Mail = 0x16,
     MailCame = 0x17,
+    Hold = 0x18,
+    Held = 0x19,
 }
 
 impl MessageType {
-    const ALL: [Self; 23] = [
+    const ALL: [Self; 25] = [
         Self::Hello,
         Self::Open,
         Self::Opened,
@@ -78,6 +80,8 @@ impl MessageType {
         Self::GetMail,
         Self::Mail,
         Self::MailCame,
+        Self::Hold,
+        Self::Held,
     ];
 
     /// The type of this byte, if it is one of version 1.

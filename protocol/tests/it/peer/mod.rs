@@ -2,6 +2,7 @@
 
 mod cold_fetch;
 mod conversation;
+mod hold;
 mod hostile;
 mod liars;
 mod mail;

@@ -11,8 +11,8 @@ use peerfeed_protocol::merkle::Hash;
 use peerfeed_protocol::peer::hint::{FirstMessage, HintKey};
 use peerfeed_protocol::peer::message::{
     BlobsHeld, BlobsWanted, Cancel, ChunksWanted, Close, EntriesFrame, EntriesWanted, GetChunks, GetEntries, GetMail,
-    HeadPush, Hello, Interest, Kept, Mail, MailCame, Message, MessageType, Open, Opened, Peers, Ping, Put, Reject,
-    StateMessage, StoredMessage,
+    HeadPush, Held, Hello, Hold, Interest, Kept, Mail, MailCame, Message, MessageType, Open, Opened, Peers, Ping, Put,
+    Reject, StateMessage, StoredMessage,
 };
 use peerfeed_protocol::peer::{ChannelId, Event, Moment, RequestId, Role};
 use serde_json::{Value as Json, json};
@@ -123,6 +123,8 @@ fn message(given: &Given<'_>) -> Outcome {
         MessageType::GetMail => again::<GetMail>(&rest),
         MessageType::Mail => again::<Mail>(&rest),
         MessageType::MailCame => again::<MailCame>(&rest),
+        MessageType::Hold => again::<Hold>(&rest),
+        MessageType::Held => again::<Held>(&rest),
         MessageType::Ping | MessageType::Pong => Ping::decode(&rest).map(Ping::encode).map_err(|error| word(&error)),
         MessageType::Entries => {
             EntriesFrame::decode(rest.clone().into()).map(|frame| frame.encode()).map_err(|error| word(&error))

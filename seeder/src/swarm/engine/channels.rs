@@ -59,6 +59,10 @@ impl Engine {
             Event::MailWanted { channel, request, device, wanted } => {
                 self.handle_mail_wanted(Recipient { connection, channel }, request, device, wanted);
             }
+            // Feeds are brought by codes alone, which never come here.
+            Event::HoldWanted { channel, request, .. } => {
+                self.tell(connection, Command::Reject(channel, request, RejectCode::NotAdmitted));
+            }
             Event::Cancelled { channel, request } => self.handle_cancelled(connection, channel, request),
             Event::Peers { channel, peers } => self.handle_peers(connection, channel, &peers),
             _ => {}

@@ -7,9 +7,9 @@ use peerfeed_protocol::limits::CHUNK_BYTES;
 use peerfeed_protocol::mailbox::{Cursor, TokenHash, Work};
 use peerfeed_protocol::peer::message::{
     Admission, BlobHeld, BlobsHeld, BlobsWanted, Cancel, ChunksWanted, Close, EntriesWanted, GetChunks, GetEntries,
-    GetMail, GrantRow, HeadPush, HeldRange, Hello, Interest, Kept, Mail, MailAnswer, MailCame, MailWanted, Message,
-    Newest, Open, Opened, PeerExchange, Peers, PushedEntry, Put, Reject, RejectCode, State, StateMessage, Stored,
-    StoredMessage, WitnessProof,
+    GetMail, GrantRow, HeadPush, Held, HeldRange, Hello, Hold, Interest, Kept, Mail, MailAnswer, MailCame, MailWanted,
+    Message, Newest, Open, Opened, PeerExchange, Peers, PushedEntry, Put, Reject, RejectCode, State, StateMessage,
+    Stored, StoredMessage, WitnessProof,
 };
 use serde_json::json;
 
@@ -146,6 +146,13 @@ pub(super) fn valid_messages() -> Vec<Story> {
                 },
             },
         ),
+        valid(
+            "hold",
+            "Asks for a feed to be held.",
+            &["HOLD-4"],
+            &Hold { channel, request: REQUEST, feed: [1; 32], signature: [2; 64] },
+        ),
+        valid("held", "The feed is held from now on.", &["HOLD-4"], &Held { channel, request: REQUEST }),
         valid("blobs-wanted", "Asks who holds a blob.", &["PEER-45"], &BlobsWanted { channel, roots: vec![root] }),
         valid(
             "blobs-held",
@@ -215,6 +222,7 @@ pub(super) fn broken_messages() -> Vec<Story> {
             0x15,
             b"d1:ci0e1:d0:1:qi1e1:s0:e",
         ),
+        broken("hold-without-a-feed", "Nothing is named.", &["HOLD-4"], 0x18, b"d1:ci0e1:qi1ee"),
         broken("type-of-no-extension", "A type from 0x80 on that was not agreed on.", &["PEER-30"], 0x80, b""),
         broken("hello-not-canonical", "Keys out of order.", &["PEER-30"], 0x01, b"d1:qi1e1:pi1ee"),
         broken("hello-no-dictionary", "A list is no message.", &["PEER-30"], 0x01, b"le"),
