@@ -18,8 +18,8 @@ pub const UDP_WAKE: Duration = Duration::from_millis(200);
 /// Receive buffer asked of the kernel for each UDP socket: a burst of 20,000 announces; the kernel may grant less.
 pub const UDP_RECEIVE_BUFFER_BYTES: usize = 4 << 20;
 
-/// Most workers per UDP address: more sockets than this gain nothing.
-pub const UDP_WORKERS_MAX: usize = 64;
+/// Most workers per address: more sockets than this gain nothing.
+pub const WORKERS_MAX: usize = 64;
 
 /// How long a UDP connection id is accepted. BEP 15 asks for 2 minutes; uTorrent goes on using old ones, and refusing
 /// these only costs their owners 15 seconds of silence.

@@ -15,7 +15,10 @@ impl Value<'_> {
         match self {
             Value::Int(number) => {
                 out.push(b'i');
-                out.extend_from_slice(number.to_string().as_bytes());
+                if *number < 0 {
+                    out.push(b'-');
+                }
+                encode_number(number.unsigned_abs(), out);
                 out.push(b'e');
             }
             Value::Bytes(bytes) => encode_bytes(bytes, out),
@@ -43,10 +46,25 @@ impl Dict<'_> {
     }
 }
 
-fn encode_bytes(bytes: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(bytes.len().to_string().as_bytes());
+pub(super) fn encode_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    encode_number(u64::try_from(bytes.len()).expect("no more than 64 bits"), out);
     out.push(b':');
     out.extend_from_slice(bytes);
+}
+
+/// Appends a number in decimal digits, without an allocation of its own.
+pub(super) fn encode_number(number: u64, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let (mut at, mut rest) = (digits.len(), number);
+    loop {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(rest % 10).expect("a digit");
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
 }
 
 #[cfg(test)]

@@ -9,8 +9,10 @@ mod dict;
 mod encode;
 mod field;
 mod value;
+mod written;
 
 pub use decode::{DecodeError, decode, decode_lenient};
 pub use dict::Dict;
 pub use field::{FieldError, FieldProblem};
 pub use value::Value;
+pub use written::WrittenDict;

@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 
 use peerfeed_protocol::bencode::decode;
 use peerfeed_tracker::config::Config;
-use peerfeed_tracker::http::head::{end_of_head, rewrite};
-use peerfeed_tracker::http::{Answer, answer};
+use peerfeed_tracker::http::head::{end_of_head, is_strict, rewrite};
+use peerfeed_tracker::http::{Answer, Handler};
 use peerfeed_tracker::tracker::Tracker;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng as _;
@@ -27,7 +27,9 @@ pub(crate) fn head(bytes: &[u8]) {
     let in_pieces = end_of_head(&bytes[..half], 0).or_else(|| end_of_head(bytes, half));
     assert_eq!(in_pieces, end);
     let mut out = Vec::new();
-    rewrite(&bytes[..end.unwrap_or(bytes.len())], &mut out);
+    let head = &bytes[..end.unwrap_or(bytes.len())];
+    rewrite(head, &mut out);
+    assert!(!is_strict(head) || out == head);
     assert!(out.len() <= 3 * bytes.len() + 100);
     let line = out.split(|&byte| byte == b'\n').next().expect("a first line");
     let target = line.split(|&byte| byte == b' ').rev().nth(1).expect("three words");
@@ -39,9 +41,9 @@ pub(crate) fn request(bytes: &[u8]) {
     let path_bytes = bytes.iter().position(|&byte| byte == b'?').unwrap_or(bytes.len());
     let (path, query) = bytes.split_at(path_bytes);
     let query = query.get(1..).unwrap_or_default();
-    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut handler = Handler::new(ChaCha8Rng::seed_from_u64(1));
     let ip = IpAddr::V4(Ipv4Addr::new(192, 0, 2, bytes.first().copied().unwrap_or(1)));
-    if let Answer::Bencoded(body) = answer(tracker(), path, query, ip, &mut rng) {
+    if let Answer::Bencoded(body) = handler.answer(tracker(), path, query, ip) {
         let value = decode(&body, ANSWER_BYTES_MAX).expect("canonical and within its limit");
         let dict = value.as_dict().expect("a dictionary");
         let expected = [&b"failure reason"[..], b"peers", b"files"];

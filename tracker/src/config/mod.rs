@@ -19,7 +19,7 @@ pub use settings::{Change, Config, Kind, PORT, STATUS_PORT, Setting};
 pub use value::{Memory, Optional};
 
 use crate::access::AccessFiles;
-use crate::limit::{MEMORY_BYTES_MIN, UDP_WORKERS_MAX};
+use crate::limit::{MEMORY_BYTES_MIN, WORKERS_MAX};
 use crate::tls::CertificateFiles;
 
 /// Why there is no configuration. All of these are for the operator.
@@ -143,7 +143,7 @@ impl Config {
             "numwant_default must not be more than numwant_max"
         } else if matches!(self.memory, Memory::Set(size) if size.0 < MEMORY_BYTES_MIN) {
             "memory must be at least 32MiB"
-        } else if usize::from(self.udp_workers) > UDP_WORKERS_MAX {
+        } else if usize::from(self.udp_workers) > WORKERS_MAX {
             "udp_workers must be at most 64"
         } else if self.http_connections == 0 {
             "http_connections must be at least 1"

@@ -4,11 +4,13 @@
 //! client shows as "tracker unreachable". So before hyper sees a head, its target is escaped; what is wrong with the query
 //! itself is then said in bencode. Nothing else of a head is touched or judged here.
 
+use memchr::{memchr, memrchr};
+
 /// Where the head at the beginning of `bytes` ends, if it is there as a whole. The first `seen` bytes have been looked at
 /// before.
 pub fn end_of_head(bytes: &[u8], seen: usize) -> Option<usize> {
     let mut at = seen.saturating_sub(3);
-    while let Some(feed) = bytes.get(at..)?.iter().position(|&byte| byte == b'\n') {
+    while let Some(feed) = memchr(b'\n', bytes.get(at..)?) {
         at += feed + 1;
         match bytes.get(at..) {
             Some([b'\n', ..]) => return Some(at + 1),
@@ -19,10 +21,28 @@ pub fn end_of_head(bytes: &[u8], seen: usize) -> Option<usize> {
     None
 }
 
+/// Whether [`rewrite`] would leave `head` as it is; may be false also then, for a form that is rare.
+pub fn is_strict(head: &[u8]) -> bool {
+    let Some(end) = memchr(b'\r', head).filter(|&end| head[end..].starts_with(b"\r\n")) else { return false };
+    let line = &head[..end];
+    let Some((first, last)) = memchr(b' ', line).zip(memrchr(b' ', line)) else { return false };
+    let target = line.get(first + 1..last).unwrap_or_default();
+    line[..first].iter().all(u8::is_ascii_uppercase)
+        && target.starts_with(b"/")
+        && are_plain(target)
+        && matches!(&line[last + 1..], b"HTTP/1.1" | b"HTTP/1.0")
+}
+
+/// Without a way out in between, so that the compiler looks at many bytes at a time.
+fn are_plain(target: &[u8]) -> bool {
+    let is_other = |byte: u8| matches!(byte, b'"' | b'#' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'}');
+    !target.iter().fold(false, |has_other, &byte| has_other | !byte.is_ascii_graphic() | is_other(byte))
+}
+
 /// Appends `head` to `out` with its target escaped. Blanks before the last one belong to the target; a line without a
 /// version is one of HTTP/1.0.
 pub fn rewrite(head: &[u8], out: &mut Vec<u8>) {
-    let end = head.iter().position(|&byte| byte == b'\n').unwrap_or(head.len());
+    let end = memchr(b'\n', head).unwrap_or(head.len());
     let (line, headers) = head.split_at(if head[..end].ends_with(b"\r") { end - 1 } else { end });
     let line = line.trim_ascii_end();
     let method_bytes = line.iter().position(|&byte| byte == b' ').unwrap_or(line.len());
@@ -93,6 +113,7 @@ mod tests {
             "GET http://t.example:1/announce?x HTTP/1.1\nhost: t\n\n".to_owned(),
         ] {
             assert_eq!(rewritten(head.as_bytes()), head);
+            assert_eq!(is_strict(head.as_bytes()), head.starts_with("GET /"), "{head}");
         }
     }
 
@@ -112,7 +133,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_byte_is_judged_as_it_is_escaped() {
+        for byte in 0..=255 {
+            assert_eq!(are_plain(&[byte]), PLAIN[usize::from(byte)], "{byte}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_is_called_strict_stays_as_it_is(line in r"(GET|G) ?[/ -~]{0,12}[ \x00-\xff]{0,3} (HTTP/1.)?[01 \t]{0,2}", at in 0usize..40, byte: u8) {
+            let mut head = format!("{line}\r\nHost: t\r\n\r\n").into_bytes();
+            for change in [None, Some((at % line.len(), byte))] {
+                if let Some((at, byte)) = change {
+                    head[at] = byte;
+                }
+                let mut out = Vec::new();
+                rewrite(&head, &mut out);
+                prop_assert!(!is_strict(&head) || out == head, "{}", head.escape_ascii());
+            }
+        }
+
         #[test]
         fn the_end_is_found_wherever_the_bytes_are_cut(cut in 0usize..60, crlf: bool) {
             let line = if crlf { "\r\n" } else { "\n" };

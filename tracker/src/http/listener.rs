@@ -1,18 +1,19 @@
 //! Accepting connections.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
-use rand_chacha::ChaCha8Rng;
 use socket2::{Domain, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time;
 
 use super::connection::Session;
 use super::places::{NoPlace, Place, Places};
+use super::queue::Queue;
+use super::request::Handler;
+use super::stream::Stream;
 use crate::limit::{ACCEPT_PAUSE, HTTP_BACKLOG, HTTP_HEAD_TIMEOUT, SHUTDOWN_GRACE, TLS_HANDSHAKE_BYTES};
 use crate::metrics::Counter;
 use crate::proxy::{Networks, read_source};
@@ -22,10 +23,15 @@ use crate::tracker::{NoRandomness, Tracker, worker_rng};
 /// One HTTP address of the tracker.
 pub struct Listener {
     socket: TcpListener,
+    host: Host,
+}
+
+/// What all its connections share.
+struct Host {
     tracker: Arc<Tracker>,
     places: Arc<Places>,
     front: Arc<Front>,
-    rng: Arc<Mutex<ChaCha8Rng>>,
+    handler: Arc<Mutex<Handler>>,
 }
 
 /// What stands between clients and their requests; nothing by default.
@@ -39,8 +45,26 @@ pub struct Front {
     pub trusted: Arc<Networks>,
 }
 
-/// Binds `address`; port 0 takes a free one. A listener on `[::]` takes IPv4 too, unless `only_v6`.
-pub fn bind(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
+/// Binds `count` sockets to `address`, among which the kernel spreads the connections; port 0 takes a free one, the same
+/// for all. A socket for `[::]` takes IPv4 too, unless `only_v6`.
+pub fn bind(address: SocketAddr, only_v6: bool, count: usize) -> io::Result<Vec<TcpListener>> {
+    // Without SO_REUSEPORT first: with it, a second tracker on the port would silently take half of the connections.
+    let probe = open(address, only_v6)?;
+    probe.bind(&address.into())?;
+    let address = probe.local_addr()?.as_socket().unwrap_or(address);
+    drop(probe);
+    (0..count.max(1))
+        .map(|_| {
+            let socket = open(address, only_v6)?;
+            socket.set_reuse_port(count > 1)?;
+            socket.bind(&address.into())?;
+            socket.listen(i32::try_from(HTTP_BACKLOG).unwrap_or(i32::MAX))?;
+            Ok(socket.into())
+        })
+        .collect()
+}
+
+fn open(address: SocketAddr, only_v6: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     if address.is_ipv6() {
         socket.set_only_v6(only_v6)?;
@@ -50,9 +74,7 @@ pub fn bind(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
     socket.set_nonblocking(true)?;
     // Replies are one small write each: waiting for more to say would only delay them. Connections take it over.
     socket.set_tcp_nodelay(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(i32::try_from(HTTP_BACKLOG).unwrap_or(i32::MAX))?;
-    TcpListener::from_std(socket.into())
+    Ok(socket)
 }
 
 impl Listener {
@@ -61,39 +83,45 @@ impl Listener {
         socket: TcpListener,
         tracker: Arc<Tracker>,
         places: Arc<Places>,
-        front: Front,
+        front: Arc<Front>,
     ) -> Result<Self, NoRandomness> {
-        let rng = Arc::new(Mutex::new(worker_rng()?));
-        Ok(Self { socket, tracker, places, front: Arc::new(front), rng })
+        let handler = Arc::new(Mutex::new(Handler::new(worker_rng()?)));
+        Ok(Self { socket, host: Host { tracker, places, front, handler } })
     }
 
     /// Serves until `stop` turns true, then gives open connections [`SHUTDOWN_GRACE`] to finish their request.
     ///
     /// A connection for which there is no place is closed at once, so that the next one is never kept waiting.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let Self { socket, host } = self;
+        let Ok(queue) = Queue::of(socket) else {
+            return host.tracker.metrics.count(Counter::HttpAcceptFailed);
+        };
         let mut connections = JoinSet::new();
-        while let Some((stream, peer)) = self.accept(&mut stop).await {
-            if let Some(place) = self.place(peer) {
-                connections.spawn(self.serve(stream, peer, place, stop.clone()));
+        while let Some((stream, peer)) = host.accept(&queue, &mut stop).await {
+            if let Some(place) = host.place(peer) {
+                connections.spawn(host.serve(stream, peer, place, stop.clone()));
             }
             // Finished connections are forgotten as new ones come.
             while connections.try_join_next().is_some() {}
         }
-        drop(self.socket);
+        drop(queue);
         let all = async { while connections.join_next().await.is_some() {} };
         let _ = time::timeout(SHUTDOWN_GRACE, all).await;
     }
+}
 
+impl Host {
     /// The next connection and from where it comes; `None` when the tracker ends.
-    async fn accept(&self, stop: &mut watch::Receiver<bool>) -> Option<(TcpStream, IpAddr)> {
+    async fn accept(&self, queue: &Queue, stop: &mut watch::Receiver<bool>) -> Option<(Stream, IpAddr)> {
         loop {
             let accepted = tokio::select! {
-                accepted = self.socket.accept() => accepted,
+                accepted = queue.next() => accepted,
                 _ = stop.wait_for(|&stop| stop) => return None,
             };
             if let Ok((stream, peer)) = accepted {
                 self.tracker.metrics.count(Counter::HttpConnection);
-                return Some((stream, peer.ip().to_canonical()));
+                return Some((Stream::fresh(stream), peer.ip().to_canonical()));
             }
             self.tracker.metrics.count(Counter::HttpAcceptFailed);
             time::sleep(ACCEPT_PAUSE).await;
@@ -116,12 +144,12 @@ impl Listener {
     /// Serves one connection to its end.
     fn serve(
         &self,
-        mut stream: TcpStream,
+        mut stream: Stream,
         mut peer: IpAddr,
         place: Place,
         stop: watch::Receiver<bool>,
     ) -> impl Future<Output = ()> + Send + 'static {
-        let (tracker, front, rng) = (self.tracker.clone(), self.front.clone(), self.rng.clone());
+        let (tracker, front, handler) = (self.tracker.clone(), self.front.clone(), self.handler.clone());
         async move {
             if front.proxy_protocol {
                 if !front.trusted.contain(peer) {
@@ -132,7 +160,7 @@ impl Listener {
                     Err(_) => return tracker.metrics.count(Counter::HttpProxyHeader),
                 }
             }
-            let session = Session { tracker, front: front.clone(), rng, peer, place, stop };
+            let session = Session { tracker, front: front.clone(), handler, peer, place, stop };
             match &front.tls {
                 None => session.serve(stream).await,
                 // Its state is large; a plain connection should not have to carry it.
@@ -142,7 +170,7 @@ impl Listener {
     }
 }
 
-async fn serve_tls(session: Session, acceptor: &Acceptor, stream: TcpStream) {
+async fn serve_tls(session: Session, acceptor: &Acceptor, stream: Stream) {
     let metrics = &session.tracker.metrics;
     let Some(shaking) = session.place.charge(TLS_HANDSHAKE_BYTES) else {
         return metrics.count(Counter::HttpNoMemory);

@@ -8,9 +8,11 @@ mod connection;
 pub mod head;
 mod listener;
 mod places;
+mod queue;
 mod request;
+mod stream;
 mod wire;
 
 pub use listener::{Front, Listener, bind};
 pub use places::{Bytes, NoPlace, Place, Places};
-pub use request::{Answer, answer};
+pub use request::{Answer, Handler};

@@ -25,39 +25,52 @@ pub enum Answer {
 
 const GREETING: &str = "This is a BitTorrent tracker. Announce at /announce, scrape at /scrape.\n";
 
-/// Answers one request that came from `ip`. spec: ANN-1 to ANN-3
-pub fn answer(tracker: &Tracker, path: &[u8], query: &[u8], ip: IpAddr, rng: &mut ChaCha8Rng) -> Answer {
-    let asks = |segment: &&[u8]| segment.starts_with(b"announce") || segment.starts_with(b"scrape");
-    let (counter, answer) = match path.rsplit(|&byte| byte == b'/').find(asks) {
-        Some(segment) if segment.starts_with(b"announce") => announce(tracker, query, ip, rng),
-        Some(_) => scrape(tracker, query, ip),
-        None if path == b"/" => (Counter::HttpOther, Answer::Page(GREETING)),
-        None => (Counter::HttpOther, Answer::NotFound(GREETING)),
-    };
-    tracker.metrics.count(counter);
-    answer
+/// Answers requests, one at a time; owns what it needs for that.
+#[derive(Debug)]
+pub struct Handler {
+    rng: ChaCha8Rng,
+    reply: AnnounceReply,
+}
+
+impl Handler {
+    /// A handler that chooses peers by this source of randomness.
+    pub fn new(rng: ChaCha8Rng) -> Self {
+        Self { rng, reply: AnnounceReply::default() }
+    }
+
+    /// Answers one request that came from `ip`. spec: ANN-1 to ANN-3
+    pub fn answer(&mut self, tracker: &Tracker, path: &[u8], query: &[u8], ip: IpAddr) -> Answer {
+        let asks = |segment: &&[u8]| segment.starts_with(b"announce") || segment.starts_with(b"scrape");
+        let (counter, answer) = match path.rsplit(|&byte| byte == b'/').find(asks) {
+            Some(segment) if segment.starts_with(b"announce") => self.announce(tracker, query, ip),
+            Some(_) => scrape(tracker, query, ip),
+            None if path == b"/" => (Counter::HttpOther, Answer::Page(GREETING)),
+            None => (Counter::HttpOther, Answer::NotFound(GREETING)),
+        };
+        tracker.metrics.count(counter);
+        answer
+    }
+
+    fn announce(&mut self, tracker: &Tracker, query: &[u8], ip: IpAddr) -> (Counter, Answer) {
+        match parse_announce(query) {
+            Ok(query) => {
+                if let Err(refused) = tracker.access.check(&query.request.info_hash) {
+                    return (refused.counter(), refusal(tracker, &refused.to_string()));
+                }
+                let (now, both) = (tracker.moment(), Carries::BothFamilies);
+                let is_served = tracker.announce(&query.request, ip, both, now, &mut self.rng, &mut self.reply);
+                let counter = if is_served { Counter::HttpAnnounce } else { Counter::Throttled };
+                let format = if query.wants_dictionaries { PeerFormat::Dictionaries } else { PeerFormat::Compact };
+                (counter, Answer::Bencoded(encode_announce(&self.reply, format)))
+            }
+            Err(error) => (cause(error), refusal(tracker, &error.to_string())),
+        }
+    }
 }
 
 /// Refuses a request in the form that clients read; the caller counts the cause.
 pub(super) fn refusal(tracker: &Tracker, reason: &str) -> Answer {
     Answer::Bencoded(encode_failure(reason, tracker.interval(), None))
-}
-
-fn announce(tracker: &Tracker, query: &[u8], ip: IpAddr, rng: &mut ChaCha8Rng) -> (Counter, Answer) {
-    match parse_announce(query) {
-        Ok(query) => {
-            if let Err(refused) = tracker.access.check(&query.request.info_hash) {
-                return (refused.counter(), refusal(tracker, &refused.to_string()));
-            }
-            let mut reply = AnnounceReply::default();
-            let now = tracker.moment();
-            let is_served = tracker.announce(&query.request, ip, Carries::BothFamilies, now, rng, &mut reply);
-            let counter = if is_served { Counter::HttpAnnounce } else { Counter::Throttled };
-            let format = if query.wants_dictionaries { PeerFormat::Dictionaries } else { PeerFormat::Compact };
-            (counter, Answer::Bencoded(encode_announce(&reply, format)))
-        }
-        Err(error) => (cause(error), refusal(tracker, &error.to_string())),
-    }
 }
 
 fn scrape(tracker: &Tracker, query: &[u8], ip: IpAddr) -> (Counter, Answer) {
@@ -104,8 +117,8 @@ mod tests {
 
     fn ask(tracker: &Tracker, target: &str, ip: &str) -> Answer {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let mut rng = ChaCha8Rng::seed_from_u64(1);
-        answer(tracker, path.as_bytes(), query.as_bytes(), ip.parse().unwrap(), &mut rng)
+        let mut handler = Handler::new(ChaCha8Rng::seed_from_u64(1));
+        handler.answer(tracker, path.as_bytes(), query.as_bytes(), ip.parse().unwrap())
     }
 
     fn body(answer: Answer) -> Vec<u8> {

@@ -1,23 +1,26 @@
 //! What lies between a stream and hyper: every wait and every byte kept has a bound.
 
-use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 
-use super::head::{end_of_head, rewrite};
+use super::head::{end_of_head, is_strict, rewrite};
 use super::places::Bytes;
-use crate::limit::{HTTP_HEAD_BYTES_MAX, HTTP_INPUT_BYTES, HTTP_LINGER, HTTP_LINGER_BYTES_MAX, HTTP_WRITE_TIMEOUT};
+use crate::limit::{
+    HTTP_HEAD_BYTES_MAX, HTTP_HEAD_TIMEOUT, HTTP_INPUT_BYTES, HTTP_LINGER, HTTP_LINGER_BYTES_MAX, HTTP_WRITE_TIMEOUT,
+};
 use crate::metrics::Counter;
 
 /// The query that stands for a head that was too long; who sends it himself gets the same answer.
 pub(super) const TOO_LONG: &str = "too-long";
 
-/// A stream whose heads are gathered, bounded and [rewritten](rewrite), and whose writes have to be read in time. The
-/// next head is given only when the answers before it have been written, so that hyper never gathers answers.
+/// A stream whose heads are gathered, bounded and [rewritten](rewrite), have to come in time, and whose writes have to be
+/// read in time. The next head is given only when the answers before it have been written, so that hyper never gathers
+/// answers. A head that comes alone and is strict already is passed on where it lies.
 ///
 /// A body is not told from a next head: whoever serves a request that has one must close the connection behind it.
 pub(super) struct Wire<S> {
@@ -31,6 +34,11 @@ pub(super) struct Wire<S> {
     given: usize,
     has_ended: bool,
     charge: Bytes,
+    /// When the next head has to be there.
+    head_by: Instant,
+    /// Runs while a head is waited for, towards this or an earlier `head_by`: setting it anew for every request would cost
+    /// more than waking up once in a while.
+    late: Option<Pin<Box<Sleep>>>,
     /// Runs while somebody does not read.
     unread: Option<Pin<Box<Sleep>>>,
     /// Why it was ended from here.
@@ -38,16 +46,27 @@ pub(super) struct Wire<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
-    /// A wire over `stream` that charges long heads to `charge`.
-    pub(super) fn new(stream: S, charge: Bytes) -> Self {
-        let (input, ready) = (Vec::new(), Vec::new());
-        Self { stream, input, seen: 0, ready, given: 0, has_ended: false, charge, unread: None, cause: None }
+    /// A wire over `stream` that charges long heads to `charge`; the first head has to be there after `patience`.
+    pub(super) fn new(stream: S, charge: Bytes, patience: Duration) -> Self {
+        Self {
+            stream,
+            input: Vec::new(),
+            seen: 0,
+            ready: Vec::new(),
+            given: 0,
+            has_ended: false,
+            charge,
+            head_by: Instant::now() + patience,
+            late: None,
+            unread: None,
+            cause: None,
+        }
     }
 
     /// Waits until a head can be read; false when the connection has ended before.
-    pub(super) async fn first_head(&mut self) -> bool {
-        let filled = poll_fn(|cx| self.poll_fill(cx)).await;
-        filled.is_ok() && self.given < self.ready.len()
+    pub(super) fn poll_first_head(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let filled = ready!(self.poll_fill(cx));
+        Poll::Ready(filled.is_ok() && self.given < self.ready.len())
     }
 
     /// Whether part of a head has come.
@@ -88,12 +107,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 // No method begins like this: TLS, or a peer's handshake.
                 self.end(Counter::HttpNotHttp);
             } else if let Some(end) = end_of_head(&self.input, self.seen) {
-                rewrite(&self.input[..end], &mut self.ready);
-                self.input.drain(..end);
-                self.seen = 0;
-                if self.input.is_empty() {
-                    self.input = Vec::new();
+                if end == self.input.len() && is_strict(&self.input) {
+                    self.ready = std::mem::take(&mut self.input);
+                } else {
+                    rewrite(&self.input[..end], &mut self.ready);
+                    self.input.drain(..end);
+                    if self.input.is_empty() {
+                        self.input = Vec::new();
+                    }
                 }
+                self.seen = 0;
+                self.head_by = Instant::now() + HTTP_HEAD_TIMEOUT;
             } else if self.input.len() >= HTTP_HEAD_BYTES_MAX {
                 self.end(Counter::HttpHeadTooLong);
                 self.ready = format!("GET /announce?{TOO_LONG} HTTP/1.1\r\nConnection: close\r\n\r\n").into_bytes();
@@ -113,13 +137,54 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut chunk = [0; HTTP_INPUT_BYTES];
         let mut buffer = ReadBuf::new(&mut chunk);
-        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
-        if buffer.filled().is_empty() {
-            self.has_ended = true;
-            self.cause = self.has_begun().then_some(Counter::HttpReset);
+        if ready!(self.poll_stream(cx, &mut buffer))? {
+            self.input.extend_from_slice(buffer.filled());
         }
-        self.input.extend_from_slice(buffer.filled());
         Poll::Ready(Ok(()))
+    }
+
+    /// Reads a head straight into `buffer`, if it comes alone and nothing has to be changed in it; true if so. What came
+    /// otherwise is in `input`.
+    fn poll_strict(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
+        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(HTTP_INPUT_BYTES));
+        if !ready!(self.poll_stream(cx, &mut part))? {
+            return Poll::Ready(Ok(false));
+        }
+        let came = part.filled();
+        let is_head = came[0].is_ascii_uppercase() && end_of_head(came, 0) == Some(came.len()) && is_strict(came);
+        if is_head {
+            let head_bytes = came.len();
+            buffer.advance(head_bytes);
+            self.head_by = Instant::now() + HTTP_HEAD_TIMEOUT;
+        } else {
+            self.input.extend_from_slice(came);
+        }
+        Poll::Ready(Ok(is_head))
+    }
+
+    /// Reads what is there; false when the client has ended its side, or waited for too long.
+    fn poll_stream(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
+        let before = buffer.filled().len();
+        if Pin::new(&mut self.stream).poll_read(cx, buffer)?.is_pending() {
+            ready!(self.poll_late(cx));
+            let cause = if self.has_begun() { Counter::HttpHeadSlow } else { Counter::HttpSilent };
+            (self.has_ended, self.cause) = (true, Some(cause));
+        } else if buffer.filled().len() == before {
+            (self.has_ended, self.cause) = (true, self.has_begun().then_some(Counter::HttpReset));
+        }
+        Poll::Ready(Ok(!self.has_ended))
+    }
+
+    /// Waits until `head_by`.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let late = self.late.get_or_insert_with(|| Box::pin(sleep_until(self.head_by)));
+        while late.as_mut().poll(cx).is_ready() {
+            if late.deadline() >= self.head_by {
+                return Poll::Ready(());
+            }
+            late.as_mut().reset(self.head_by);
+        }
+        Poll::Pending
     }
 
     fn end(&mut self, cause: Counter) {
@@ -140,8 +205,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_fill(cx))?;
         let this = &mut *self;
+        let is_empty = this.given == this.ready.len() && this.input.is_empty();
+        if is_empty && !this.has_ended && this.unread.is_none() && buffer.remaining() >= HTTP_INPUT_BYTES {
+            (this.ready, this.given) = (Vec::new(), 0);
+            if ready!(this.poll_strict(cx, buffer))? {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        ready!(this.poll_fill(cx))?;
         let rest = &this.ready[this.given..];
         let count = rest.len().min(buffer.remaining());
         buffer.put_slice(&rest[..count]);
@@ -159,8 +231,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
         // Only here is an answer written as a whole: who reads a byte now and then is not reading.
-        if matches!(flushed, Poll::Ready(Ok(()))) {
-            self.unread = None;
+        if matches!(flushed, Poll::Ready(Ok(()))) && self.unread.take().is_some() {
+            self.head_by = Instant::now() + HTTP_HEAD_TIMEOUT;
         }
         self.poll_read_in_time(cx, flushed)
     }

@@ -24,7 +24,7 @@ pub use reload::{ReloadError, Reloaded, Reloader};
 use crate::access::{Access, ListError};
 use crate::config::Config;
 use crate::host::check::{Finding, Needs, raise_open_files};
-use crate::limit::{HTTP_BACKLOG, UDP_RECEIVE_BUFFER_BYTES, UDP_WORKERS_MAX};
+use crate::limit::{HTTP_BACKLOG, UDP_RECEIVE_BUFFER_BYTES, WORKERS_MAX};
 use crate::status::{self, Status};
 use crate::tls::{Acceptor, CertificateError};
 use crate::tracker::{NoRandomness, Tracker};
@@ -38,7 +38,8 @@ use source::Running;
 pub struct Server {
     tracker: Arc<Tracker>,
     bound: Vec<Bound>,
-    http: Vec<http::Listener>,
+    /// By worker, each with a socket per address.
+    http: Vec<Vec<http::Listener>>,
     udp: Vec<udp::Worker>,
     status: Vec<TcpListener>,
     running: Running,
@@ -101,7 +102,8 @@ impl Server {
         let places = http::Places::new(connections, tracker.budget().connections_bytes());
         let running = Running::new(tracker.clone(), places, config.http_connections);
         let stop = watch::channel(false).0;
-        let (bound, http, udp, status) = (vec![], vec![], vec![], vec![]);
+        let (bound, udp, status) = (vec![], vec![], vec![]);
+        let http = std::iter::repeat_with(Vec::new).take(workers(0)).collect();
         let mut server = Self { tracker, bound, http, udp, status, running, tls, config: config.clone(), stop };
         server.bind_http(Transport::Http, &config.http)?;
         server.bind_http(Transport::Https, &config.https)?;
@@ -125,22 +127,27 @@ impl Server {
     }
 
     fn bind_http(&mut self, transport: Transport, addresses: &[SocketAddr]) -> Result<(), BindError> {
+        let workers = self.http.len();
         for &address in addresses {
-            let socket = listen(transport, address, addresses, http::bind)?;
-            self.note(transport, address, socket.local_addr())?;
-            let front = http::Front {
+            let bind = |address, only_v6| http::bind(address, only_v6, workers);
+            let sockets = listen(transport, address, addresses, bind)?;
+            let bound = sockets.first().map_or(Ok(address), std::net::TcpListener::local_addr);
+            self.note(transport, address, bound)?;
+            let front = Arc::new(http::Front {
                 tls: self.tls.clone().filter(|_| transport == Transport::Https),
                 proxy_protocol: self.config.proxy_protocol.contains(&address),
                 trusted: self.config.trusted_proxies.clone().into(),
-            };
-            let places = self.running.places.clone();
-            self.http.push(http::Listener::new(socket, self.tracker.clone(), places, front)?);
+            });
+            for (socket, worker) in sockets.into_iter().zip(&mut self.http) {
+                let (tracker, places) = (self.tracker.clone(), self.running.places.clone());
+                worker.push(http::Listener::new(socket, tracker, places, front.clone())?);
+            }
         }
         Ok(())
     }
 
     fn bind_udp(&mut self, addresses: &[SocketAddr]) -> Result<(), BindError> {
-        let workers = workers(&self.config);
+        let workers = workers(self.config.udp_workers);
         for &address in addresses {
             let bind = |address, only_v6| udp::bind(address, only_v6, workers);
             let sockets = listen(Transport::Udp, address, addresses, bind)?;
@@ -181,8 +188,9 @@ impl Server {
         let count = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
         let needs = Needs {
             receive_buffer_bytes: if self.udp.is_empty() { 0 } else { count(UDP_RECEIVE_BUFFER_BYTES) },
-            sockets: u64::from(self.config.http_connections) + count(self.udp.len() + self.http.len()),
-            backlog: if self.http.is_empty() { 0 } else { HTTP_BACKLOG.into() },
+            sockets: u64::from(self.config.http_connections)
+                + count(self.udp.len() + self.http.iter().map(Vec::len).sum::<usize>()),
+            backlog: if self.http.iter().all(Vec::is_empty) { 0 } else { HTTP_BACKLOG.into() },
             memory_bytes: count(self.tracker.budget().total_bytes()),
         };
         self.running.host.check(needs, raise_open_files())
@@ -213,20 +221,29 @@ impl Server {
         Shutdown(self.stop.clone())
     }
 
-    /// Answers until [`Shutdown::trigger`]; returns when every listener has ended.
-    pub async fn run(self) {
-        let stop_threads = Arc::new(AtomicBool::new(false));
-        let threads: Vec<JoinHandle<()>> = self
-            .udp
-            .into_iter()
-            .map(|worker| {
-                let stop = stop_threads.clone();
-                thread::spawn(move || worker.run(&stop))
-            })
-            .collect();
+    /// Answers until [`Shutdown::trigger`]; returns when every listener has ended. Each worker has a thread of its own, and
+    /// HTTP a runtime in it, so that a connection stays where it was accepted.
+    pub async fn run(mut self) {
+        let http = std::mem::take(&mut self.http);
+        let stop = &self.stop;
+        let threads = http.into_iter().map(|worker| spawn_http(worker, stop.subscribe())).collect();
+        self.run_with(threads, JoinSet::new()).await;
+    }
+
+    /// The same, but HTTP runs in the caller's runtime, so that a test can let its time jump.
+    pub async fn run_in_place(mut self) {
         let mut listeners = JoinSet::new();
-        for listener in self.http {
+        for listener in std::mem::take(&mut self.http).into_iter().flatten() {
             listeners.spawn(listener.run(self.stop.subscribe()));
+        }
+        self.run_with(vec![], listeners).await;
+    }
+
+    async fn run_with(self, mut threads: Vec<JoinHandle<()>>, mut listeners: JoinSet<()>) {
+        let stop_threads = Arc::new(AtomicBool::new(false));
+        for worker in self.udp {
+            let stop = stop_threads.clone();
+            threads.push(thread::spawn(move || worker.run(&stop)));
         }
         let status = Arc::new(Status::new(self.running));
         listeners.spawn(status.clone().remember(self.stop.subscribe()));
@@ -250,6 +267,23 @@ impl Server {
     }
 }
 
+/// A thread that serves these listeners until they end.
+fn spawn_http(worker: Vec<http::Listener>, stop: watch::Receiver<bool>) -> JoinHandle<()> {
+    thread::spawn(move || {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return tracing::error!("cannot serve HTTP: {error}"),
+        };
+        runtime.block_on(async move {
+            let mut listeners = JoinSet::new();
+            for listener in worker {
+                listeners.spawn(listener.run(stop.clone()));
+            }
+            while listeners.join_next().await.is_some() {}
+        });
+    })
+}
+
 impl Shutdown {
     /// Ends the server; calling it again does nothing.
     pub fn trigger(&self) {
@@ -257,9 +291,10 @@ impl Shutdown {
     }
 }
 
-fn workers(config: &Config) -> usize {
-    match usize::from(config.udp_workers) {
-        0 => thread::available_parallelism().map_or(1, NonZero::get).min(UDP_WORKERS_MAX),
+/// As many as are set, or one for each processor.
+fn workers(set: u16) -> usize {
+    match usize::from(set) {
+        0 => thread::available_parallelism().map_or(1, NonZero::get).min(WORKERS_MAX),
         workers => workers,
     }
 }

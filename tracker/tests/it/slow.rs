@@ -30,7 +30,7 @@ async fn a_client_that_sends_nothing_or_half_a_request_is_let_go() {
     let (server, address) = server(10);
     let tracker = server.tracker();
     let shutdown = server.shutdown();
-    let running = tokio::spawn(server.run());
+    let running = tokio::spawn(server.run_in_place());
     for begun in ["", "GET /announce?info_hash=", "GET / HTTP/1.1\r\nHost: t\r\n"] {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(begun.as_bytes()).await.unwrap();
@@ -47,7 +47,7 @@ async fn a_client_that_sends_nothing_or_half_a_request_is_let_go() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_sends_a_byte_a_second_is_let_go() {
     let (server, address) = server(10);
-    let running = tokio::spawn(server.run());
+    let running = tokio::spawn(server.run_in_place());
     let mut stream = TcpStream::connect(address).await.unwrap();
     let start = Instant::now();
     for byte in b"GET /announce?info_hash=aaaaaaaaaaaaaaaaaaaa HTTP/1.1\r\n" {
@@ -67,7 +67,7 @@ async fn a_client_that_sends_a_byte_a_second_is_let_go() {
 async fn when_all_places_are_taken_the_next_client_is_let_go_at_once_and_one_is_served_as_soon_as_a_place_is_free() {
     let (server, address) = server(2);
     let tracker = server.tracker();
-    let running = tokio::spawn(server.run());
+    let running = tokio::spawn(server.run_in_place());
     let silent = [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
     let ask = async || {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -108,7 +108,7 @@ async fn ask_on(mut writing: OwnedWriteHalf) {
 async fn a_client_that_asks_and_never_reads_is_let_go_and_holds_one_answer_only() {
     let (server, address) = server(10);
     let tracker = server.tracker();
-    let running = tokio::spawn(server.run());
+    let running = tokio::spawn(server.run_in_place());
     let (_reading, writing) = TcpStream::connect(address).await.unwrap().into_split();
     let asking = tokio::spawn(ask_on(writing));
     let start = Instant::now();
@@ -124,7 +124,7 @@ async fn a_client_that_asks_and_never_reads_is_let_go_and_holds_one_answer_only(
 async fn a_client_that_reads_a_byte_a_second_is_let_go() {
     let (server, address) = server(10);
     let tracker = server.tracker();
-    let running = tokio::spawn(server.run());
+    let running = tokio::spawn(server.run_in_place());
     let (mut reading, writing) = TcpStream::connect(address).await.unwrap().into_split();
     let asking = tokio::spawn(ask_on(writing));
     let start = Instant::now();
@@ -140,7 +140,7 @@ async fn a_client_that_reads_a_byte_a_second_is_let_go() {
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_is_kept_busy_ends_after_ten_minutes_with_an_answer() {
     let (server, address) = server(10);
-    let running = tokio::spawn(server.run());
+    let running = tokio::spawn(server.run_in_place());
     let mut stream = TcpStream::connect(address).await.unwrap();
     let start = Instant::now();
     let mut last = String::new();
@@ -164,7 +164,7 @@ async fn a_connection_that_is_kept_busy_ends_after_ten_minutes_with_an_answer() 
 async fn an_idle_connection_goes_sooner_when_places_are_scarce() {
     let (server, address) = server(8);
     let tracker = server.tracker();
-    let running = tokio::spawn(server.run());
+    let running = tokio::spawn(server.run_in_place());
     let _patient: Vec<_> = {
         let mut streams = vec![];
         for _ in 0..7 {

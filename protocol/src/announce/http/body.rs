@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::announce::{AnnounceReply, InfoHash, PeerList, RetryIn, ScrapeReply};
-use crate::bencode::{Dict, Value};
+use crate::bencode::{Dict, Value, WrittenDict};
 
 /// How peers are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,28 +18,38 @@ pub enum PeerFormat {
 
 /// The answer to an announce. `peers` is always there, even when empty: some clients insist on it. spec: ANN-11, ANN-13
 pub fn encode_announce(reply: &AnnounceReply, format: PeerFormat) -> Vec<u8> {
-    let external_ip = reply.external_ip.map(|ip| match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.octets().to_vec(),
-        IpAddr::V6(ip) => ip.octets().to_vec(),
-    });
-    let mut dict = Dict::new()
-        .with(b"complete", reply.complete)
-        .with_optional(b"external ip", external_ip)
-        .with(b"incomplete", reply.incomplete)
-        .with(b"interval", reply.interval.as_secs())
-        .with_optional(b"min interval", reply.min_interval.map(|interval| interval.as_secs()));
+    let (v4, v6) = (reply.peers.compact_v4(), reply.peers.compact_v6());
+    // All keys and numbers have fewer bytes than this, and texts are rare.
+    let mut body = Vec::with_capacity(256 + v4.len() + v6.len());
+    let mut dict = WrittenDict::begin(&mut body);
+    dict.number(b"complete", reply.complete.into());
+    match reply.external_ip.map(|ip| ip.to_canonical()) {
+        Some(IpAddr::V4(ip)) => dict.bytes(b"external ip", &ip.octets()),
+        Some(IpAddr::V6(ip)) => dict.bytes(b"external ip", &ip.octets()),
+        None => {}
+    }
+    dict.number(b"incomplete", reply.incomplete.into());
+    dict.number(b"interval", reply.interval.as_secs());
+    if let Some(interval) = reply.min_interval {
+        dict.number(b"min interval", interval.as_secs());
+    }
     match format {
         PeerFormat::Compact => {
-            dict.insert(b"peers", reply.peers.compact_v4());
-            if !reply.peers.compact_v6().is_empty() {
-                dict.insert(b"peers6", reply.peers.compact_v6());
+            dict.bytes(b"peers", v4);
+            if !v6.is_empty() {
+                dict.bytes(b"peers6", v6);
             }
         }
-        PeerFormat::Dictionaries => dict.insert(b"peers", dictionaries(&reply.peers)),
+        PeerFormat::Dictionaries => dict.value(b"peers", &dictionaries(&reply.peers)),
     }
-    dict.with_optional(b"tracker id", reply.tracker_id.as_deref())
-        .with_optional(b"warning message", reply.warning.as_deref())
-        .encode()
+    if let Some(id) = &reply.tracker_id {
+        dict.bytes(b"tracker id", id);
+    }
+    if let Some(warning) = &reply.warning {
+        dict.bytes(b"warning message", warning.as_bytes());
+    }
+    dict.end();
+    body
 }
 
 /// A refusal. The interval is there for clients that know no `retry in`. spec: ANN-14
