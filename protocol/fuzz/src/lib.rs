@@ -6,6 +6,7 @@
 mod bencode;
 mod conversation;
 mod feed;
+mod mailbox;
 mod peer;
 mod text;
 mod tracker;
@@ -22,7 +23,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("handshake", conversation::handshake),
     ("head", feed::head),
     ("leaf", feed::leaf),
+    ("letter", mailbox::letter),
     ("message", peer::message),
+    ("packet", mailbox::packet),
     ("proof", peer::proof),
     ("records", feed::records),
     ("text", text::text),
