@@ -16,4 +16,5 @@ mod soak;
 mod speed;
 mod stock_tracker;
 mod story;
+mod terminal;
 mod three_people;
