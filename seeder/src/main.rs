@@ -3,11 +3,16 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use nix::sys::resource::{Resource, setrlimit};
 use peerfeed::cli::Cli;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     Cli::start_log();
+    // Keys are in memory: a crash must not write them to a disk. Where the system refuses, it is no worse than before.
+    if let Err(error) = setrlimit(Resource::RLIMIT_CORE, 0, 0) {
+        tracing::debug!(%error, "a crash may leave an image of the memory");
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -2,12 +2,20 @@
 //! show of themselves.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use bech32::{Bech32m, Hrp};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use peerfeed_protocol::bencode;
-use peerfeed_protocol::crypto::Phrase;
+use peerfeed_protocol::crypto::{BoxKey, DeviceKey, Entropy, HoldKey, IdentityKey, Phrase, WitnessSecret};
+use peerfeed_protocol::feed::{EpochSecret, Granted, Link, ReadKey};
+use peerfeed_protocol::hold::HoldCode;
+use peerfeed_protocol::ids::EpochId;
+use peerfeed_protocol::peer::NodeSecret;
 
 use super::folder::Folder;
 use super::friends::Server;
@@ -149,4 +157,80 @@ fn no_secret_is_printed_logged_shown_by_the_system_or_stored_open() {
     search_folder(&secrets, &ann.data());
     search(&secrets, "the exported file", &fs::read(&exported).unwrap());
     search_folder(&secrets, &server.folder.data());
+}
+
+#[test]
+fn a_crash_shows_no_secret_and_leaves_no_image_of_the_memory() {
+    let ann = Folder::empty();
+    let words = ann.one(&["init", "--name", "Ann"])["recovery_phrase"].as_str().unwrap().to_owned();
+    let device = [b"k", b"b"].map(|key| key_file(&ann, "device.key", key));
+    let secrets = [
+        Secret::text("the passphrase", PASSPHRASE),
+        Secret::text("the words", &words),
+        Secret::bytes("the identity's key", &key_file(&ann, "identity.key", b"k")),
+        Secret::bytes("the device's signing key", &device[0]),
+        Secret::bytes("the device's box key", &device[1]),
+    ];
+    let file = ann.file("passphrase", PASSPHRASE.as_bytes());
+    ann.does(&["passwd", "--new-passphrase-file", &file]);
+    let mut command = ann.command(&["--listen", "none", "run", "--passphrase-file", &file]);
+    command.env("PEERFEED_LOG", "trace").env("RUST_BACKTRACE", "full").current_dir(ann.root.path());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut printed = BufReader::new(child.stdout.take().unwrap());
+    let mut said = Vec::new();
+    while !said.ends_with(b"Ctrl-C stops\n") {
+        assert!(printed.read_until(b'\n', &mut said).unwrap() > 0, "it did not start");
+    }
+    ann.does(&["post", "the daemon has the keys"]);
+    let limits = fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGABRT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.signal(), output.status.core_dumped()), (Some(Signal::SIGABRT as i32), false));
+    printed.read_to_end(&mut said).unwrap();
+    search(&secrets, "what it said", &[said, output.stderr].concat());
+    let left: Vec<_> = fs::read_dir(ann.root.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "the data folder and the passphrase: {left:?}");
+    search_folder(&secrets, &ann.data());
+}
+
+#[test]
+fn what_a_panic_prints_of_a_key_is_not_the_key() {
+    let bytes: [u8; 32] = std::array::from_fn(|at| 101 + u8::try_from(at).unwrap());
+    let sixteen = *bytes.first_chunk::<16>().unwrap();
+    let phrase = Phrase::from_entropy(&bytes);
+    let feed = IdentityKey::from_seed(&bytes).feed_id();
+    let witness = WitnessSecret::from_seed(&bytes);
+    let code = HoldCode::new(witness.key(), 1, sixteen);
+    let link = Link { key: Some((EpochId::new([9; 16]), EpochSecret::new(bytes))), ..Link::new(feed) };
+    let typed = peerfeed::api::Secret::new(String::from_utf8(bytes[..26].to_vec()).unwrap());
+    let shown = [
+        format!("{:?}", IdentityKey::from_seed(&bytes)),
+        format!("{:?}", phrase.successor()),
+        format!("{:?}", DeviceKey::from_seed(&bytes)),
+        format!("{witness:?}"),
+        format!("{:?}", BoxKey::from_bytes(bytes)),
+        format!("{:?}", NodeSecret::from_bytes(bytes)),
+        format!("{:?}", EpochSecret::new(bytes)),
+        format!("{:?}", Granted::Secret(EpochSecret::new(bytes))),
+        format!("{:?}", Granted::ReadKey(ReadKey::new(bytes))),
+        format!("{:?}", Entropy::from_seed(bytes)),
+        format!("{phrase:?}"),
+        format!("{:?}", HoldKey::from_secret(&sixteen)),
+        format!("{code:?}"),
+        format!("{link:?}"),
+        format!("{typed:?}"),
+    ];
+    let secrets = [
+        Secret::bytes("the key", &bytes[..26]),
+        Secret::bytes("half of the key", &sixteen),
+        Secret::text("the words", &phrase.to_text()),
+        Secret::text("the link", &link.to_text().unwrap()[9..]),
+        Secret::text("the code", &code.to_string()),
+    ];
+    for text in shown {
+        assert!(!text.is_empty());
+        search(&secrets, &format!("`{text}`"), text.as_bytes());
+    }
 }
