@@ -59,3 +59,69 @@ impl Author {
 fn wrapping(keys: &Keys, prekey: &BoxPublic) -> Zeroizing<[u8; 32]> {
     derive(&*keys.device.seed(), "prekey", &[prekey.as_bytes()])
 }
+
+#[cfg(test)]
+mod tests {
+    use peerfeed_protocol::crypto::Entropy;
+
+    use super::*;
+    use crate::store::{Options, Store};
+
+    const DAY_S: u64 = 86_400;
+
+    /// What `renew_prekey` does on a day counted from `begun_s`; the prekeys that open letters afterwards, oldest first.
+    fn on_day(author: &Author, begun_s: u64, days: u64) -> Vec<BoxPublic> {
+        let (keys, mut entropy) =
+            (std::sync::Arc::clone(&author.keys), Entropy::from_seed([u8::try_from(days).unwrap(); 32]));
+        author
+            .store
+            .write_blocking(move |txn| {
+                let mut page = Page::open(txn, &keys, &mut entropy, (begun_s + days * DAY_S) * 1_000)?;
+                page.renew_prekey()?;
+                page.close()
+            })
+            .unwrap();
+        author.index().unwrap();
+        let mut held = author.store.read().unwrap().own_prekeys().unwrap();
+        held.sort_by_key(|prekey| prekey.made_s);
+        let opening: Vec<BoxPublic> = author.prekey_secrets().unwrap().iter().map(BoxKey::public).collect();
+        assert!(held.iter().all(|prekey| opening.contains(&prekey.key)) && opening.len() == held.len());
+        held.iter().map(|prekey| prekey.key).collect()
+    }
+
+    #[test]
+    fn a_prekey_is_followed_by_the_next_after_a_week_and_erased_a_month_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), &Options::default()).unwrap();
+        let author = crate::author::init(&store, None, &[]).unwrap().author;
+        let first = store.read().unwrap().own_prekeys().unwrap()[0];
+        let published = |count: usize| {
+            let prekeys = store.read().unwrap().prekeys(author.feed()).unwrap();
+            assert_eq!(prekeys.len(), 1, "one of each device");
+            assert_eq!(store.read().unwrap().own_prekeys().unwrap().len(), count);
+            prekeys[0].1
+        };
+        assert_eq!(on_day(&author, first.made_s, 6), [first.key]);
+        assert_eq!(published(1), first.key);
+        let two = on_day(&author, first.made_s, 7);
+        assert_eq!((two.len(), two[0]), (2, first.key), "letters that are on their way still open");
+        assert_eq!(published(2), two[1], "the feed tells the new one");
+        let third = on_day(&author, first.made_s, 14);
+        assert_eq!(third[..2], two[..]);
+        // Thirty-one days after the next one was published, and not before.
+        assert_eq!(on_day(&author, first.made_s, 7 + 30)[0], first.key);
+        let later = on_day(&author, first.made_s, 7 + 31);
+        assert!(!later.contains(&first.key) && later.contains(&two[1]), "erased, and none but it");
+        let last = on_day(&author, first.made_s, 200);
+        assert_eq!(last.len(), 2, "the newest, and the one before it: {last:?}");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_keep_a_prekey_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), &Options::default()).unwrap();
+        let author = crate::author::init(&store, None, &[]).unwrap().author;
+        let first = store.read().unwrap().own_prekeys().unwrap()[0];
+        assert_eq!(on_day(&author, first.made_s - 100 * DAY_S, 0).len(), 2);
+    }
+}

@@ -4,8 +4,9 @@ use bytes::Bytes;
 use peerfeed::author::{self, Author, News};
 use peerfeed::store::{FeedRow, Keeping, MailBox, Options, Reading, Store, WriteError};
 use peerfeed::swarm::{Outcome, Prepared, Write};
-use peerfeed_protocol::crypto::Entropy;
-use peerfeed_protocol::ids::{FeedId, Incarnation};
+use peerfeed_protocol::crypto::{BoxKey, DeviceKey, Entropy, IdentityKey};
+use peerfeed_protocol::feed::{Device, ManifestContent, Records, RosterContent};
+use peerfeed_protocol::ids::{DeviceId, FeedId, Incarnation};
 use peerfeed_protocol::limits::{MAIL_BY_WORK, MAIL_PER_TOKEN, PACKET_BYTES, PACKET_SECONDS_MAX};
 use peerfeed_protocol::mailbox::{Cursor, Token, TokenKind, find_work};
 use peerfeed_protocol::peer::message::{Admission, MailWanted, RejectCode};
@@ -243,4 +244,68 @@ fn a_packet_goes_when_it_was_fetched_or_after_thirty_days_and_a_revoked_token_is
     let Admission::Token(revoked) = &ben else { panic!("it is a token") };
     ask_for_mail(&ann, MailWanted { after: None, revoked: vec![revoked.hash()] }, 100);
     assert_eq!(bring(&ann, &packet(4), ben, 100), Err(RejectCode::NotAdmitted));
+}
+
+/// A store that keeps a mailbox for a feed with these devices.
+fn mailbox_of(devices: &[DeviceKey]) -> (tempfile::TempDir, Store, FeedId) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), &Options::default()).unwrap();
+    let identity = IdentityKey::from_seed(&[1; 32]);
+    let listed = |key: &DeviceKey| Device::new(key.id(), BoxKey::from_bytes([3; 32]).public());
+    let mut roster = RosterContent::first(listed(&devices[0]));
+    roster.devices = devices.iter().map(listed).collect();
+    roster.devices.sort_by_key(|device| device.id);
+    let roster = roster.sign(&identity).unwrap();
+    let manifest = ManifestContent::first(roster.digest(), [4; 32]).sign(&identity).unwrap();
+    let (records, feed) = (Records::new(manifest, roster).unwrap(), identity.feed_id());
+    store
+        .write_blocking(move |txn| {
+            let mut row = FeedRow::default();
+            row.roles.seed = true;
+            txn.put_feed(feed, &row)?;
+            txn.put_records(&records)
+        })
+        .unwrap();
+    (folder, store, feed)
+}
+
+#[test]
+fn a_packet_stays_until_every_device_has_it_or_for_thirty_days() {
+    let devices = [DeviceKey::from_seed(&[21; 32]), DeviceKey::from_seed(&[22; 32])];
+    let (_folder, store, feed) = mailbox_of(&devices);
+    let [phone, laptop] = devices.map(|device| device.id());
+    let keep = |number: usize, now_s: u64| {
+        let job = move |txn: &mut peerfeed::store::WriteTxn| {
+            Ok::<_, WriteError>(txn.keep_packet(feed, MailBox::Strangers, &packet(number), now_s, [7; 8])?)
+        };
+        assert_eq!(store.write_blocking(job).unwrap(), Keeping::Kept);
+    };
+    let ask = |device: DeviceId, after: Option<Cursor>, now_s: u64| {
+        let wanted = MailWanted { after, revoked: Vec::new() };
+        let prepared = Prepared::new(Write::Mail { feed, device, wanted }, Incarnation::new([7; 8]));
+        match store.write_blocking(move |txn| prepared.run(txn, now_s * 1_000)).unwrap() {
+            Outcome::Mail(answer) => answer,
+            other => panic!("{other:?}"),
+        }
+    };
+    let kept = || store.read().unwrap().mail_page(feed, 0).unwrap().unwrap().packets.len();
+    keep(1, 100);
+    keep(2, 200);
+    let first = ask(phone, None, 300);
+    assert_eq!(first.packets.len(), 2);
+    // The phone has both; the laptop was away.
+    assert!(ask(phone, Some(first.cursor), 300).packets.is_empty());
+    assert_eq!(kept(), 2);
+    let one = Cursor { number: 1, ..first.cursor };
+    assert_eq!(ask(laptop, Some(one), 400).packets, [Bytes::from(packet(2))]);
+    assert_eq!(kept(), 1, "both have the first");
+    ask(laptop, Some(first.cursor), 400);
+    assert_eq!(kept(), 0);
+    // One that the laptop never fetches goes after thirty days.
+    keep(3, 500);
+    let third = ask(phone, Some(first.cursor), 500);
+    ask(phone, Some(third.cursor), 500);
+    assert_eq!(kept(), 1);
+    store.write_blocking(move |txn| txn.drop_all_old_packets(500 + PACKET_SECONDS_MAX)).unwrap();
+    assert_eq!(kept(), 0);
 }
