@@ -127,6 +127,7 @@ impl World {
                 logs: Vec::new(),
                 blobs: Vec::new(),
                 stored: Vec::new(),
+                met: Vec::new(),
             },
         );
         self.machines.push(machine);

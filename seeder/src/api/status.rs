@@ -19,6 +19,9 @@ pub struct Status {
     pub listen: Vec<String>,
     /// This seeder's code, `HOST:PORT#WITNESS`.
     pub seeder_code: Option<String>,
+    /// People who asked to be friends and wait for an answer.
+    #[serde(default)]
+    pub requests: u64,
     /// Peers connected.
     pub peers: u32,
     /// What has passed since the start.

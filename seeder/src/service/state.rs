@@ -39,6 +39,7 @@ impl Service {
             feed: names.feeds().find(|(_, row)| row.roles.own).map(|(feed, _)| feed.to_string()),
             listen: node.listen.iter().map(ToString::to_string).collect(),
             seeder_code: self.code().map(|code| code.to_string()),
+            requests: txn.contacts()?.iter().filter(|(_, contact)| contact.waits()).count() as u64,
             peers: u32::try_from(node.peers.len()).unwrap_or(u32::MAX),
             traffic: Traffic { sent_bytes: totals.sent_bytes, received_bytes: totals.received_bytes },
             refused: refused(&totals),

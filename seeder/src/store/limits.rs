@@ -33,6 +33,9 @@ pub const ENTRY_OVERHEAD_BYTES: u64 = 200;
 /// Chunks that are freed in one go: 64 MB, some tens of milliseconds, which is what a job may have to wait.
 pub const SWEPT_CHUNKS_MAX: usize = 1_024;
 
+/// Seeders that hold a feed and are not listed, remembered of one feed: more than its owner would list.
+pub const SEEDERS_MET_MAX: usize = 16;
+
 /// Chunks that are proven, stored and marked as held together. spec: STORE-9
 pub const GROUP_CHUNKS: u32 = 16;
 

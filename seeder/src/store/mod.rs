@@ -37,6 +37,7 @@ mod profiles;
 mod reading;
 mod records;
 mod removal;
+mod seeders_met;
 mod stored_by;
 mod sweeping;
 mod tables;

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use peerfeed_protocol::feed::{BlobRef, ForkEvidence, GRANT_TAG_BYTES, Granted, Keyring, Records};
-use peerfeed_protocol::ids::{BlobRoot, BoxPublic, DeviceId, EntryId, EntryPlace, EpochId, FeedId, LogId};
+use peerfeed_protocol::ids::{BlobRoot, BoxPublic, DeviceId, EntryId, EntryPlace, EpochId, FeedId, LogId, WitnessKey};
 use peerfeed_protocol::mailbox::{Cursor, TokenHash};
 use peerfeed_protocol::merkle::Frontier;
 
@@ -30,7 +30,7 @@ use super::txn::View;
 use super::usage::Usage;
 use super::{
     audiences, blobs, chunks, contacts, entries, epochs, feeds, forks, grants, held, hold_codes, letters, logs,
-    mailboxes, members, meta, own, profiles, records, stored_by, timeline, usage,
+    mailboxes, members, meta, own, profiles, records, seeders_met, stored_by, timeline, usage,
 };
 
 /// The questions that [`super::ReadTxn`] and [`super::WriteTxn`] answer alike.
@@ -289,6 +289,11 @@ pub trait Reading: View + Sized {
     /// The packets behind a number that are kept here for a feed; none if there never was one.
     fn mail_page(&self, feed: FeedId, after: u64) -> Result<Option<MailPage>, StorageError> {
         mailboxes::page(self, feed, after)
+    }
+
+    /// Seeders that hold an own feed and are not listed: where they were met, whom it was longest ago first.
+    fn seeders_met(&self, feed: FeedId) -> Result<Vec<(WitnessKey, String)>, StorageError> {
+        seeders_met::all(self, feed)
     }
 
     /// The codes that were given away, by their ids.

@@ -8,7 +8,7 @@ use super::txn::WriteTxn;
 use super::usage::{self, Change};
 use super::{
     audiences, blobs, contacts, entries, epochs, feeds, forks, grants, held, letters, logs, mailboxes, members, nodes,
-    own, profiles, records, stored_by, timeline,
+    own, profiles, records, seeders_met, stored_by, timeline,
 };
 
 impl WriteTxn {
@@ -38,6 +38,7 @@ impl WriteTxn {
         letters::remove_prekeys(self, feed)?;
         mailboxes::remove(self, feed)?;
         own::remove(self, number)?;
+        seeders_met::remove_all(self, feed)?;
         records::remove_all(self, number)?;
         let held = usage::remove(self, number)?;
         usage::charge_total(self, Change::entries(held.entry_bytes).freed())?;

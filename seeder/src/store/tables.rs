@@ -4,7 +4,8 @@ use super::error::StorageError;
 use super::txn::WriteTxn;
 use super::{
     audiences, blobs, chunks, contacts, entries, epochs, feeds, forks, grants, held, hold_codes, letters, logs,
-    mailboxes, members, meta, nodes, own, own_blob, profiles, records, stored_by, sweeping, timeline, usage,
+    mailboxes, members, meta, nodes, own, own_blob, profiles, records, seeders_met, stored_by, sweeping, timeline,
+    usage,
 };
 
 /// Makes every table that is not there. spec: STORE-4
@@ -59,6 +60,7 @@ pub(super) fn create(txn: &mut WriteTxn) -> Result<(), StorageError> {
     txn.change(mailboxes::MAIL_READ)?;
     txn.change(mailboxes::TOKENS_ENDED)?;
     txn.change(hold_codes::HOLD_CODES)?;
+    txn.change(seeders_met::SEEDERS_MET)?;
     txn.change(usage::USAGE)?;
     Ok(())
 }

@@ -14,6 +14,7 @@ use super::backoff::Backoff;
 use super::blob::Blob;
 use super::limits::{STORE_RETRY_FIRST, STORE_RETRY_LONGEST};
 use super::log::Log;
+use super::met::Met;
 use super::pace::Pace;
 use super::spot::Spot;
 use crate::store::{Roles, SeederHint};
@@ -47,6 +48,8 @@ pub struct Snapshot {
     pub blobs: Vec<(BlobRef, HeldGroups)>,
     /// What seeders said that they have synced.
     pub stored: Vec<(WitnessKey, Stored)>,
+    /// Seeders that were met before and that nobody named.
+    pub met: Vec<(WitnessKey, String)>,
 }
 
 /// A log in a snapshot.
@@ -114,7 +117,7 @@ pub(super) struct Feed {
     /// What seeders said that they have synced.
     pub stored: HashMap<WitnessKey, HashMap<LogId, Stored>>,
     /// Where those who are in no manifest and no link were met.
-    pub met: HashMap<WitnessKey, String>,
+    pub met: Met,
     /// Only the newest so many entries of each log are wanted, unless everything is.
     pub newest: Option<u64>,
     /// Why nothing more is stored.
@@ -153,7 +156,7 @@ impl Feed {
             spots: BTreeMap::new(),
             peers: BTreeSet::new(),
             stored: HashMap::new(),
-            met: HashMap::new(),
+            met: Met::default(),
             newest: None,
             stopped: None,
             records_unstored: false,
@@ -201,6 +204,7 @@ impl Feed {
         for (witness, stored) in snapshot.stored {
             self.stored.entry(witness).or_default().insert(stored.log, stored);
         }
+        self.met.remember(snapshot.met);
         new
     }
 

@@ -41,6 +41,8 @@ pub enum Write {
         witness: WitnessKey,
         /// Its word.
         stored: Stored,
+        /// Where it is to be remembered, if nobody listed it.
+        met: Option<String>,
     },
     /// Two heads that do not fit together.
     Fork(Box<ForkEvidence>),

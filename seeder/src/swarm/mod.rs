@@ -22,6 +22,7 @@ pub mod limits;
 mod line;
 mod link;
 mod log;
+mod met;
 mod pace;
 mod peer;
 mod place;

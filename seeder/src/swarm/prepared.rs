@@ -59,7 +59,7 @@ impl Prepared {
                 let whole = txn.blob(*feed, *blob)?.is_some_and(|row| row.is_complete());
                 return Ok(Outcome::Done { complete: if whole { complete(txn, *feed)? } else { Vec::new() } });
             }
-            Write::StoredBy { feed, witness, stored } => {
+            Write::StoredBy { feed, witness, stored, met } => {
                 let word = StoredBy {
                     seeder: *witness,
                     entries: stored.entries,
@@ -67,6 +67,9 @@ impl Prepared {
                     said_s: now_ms / 1_000,
                 };
                 txn.put_stored_by(*feed, stored.log, &word)?;
+                if let Some(address) = met {
+                    txn.put_seeder_met(*feed, *witness, address, word.said_s)?;
+                }
             }
             Write::Fork(evidence) => txn.put_fork(evidence)?,
             Write::Packet { feed, packet, admission } => {

@@ -44,6 +44,7 @@ impl Snapshot {
             logs,
             blobs,
             stored,
+            met: txn.seeders_met(feed)?,
         })
     }
 }

@@ -19,6 +19,10 @@ pub fn status_lines(terminal: &Terminal, status: &Status) -> String {
     if let Some(code) = &status.seeder_code {
         lines.push(format!("seeder    {}", terminal.paint(Paint::Name, code)));
     }
+    if status.requests > 0 {
+        let people = counted(status.requests, "person asks", "people ask");
+        lines.push(format!("requests  {people} to be friends: `peerfeed requests`"));
+    }
     if status.traffic != Traffic::default() {
         let Traffic { sent_bytes, received_bytes } = status.traffic;
         lines.push(format!("traffic   {} sent, {} received", size(sent_bytes), size(received_bytes)));
@@ -168,6 +172,14 @@ mod tests {
             page.contains("traffic   3.0 MiB sent, 0 B received\nrefused   1 liar dropped, 20 strangers\n"),
             "{page}"
         );
+    }
+
+    #[test]
+    fn who_waits_for_an_answer_is_counted() {
+        let page = |requests| status_lines(&Terminal::plain(false), &Status { requests, ..Status::default() });
+        assert!(page(1).contains("requests  1 person asks to be friends: `peerfeed requests`\n"), "{}", page(1));
+        assert!(page(2).contains("2 people ask to be friends"), "{}", page(2));
+        assert!(!page(0).contains("requests"), "{}", page(0));
     }
 
     #[test]

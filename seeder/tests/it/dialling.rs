@@ -37,6 +37,7 @@ fn followed(feed: FeedId, addresses: impl Iterator<Item = String>) -> Snapshot {
         logs: Vec::new(),
         blobs: Vec::new(),
         stored: Vec::new(),
+        met: Vec::new(),
         up: None,
         down: None,
     }

@@ -191,6 +191,8 @@ impl Engine {
         self.ready.insert(connection);
         // Only who has proven a witness key is a seeder, and only its word is remembered.
         let Some(witness) = witness else { return };
+        let unlisted = feed.roles.own && !feed.lists(&witness);
+        let met = address.clone().filter(|_| unlisted);
         if let Some(address) = address {
             feed.met.insert(witness, address);
         }
@@ -201,7 +203,7 @@ impl Engine {
         }
         if words.insert(stored.log, stored) != Some(stored) {
             if known.is_some() {
-                self.write(Write::StoredBy { feed: id, witness, stored });
+                self.write(Write::StoredBy { feed: id, witness, stored, met });
             }
             self.due.tasks = true;
         }

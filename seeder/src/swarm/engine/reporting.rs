@@ -75,7 +75,7 @@ impl Engine {
                 holds_all,
             });
         }
-        for (witness, address) in &feed.met {
+        for (witness, address) in feed.met.iter() {
             if seeders.iter().any(|seeder| seeder.witness == Some(*witness)) {
                 continue;
             }

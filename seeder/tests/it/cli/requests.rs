@@ -3,7 +3,7 @@
 use peerfeed_protocol::feed::Link;
 
 use super::folder::Folder;
-use super::together::Daemon;
+use super::together::{Daemon, until};
 
 /// A home server that keeps feeds, and letters for their owners.
 struct Server {
@@ -80,6 +80,8 @@ fn a_request_without_an_invitation_waits_for_a_yes_or_a_no() {
     assert_eq!(names.len(), 2, "{waiting:?}");
     assert!(waiting.iter().any(|line| line["fingerprint"] == ben.one(&["id"])["fingerprint"]));
     assert_eq!(feeds(&ann), 1, "who only asks is not followed");
+    assert_eq!(ann.one(&["status"])["requests"], 2);
+    assert!(ann.does(&["status"]).contains("2 people ask to be friends"));
 
     ann.tries(&["accept", "Zoe"]).ends(2, &["nobody here is called Zoe"]);
     ann.tries(&["refuse", "Zoe"]).ends(1, &["nobody called Zoe waits"]);
@@ -143,6 +145,41 @@ fn two_requests_that_cross_make_friends_without_anybody_accepting() {
     assert_eq!(reads(&ben, "Ann"), ["Ann was here first."]);
     assert_eq!(reads(&ann, "Ben"), ["Ben was here first."]);
     ann.tries(&["requests"]).ends(1, &["nobody waits"]);
+}
+
+/// Requests that wait, as `status` tells them: it asks no mailbox.
+fn waiting(person: &Folder) -> u64 {
+    person.one(&["status"])["requests"].as_u64().unwrap()
+}
+
+#[test]
+fn a_daemon_shows_a_request_as_soon_as_it_comes() {
+    let server = Server::start();
+    let (ann, ben, eve) = (server.guest("Ann"), server.guest("Ben"), server.guest("Eve"));
+    ben.does(&["add", &ann.link(&[]), "--name", "Ann"]);
+    assert_eq!(waiting(&ann), 0, "nobody has looked yet");
+    // What waits when it starts, and what comes while it runs.
+    let _daemon = Daemon::start(&ann, &["--listen", "none"]);
+    until("Ben's request is read", || (waiting(&ann) == 1).then_some(()));
+    eve.does(&["add", &ann.link(&[]), "--name", "Ann"]);
+    until("Eve's request is read", || (waiting(&ann) == 2).then_some(()));
+    // Who is invited becomes a friend without anybody saying so.
+    let cleo = server.guest("Cleo");
+    cleo.does(&["add", &ann.invitation(&[]), "--name", "Ann"]);
+    until("Cleo is a friend", || (ann.tries(&["friends"]).code == 0).then_some(()));
+    assert_eq!(waiting(&ann), 2);
+}
+
+#[test]
+fn a_node_of_ones_own_is_a_mailbox_too() {
+    let (ann, ben) = (Folder::of("Ann"), Folder::of("Ben"));
+    let daemon = Daemon::start(&ann, &["--listen", "127.0.0.1:0"]);
+    ann.does(&["seeders", "add", daemon.code()]);
+    ben.does(&["add", &ann.link(&[]), "--name", "Ann"]);
+    until("Ben's request is read", || (waiting(&ann) == 1).then_some(()));
+    ann.does(&["accept", "Ben"]);
+    ben.does(&["fetch", "Ann"]);
+    assert_eq!(ben.json(&["friends"]).len(), 1);
 }
 
 #[test]

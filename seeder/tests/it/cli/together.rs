@@ -58,7 +58,7 @@ impl Drop for Daemon {
 }
 
 /// Asks until it is so.
-fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(super) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(20) {
         if let Some(found) = ask() {
@@ -271,6 +271,17 @@ fn an_unlisted_seeder_that_a_tracker_names_shows_what_it_holds() {
     assert_eq!(bob.one(&["read"])["attachments"][0]["held"], true);
     // The seeder reads nothing of it.
     seeding.stop();
+    // It still asks to be listed when neither runs any more.
+    let known = ann.one(&["status"])["feeds"][0]["seeders"][0].clone();
+    assert_eq!(
+        (&known["listed"], &known["connected"], &known["holds_all"]),
+        (&false.into(), &false.into(), &true.into())
+    );
+    let said = ann.does(&["status"]);
+    assert!(
+        said.contains(&format!("asks to be listed: `peerfeed seeders add {}`", known["code"].as_str().unwrap())),
+        "{said}"
+    );
     seeder.tries(&["read"]).ends(1, &["nothing to read"]);
     let store = std::fs::read(seeder.data().join("store.redb")).unwrap();
     assert!(!store.windows(5).any(|window| window == b"hello"));
