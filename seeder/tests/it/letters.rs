@@ -276,7 +276,7 @@ fn a_packet_stays_until_every_device_has_it_or_for_thirty_days() {
     let [phone, laptop] = devices.map(|device| device.id());
     let keep = |number: usize, now_s: u64| {
         let job = move |txn: &mut peerfeed::store::WriteTxn| {
-            Ok::<_, WriteError>(txn.keep_packet(feed, MailBox::Strangers, &packet(number), now_s, [7; 8])?)
+            txn.keep_packet(feed, MailBox::Strangers, &packet(number), now_s, [7; 8])
         };
         assert_eq!(store.write_blocking(job).unwrap(), Keeping::Kept);
     };
