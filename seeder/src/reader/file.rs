@@ -1,21 +1,23 @@
-//! Writing an attachment to a folder: under a safe name, complete or not at all, over nothing.
+//! Writing an attachment to a folder, complete or not at all, while it comes.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::ops::Range;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::thread;
 
-use peerfeed_protocol::feed::blob::{BlobOpener, BlobSizeError, OpenChunkError};
+use peerfeed_protocol::feed::blob::{BlobOpener, BlobSizeError, CHUNK_PIECE_BYTES, OpenChunkError};
 use peerfeed_protocol::feed::{Attachment, BlobRef, file_name};
 use peerfeed_protocol::ids::FeedId;
-use peerfeed_protocol::limits::FILE_NAME_BYTES_MAX;
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use super::unfinished::Unfinished;
 use crate::store::limits::GROUP_CHUNKS;
 use crate::store::{BlobRow, Reading, StorageError, Store};
 
-/// Files of one name that are tried before giving up: `cat (1000).png` is nobody's intention.
-const SAME_NAME_MAX: u32 = 1_000;
+/// Bytes read at once of what was written before its turn.
+const READ_BYTES: usize = 1 << 18;
 
 /// How far the writing has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,145 +62,124 @@ pub enum FileError {
     Storage(#[from] StorageError),
 }
 
-/// Writes a file of an entry of `feed` into `folder`, which must exist, and returns its path.
-///
-/// The name is the attachment's, made safe; ` (2)` is added rather than anything overwritten. Blocks.
+/// A file that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Of its content.
+    pub sha256: [u8; 32],
+}
+
+/// A file on its way from the store into a folder. What is held of it is written, whatever the order in which it comes; it
+/// takes its name when it is whole, and when it is dropped before, nothing of it stays.
+pub struct FileWriter {
+    blob: BlobRef,
+    feed: FeedId,
+    attachment: Attachment,
+    opener: BlobOpener,
+    file: Unfinished,
+    /// Groups that are written.
+    groups: Vec<bool>,
+    done_bytes: u64,
+    /// Over the first so many bytes.
+    hash: Sha256,
+    hashed_bytes: u64,
+}
+
+impl FileWriter {
+    /// Begins a file of an entry of `feed` in `folder`, which must exist.
+    pub fn create(feed: FeedId, attachment: Attachment, folder: &Path) -> Result<Self, FileError> {
+        let blob = attachment.blob()?;
+        let groups = blob.size.chunks().div_ceil(GROUP_CHUNKS) as usize;
+        Ok(Self {
+            blob,
+            feed,
+            opener: attachment.opener()?,
+            file: Unfinished::create(folder)?,
+            groups: vec![false; groups],
+            done_bytes: 0,
+            hash: Sha256::new(),
+            hashed_bytes: 0,
+            attachment,
+        })
+    }
+
+    /// Writes what is held by now and was not written before. Blocks.
+    pub fn write_held(&mut self, store: &Store, progress: &mut dyn FnMut(FileProgress)) -> Result<(), FileError> {
+        let Some(row) = store.read()?.blob(self.feed, self.blob)? else { return Ok(()) };
+        for group in (0..).take(self.groups.len()) {
+            if row.holds_group(group) && !std::mem::replace(&mut self.groups[group as usize], true) {
+                self.write_group(store, &row, group)?;
+                progress(FileProgress { done_bytes: self.done_bytes, total_bytes: self.attachment.size_bytes });
+            }
+        }
+        Ok(())
+    }
+
+    fn write_group(&mut self, store: &Store, row: &BlobRow, group: u32) -> Result<(), FileError> {
+        let first = group * GROUP_CHUNKS;
+        let range = first..self.blob.size.chunks().min(first.saturating_add(GROUP_CHUNKS));
+        // A snapshot of its own for each group: a long one would keep freed pages from being used again.
+        let chunks = store.read()?.chunks(row, range.clone())?;
+        for (index, chunk) in range.zip(chunks) {
+            let mut chunk = Vec::from(chunk);
+            let piece = self.opener.open_in_place(index, &mut chunk)?;
+            let offset = u64::from(index) * CHUNK_PIECE_BYTES as u64;
+            self.file.file().write_all_at(piece, offset).map_err(|source| self.file.failed(source))?;
+            self.done_bytes += piece.len() as u64;
+            if offset == self.hashed_bytes {
+                self.hash.update(piece);
+                self.hashed_bytes += piece.len() as u64;
+            }
+        }
+        Ok(())
+    }
+
+    /// Syncs the file and gives it its name: the attachment's, made safe; ` (2)` is added rather than anything overwritten.
+    pub fn finish(mut self, folder: &Path) -> Result<WrittenFile, FileError> {
+        if self.done_bytes != self.attachment.size_bytes || self.groups.contains(&false) {
+            let (held_bytes, total_bytes) = (self.done_bytes, self.attachment.size_bytes);
+            return Err(FileError::NotHeld { held_bytes, total_bytes });
+        }
+        let (file, hash, from) = (self.file.file(), &mut self.hash, self.hashed_bytes);
+        // The disk needs a while: time to hash what did not come in its turn.
+        let (synced, hashed) = thread::scope(|scope| {
+            let syncing = scope.spawn(|| file.sync_all());
+            let hashed = hash_rest(file, from, hash);
+            (syncing.join(), hashed)
+        });
+        synced
+            .unwrap_or_else(|_| Err(io::Error::other("the file was not synced")))
+            .and(hashed)
+            .map_err(|source| self.file.failed(source))?;
+        let path = self.file.rename(folder, &file_name(&self.attachment.name))?;
+        Ok(WrittenFile { path, sha256: self.hash.finalize().into() })
+    }
+}
+
+/// Writes a file that is held as a whole. Blocks.
 pub fn write_attachment(
     store: &Store,
     feed: FeedId,
     attachment: &Attachment,
     folder: &Path,
     progress: &mut dyn FnMut(FileProgress),
-) -> Result<PathBuf, FileError> {
-    let blob = attachment.blob()?;
-    let row = complete_row(store, feed, blob)?;
-    let unfinished = Unfinished::create(folder)?;
-    unfinished.fill(store, &row, attachment, progress)?;
-    unfinished.rename(folder, &file_name(&attachment.name))
+) -> Result<WrittenFile, FileError> {
+    let mut writer = FileWriter::create(feed, attachment.clone(), folder)?;
+    writer.write_held(store, progress)?;
+    writer.finish(folder)
 }
 
-fn complete_row(store: &Store, feed: FeedId, blob: BlobRef) -> Result<BlobRow, FileError> {
-    let total_bytes = blob.size.bytes();
-    match store.read()?.blob(feed, blob)? {
-        Some(row) if row.is_complete() => Ok(row),
-        row => Err(FileError::NotHeld { held_bytes: row.map_or(0, |row| row.held_bytes), total_bytes }),
-    }
-}
-
-/// A file that is removed unless it is renamed.
-struct Unfinished {
-    path: PathBuf,
-    file: File,
-}
-
-impl Unfinished {
-    fn create(folder: &Path) -> Result<Self, FileError> {
-        for number in 0..SAME_NAME_MAX {
-            let path = folder.join(format!(".peerfeed-{}-{number}.part", std::process::id()));
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok(Self { path, file }),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(source) => return Err(FileError::Io { path: folder.to_owned(), source }),
+fn hash_rest(file: &File, from: u64, hash: &mut Sha256) -> io::Result<()> {
+    let (mut at, mut buffer) = (from, vec![0; READ_BYTES]);
+    loop {
+        match file.read_at(&mut buffer, at)? {
+            0 => return Ok(()),
+            count => {
+                hash.update(&buffer[..count]);
+                at += count as u64;
             }
         }
-        Err(FileError::Crowded(folder.to_owned()))
-    }
-
-    fn fill(
-        &self,
-        store: &Store,
-        row: &BlobRow,
-        attachment: &Attachment,
-        progress: &mut dyn FnMut(FileProgress),
-    ) -> Result<(), FileError> {
-        let opener = attachment.opener()?;
-        let chunks = row.blob.size.chunks();
-        let total_bytes = attachment.size_bytes;
-        let mut done_bytes = 0;
-        for first in (0..chunks).step_by(GROUP_CHUNKS as usize) {
-            let range = first..chunks.min(first.saturating_add(GROUP_CHUNKS));
-            done_bytes += self.write_group(store, row, &opener, range)?;
-            progress(FileProgress { done_bytes, total_bytes });
-        }
-        if done_bytes != total_bytes {
-            return Err(FileError::NotHeld { held_bytes: done_bytes, total_bytes });
-        }
-        self.file.sync_all().map_err(|source| self.failed(source))
-    }
-
-    fn write_group(
-        &self,
-        store: &Store,
-        row: &BlobRow,
-        opener: &BlobOpener,
-        range: Range<u32>,
-    ) -> Result<u64, FileError> {
-        // A snapshot of its own for each group: a long one would keep freed pages from being used again.
-        let chunks = store.read()?.chunks(row, range.clone())?;
-        let mut bytes = 0;
-        for (index, chunk) in range.zip(chunks) {
-            let mut chunk = Vec::from(chunk);
-            let piece = opener.open_in_place(index, &mut chunk)?;
-            (&self.file).write_all(piece).map_err(|source| self.failed(source))?;
-            bytes += piece.len() as u64;
-        }
-        Ok(bytes)
-    }
-
-    fn failed(&self, source: io::Error) -> FileError {
-        FileError::Io { path: self.path.clone(), source }
-    }
-
-    fn rename(self, folder: &Path, name: &str) -> Result<PathBuf, FileError> {
-        for number in 1..=SAME_NAME_MAX {
-            let path = folder.join(numbered(name, number));
-            // An empty file of our own takes the name, so that the renaming replaces nobody's.
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(_) => {
-                    fs::rename(&self.path, &path).map_err(|source| FileError::Io { path: path.clone(), source })?;
-                    return Ok(path);
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(source) => return Err(FileError::Io { path, source }),
-            }
-        }
-        Err(FileError::Crowded(folder.to_owned()))
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        // After the renaming it is not there any more.
-        let _ = fs::remove_file(&self.path);
-    }
-}
-
-/// The name with a number before its ending, none for the first; still within a name's length.
-fn numbered(name: &str, number: u32) -> String {
-    if number == 1 {
-        return name.to_owned();
-    }
-    let dot = name.rfind('.').filter(|at| *at > 0).unwrap_or(name.len());
-    let (stem, ending) = name.split_at(dot);
-    let tail = format!(" ({number}){ending}");
-    let mut cut = stem.len().min(FILE_NAME_BYTES_MAX.saturating_sub(tail.len()));
-    while !stem.is_char_boundary(cut) {
-        cut -= 1;
-    }
-    format!("{}{tail}", &stem[..cut])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_number_goes_before_the_ending_and_the_name_stays_short_enough() {
-        assert_eq!(numbered("cat.png", 1), "cat.png");
-        assert_eq!(numbered("cat.png", 2), "cat (2).png");
-        assert_eq!(numbered("README", 3), "README (3)");
-        let long = format!("{}.jpeg", "ä".repeat(125));
-        let safe = numbered(&long, 12);
-        assert!(safe.len() <= FILE_NAME_BYTES_MAX && safe.ends_with(" (12).jpeg"), "{safe}");
     }
 }

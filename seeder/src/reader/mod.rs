@@ -8,8 +8,9 @@ mod file;
 mod granted;
 mod index;
 mod timeline;
+mod unfinished;
 
 pub use entry::{EntryState, ReadEntry, read_entry};
-pub use file::{FileError, FileProgress, write_attachment};
+pub use file::{FileError, FileProgress, FileWriter, WrittenFile, write_attachment};
 pub use index::{index_pending, index_pending_blocking};
 pub use timeline::{Query, timeline};

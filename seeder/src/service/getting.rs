@@ -1,20 +1,19 @@
 //! An entry's files, on this disk: `get`.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::time::Duration;
 
-use peerfeed_protocol::feed::Attachment;
+use peerfeed_protocol::feed::{Attachment, BlobRef};
 use peerfeed_protocol::ids::{EntryPlace, FeedId};
-use sha2::{Digest, Sha256};
 
 use super::Service;
 use super::names::Names;
 use super::publishing::blocking;
 use crate::api::{self, Failure, Progress as Shown, Replies, Reply, Stage};
 use crate::node::Progress;
-use crate::reader::{self, EntryState, FileError};
-use crate::store::Reading;
+use crate::reader::{self, EntryState, FileError, FileWriter};
+use crate::store::{Reading, Store};
 use crate::ui::{Safe, hex};
 
 /// Characters of an entry id that are enough to try.
@@ -43,8 +42,7 @@ impl Service {
                 .hint("give another one with `--out DIR`")
         })?;
         for attachment in found.attachments {
-            self.bring(place.feed, &attachment, timeout_ms, replies).await?;
-            let file = self.write_file(place.feed, attachment, out.to_owned(), replies).await?;
+            let file = self.bring(place.feed, attachment, out.to_owned(), timeout_ms, replies).await?;
             replies.send(Reply::File(file)).await;
         }
         Ok(())
@@ -72,21 +70,43 @@ impl Service {
         }
     }
 
-    /// Sees to it that all of a file is in the store.
+    /// Writes a file, while it is fetched if it is not in the store.
     async fn bring(
         &self,
         feed: FeedId,
-        attachment: &Attachment,
+        attachment: Attachment,
+        out: PathBuf,
         timeout_ms: u64,
         replies: &Replies,
-    ) -> Result<(), Failure> {
+    ) -> Result<api::File, Failure> {
         let blob = attachment.blob().map_err(|error| Failure::of(&error))?;
-        if self.store().read()?.blob(feed, blob)?.is_some_and(|row| row.is_complete()) {
-            return Ok(());
-        }
+        let is_held = self.store().read()?.blob(feed, blob)?.is_some_and(|row| row.is_complete());
+        // One word that more has come is enough: whoever takes it looks for all there is.
+        let (more, come) = mpsc::sync_channel(1);
+        let name = attachment.name.clone();
+        let (store, told) = (self.store().clone(), replies.clone());
+        let writing = blocking(move || write_as_it_comes(&store, feed, attachment, &out, &come, &told));
+        let fetching = async {
+            // The writer ends when nobody is left who could tell it of more.
+            let more = more;
+            if is_held { Ok(()) } else { self.fetch_file(feed, blob, &name, timeout_ms, &more, replies).await }
+        };
+        let ((), file) = tokio::try_join!(fetching, writing)?;
+        Ok(file)
+    }
+
+    async fn fetch_file(
+        &self,
+        feed: FeedId,
+        blob: BlobRef,
+        name: &str,
+        timeout_ms: u64,
+        more: &mpsc::SyncSender<()>,
+        replies: &Replies,
+    ) -> Result<(), Failure> {
         let timeout = Duration::from_millis(timeout_ms);
         let mut work = self.node().fetch_blob(feed, blob.root, blob.size.bytes(), timeout);
-        replies.progress(Shown { what: attachment.name.clone(), ..Shown::default() });
+        replies.progress(Shown { what: name.to_owned(), ..Shown::default() });
         let mut last = None;
         while let Some(progress) = work.recv().await {
             match progress {
@@ -96,7 +116,9 @@ impl Service {
                 }
                 Progress::Failed(failure) => return Err(Names::load(self)?.in_words(failure.into())),
                 working @ Progress::Working { .. } => {
-                    let shown = super::fetching::shown(&attachment.name, &working);
+                    // A writer that failed says so itself.
+                    let _ = more.try_send(());
+                    let shown = super::fetching::shown(name, &working);
                     last = shown.filter(|shown| shown.stage != Stage::Entries).or(last);
                     last.iter().cloned().for_each(|shown| replies.progress(shown));
                 }
@@ -104,45 +126,28 @@ impl Service {
         }
         Err(Failure::failed("the work was broken off"))
     }
-
-    async fn write_file(
-        &self,
-        feed: FeedId,
-        attachment: Attachment,
-        out: PathBuf,
-        replies: &Replies,
-    ) -> Result<api::File, Failure> {
-        let (store, replies) = (self.store().clone(), replies.clone());
-        blocking(move || {
-            let path = reader::write_attachment(&store, feed, &attachment, &out, &mut |written| {
-                replies.progress(Shown {
-                    what: attachment.name.clone(),
-                    stage: Stage::Writing,
-                    done: written.done_bytes,
-                    total: written.total_bytes,
-                    peers: 0,
-                });
-            })?;
-            let sha256 = digest(&path).map_err(|source| FileError::Io { path: path.clone(), source })?;
-            Ok::<_, FileError>(api::File {
-                path: path.display().to_string(),
-                size_bytes: attachment.size_bytes,
-                sha256: hex(&sha256),
-            })
-        })
-        .await
-    }
 }
 
-fn digest(path: &Path) -> std::io::Result<[u8; 32]> {
-    let mut file = std::fs::File::open(path)?;
-    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hash.finalize().into()),
-            count => hash.update(&buffer[..count]),
-        }
+/// Writes a file for as long as somebody may say that more of it has come.
+fn write_as_it_comes(
+    store: &Store,
+    feed: FeedId,
+    attachment: Attachment,
+    out: &Path,
+    come: &mpsc::Receiver<()>,
+    replies: &Replies,
+) -> Result<api::File, FileError> {
+    let (what, size_bytes) = (attachment.name.clone(), attachment.size_bytes);
+    let mut writer = FileWriter::create(feed, attachment, out)?;
+    while come.recv().is_ok() {
+        writer.write_held(store, &mut |_| {})?;
     }
+    writer.write_held(store, &mut |written| {
+        let (done, total) = (written.done_bytes, written.total_bytes);
+        replies.progress(Shown { what: what.clone(), stage: Stage::Writing, done, total, peers: 0 });
+    })?;
+    let file = writer.finish(out)?;
+    Ok(api::File { path: file.path.display().to_string(), size_bytes, sha256: hex(&file.sha256) })
 }
 
 impl From<FileError> for Failure {

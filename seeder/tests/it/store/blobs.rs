@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use peerfeed::reader;
+use peerfeed::reader::{self, FileError, FileWriter};
 use peerfeed::store::{Options, Quota, Reading, Store, WriteError};
+use peerfeed_protocol::crypto::Entropy;
 use peerfeed_protocol::merkle::range_proof;
+use sha2::{Digest, Sha256};
 
 use super::{holding, open, put};
 use crate::sample::{NOW_MS, SampleBlob, SampleLog, seeded};
@@ -205,4 +207,31 @@ fn the_quota_over_all_feeds_holds_too() {
         txn.put_entries(feed, id, &range, NOW_MS)
     });
     assert!(matches!(result, Err(WriteError::Full(Quota::Total { bytes: 2_000 }))), "{result:?}");
+}
+
+#[test]
+fn a_file_is_written_as_its_chunks_come_and_leaves_nothing_when_they_do_not() {
+    let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let sample = SampleBlob::new(3, 40 * 63_984 + 5);
+    let mut log = SampleLog::new(1, 2);
+    log.post("with a file", vec![sample.attachment.clone()]);
+    let store = holding(folder.path(), &log, &[0..1]);
+    let names = || std::fs::read_dir(out.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+    let writer = || FileWriter::create(log.feed, sample.attachment.clone(), out.path()).unwrap();
+    let (mut whole, mut broken_off) = (writer(), writer());
+    for group in [2, 0, 1] {
+        let (feed, blob, new) = (log.feed, sample.blob, sample.groups(group..group + 1));
+        store.write_blocking(move |txn| txn.put_chunks(feed, blob, &new)).unwrap();
+        whole.write_held(&store, &mut |_| {}).unwrap();
+        if group == 2 {
+            broken_off.write_held(&store, &mut |_| {}).unwrap();
+        }
+    }
+    assert!(matches!(broken_off.finish(out.path()), Err(FileError::NotHeld { .. })));
+    let file = whole.finish(out.path()).unwrap();
+    let mut plain = vec![0; 40 * 63_984 + 5];
+    Entropy::from_seed([3; 32]).fill(&mut plain);
+    assert!(std::fs::read(&file.path).unwrap() == plain);
+    assert_eq!(file.sha256, <[u8; 32]>::from(Sha256::digest(&plain)));
+    assert_eq!(names(), ["file 3.bin"]);
 }
