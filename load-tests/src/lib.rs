@@ -13,6 +13,7 @@
 //! - [`following`]: somebody who follows many feeds and comes back after a while.
 //! - [`million`]: what follows for a million readers.
 //! - [`film`]: a large file to be sent.
+//! - [`transfer`]: one large file from one program to another of its kind.
 //! - [`sample`]: a feed that the real program made, for readers in other languages.
 //! - [`soak`]: a tracker under attack, with honest clients beside it.
 //! - [`siege`]: a seeder under attack by peers, with honest people beside it.
@@ -43,3 +44,4 @@ pub mod simulation;
 pub mod soak;
 pub mod stock;
 pub mod tracker;
+pub mod transfer;

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """One side of a libtorrent transfer over loopback.
 
-    exchange.py make FILE TORRENT
+    exchange.py make FILE TORRENT [TRACKER]
     exchange.py seed FILE TORRENT            prints "listening PORT", then serves until it is killed
     exchange.py fetch FOLDER TORRENT PORT    prints "SECONDS SECONDS_SYNCED CPU_SECONDS"
 """
@@ -33,10 +33,14 @@ def session(**more):
     )
 
 
-def make(file, torrent):
+def make(file, torrent, tracker=None):
     storage = lt.file_storage()
     lt.add_files(storage, file)
     made = lt.create_torrent(storage, flags=lt.create_torrent.v1_only)
+    if tracker is not None:
+        made.add_tracker(tracker)
+        # Nobody else than the tracker is asked for peers.
+        made.set_priv(True)
     lt.set_piece_hashes(made, os.path.dirname(file))
     with open(torrent, "wb") as out:
         out.write(lt.bencode(made.generate()))
