@@ -30,9 +30,7 @@ impl Aria2 {
         let mut command = aria2(torrent.path(), files)?;
         command.args(["--seed-ratio=0", "--bt-seed-unverified=true", "--allow-overwrite=true"]);
         let mut seeder = Daemon::start("aria2", &mut command)?;
-        seeder.wait_for("to be seeding", Duration::from_secs(30), |text| {
-            text.contains("Listening on TCP").then_some(())
-        })?;
+        seeder.wait_for("to be seeding", Duration::from_secs(30), |text| text.contains("SEED(").then_some(()))?;
         Ok(Some(Self { cargo: cargo.clone(), torrent: torrent.clone(), seeder }))
     }
 }

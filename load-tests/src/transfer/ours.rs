@@ -84,11 +84,11 @@ impl Contestant for Get<'_> {
         reader.ok(&["add", &author.link])?;
         reader.ok(&["fetch"])?;
         let before = author.daemon.cpu_seconds()?;
-        let out = reader.data().join(name_of(&author.cargo)?);
+        let out = reader.data().join("files");
         let (seconds, receiver_cpu) =
             run_to_its_end(&mut reader.command(&["get", &author.entry, "--out", &shown(&out)])?)?;
         let sender_cpu = author.daemon.cpu_seconds()? - before;
-        let synced_seconds = seconds + sync(&author.cargo, &out)?;
+        let synced_seconds = seconds + sync(&author.cargo, &out.join(name_of(&author.cargo)?))?;
         fs::remove_dir_all(reader.data())?;
         Ok(Transfer { seconds, synced_seconds, sender_cpu, receiver_cpu })
     }
