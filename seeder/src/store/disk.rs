@@ -1,16 +1,17 @@
 //! The database's file: pages of chunks go to the disk past the system's cache, gathered and in long runs.
 //!
-//! A chunk is written once and seldom read soon. Through the system's cache a gigabyte of them costs seconds of copying and
-//! pushes out what other programs keep there. So pages that hold a chunk wait, and a sync writes them side by
-//! side with `O_DIRECT`. All other pages are small and written again and again: they take the common way. Where the
-//! file system knows no direct writing, so do all.
+//! A chunk is written once. Through the system's cache a gigabyte of them costs seconds of copying and pushes out what
+//! other programs keep there. So pages that hold a chunk wait, and a sync writes them side by side with `O_DIRECT`; they
+//! stay readable until the next ones are written, since a chunk that has just come is what others ask for. All other
+//! pages are small and written again and again: they take the common way. Where the file system knows no direct
+//! writing, so do all.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use nix::errno::Errno;
 use nix::sys::uio::pwritev;
@@ -33,31 +34,42 @@ const IDLE_SYNCS: u32 = 16;
 
 /// A file that gathers large pages.
 ///
-/// The index is locked for moments; whoever locks both locks the pages first.
+/// Whoever changes the pages holds `writing` first, so that they can be read while the disk takes them.
 #[derive(Debug)]
 pub(super) struct Disk {
     file: FileBackend,
     direct: Option<File>,
     refused: AtomicBool,
-    pages: Mutex<Pages>,
-    /// Offset of each page that waits -> its place among them.
-    index: Mutex<BTreeMap<u64, Slot>>,
+    writing: Mutex<()>,
+    pages: RwLock<Pages>,
+}
+
+/// Nobody else changes the pages meanwhile.
+type Writing<'a> = MutexGuard<'a, ()>;
+
+/// What waits to be written, and what was written last.
+#[derive(Debug, Default)]
+struct Pages {
+    waiting: Batch,
+    written: Batch,
+    /// Syncs in a row that found nothing to write.
+    idle_syncs: u32,
+}
+
+/// Pages one behind the other at an aligned address.
+#[derive(Debug, Default)]
+struct Batch {
+    memory: Vec<u8>,
+    aligned_from: usize,
+    used: usize,
+    /// Offset in the file of each page -> its place among them.
+    index: BTreeMap<u64, Slot>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     start: usize,
     bytes: usize,
-}
-
-/// Pages that wait to be written, one behind the other at an aligned address.
-#[derive(Debug, Default)]
-struct Pages {
-    memory: Vec<u8>,
-    aligned_from: usize,
-    used: usize,
-    /// Syncs in a row that found nothing to write.
-    idle_syncs: u32,
 }
 
 impl Disk {
@@ -67,8 +79,8 @@ impl Disk {
             file: FileBackend::new(file)?,
             direct,
             refused: AtomicBool::new(false),
-            pages: Mutex::default(),
-            index: Mutex::default(),
+            writing: Mutex::default(),
+            pages: RwLock::default(),
         })
     }
 
@@ -77,37 +89,39 @@ impl Disk {
         self.direct.as_ref().filter(|_| !self.refused.load(Ordering::Relaxed))
     }
 
-    fn index(&self) -> MutexGuard<'_, BTreeMap<u64, Slot>> {
-        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    fn writing(&self) -> Writing<'_> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn pages(&self) -> MutexGuard<'_, Pages> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pages(&self) -> RwLockReadGuard<'_, Pages> {
+        self.pages.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether something of a range waits to be written.
-    fn waits(&self, offset: u64, bytes: usize) -> bool {
-        let end = offset.saturating_add(bytes as u64);
-        self.index().range(..end).next_back().is_some_and(|(start, slot)| start + slot.bytes as u64 > offset)
+    fn change(&self, _: &Writing<'_>) -> RwLockWriteGuard<'_, Pages> {
+        self.pages.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes all that waits, in the order of the file, neighbours in one call.
-    fn write_gathered(&self, pages: &mut Pages) -> io::Result<()> {
-        let waiting: Vec<(u64, Slot)> = self.index().iter().map(|(offset, slot)| (*offset, *slot)).collect();
-        for run in waiting.chunk_by(|(offset, slot), (next, _)| offset + slot.bytes as u64 == *next) {
+    fn write_gathered(&self, writing: &Writing<'_>) -> io::Result<()> {
+        let pages = self.pages();
+        if pages.waiting.index.is_empty() {
+            return Ok(());
+        }
+        let due: Vec<(u64, Slot)> = pages.waiting.index.iter().map(|(offset, slot)| (*offset, *slot)).collect();
+        for run in due.chunk_by(|(offset, slot), (next, _)| offset + slot.bytes as u64 == *next) {
             for part in run.chunks(PAGES_PER_WRITE_MAX) {
-                self.write_run(part, pages)?;
+                self.write_run(part, &pages.waiting)?;
             }
         }
-        self.index().clear();
-        pages.used = 0;
+        drop(pages);
+        self.change(writing).turn();
         Ok(())
     }
 
-    fn write_run(&self, run: &[(u64, Slot)], pages: &Pages) -> io::Result<()> {
+    fn write_run(&self, run: &[(u64, Slot)], batch: &Batch) -> io::Result<()> {
         let mut written = 0;
         if let Some(direct) = self.direct() {
-            let slices: Vec<IoSlice<'_>> = run.iter().map(|(_, slot)| IoSlice::new(pages.get(*slot))).collect();
+            let slices: Vec<IoSlice<'_>> = run.iter().map(|(_, slot)| IoSlice::new(batch.get(*slot))).collect();
             let at = i64::try_from(run[0].0).map_err(io::Error::other)?;
             match pwritev(direct, &slices, at) {
                 Ok(bytes) => written = bytes,
@@ -122,7 +136,7 @@ impl Disk {
         for (offset, slot) in run {
             end += slot.bytes;
             if end > written {
-                self.file.write(*offset, pages.get(*slot))?;
+                self.file.write(*offset, batch.get(*slot))?;
             }
         }
         Ok(())
@@ -130,16 +144,57 @@ impl Disk {
 }
 
 impl Pages {
+    /// Gives the memory back once nothing large has come for a while.
+    fn note_sync(&mut self) {
+        self.idle_syncs = if self.waiting.index.is_empty() { self.idle_syncs + 1 } else { 0 };
+        if self.idle_syncs >= IDLE_SYNCS {
+            *self = Self::default();
+        }
+    }
+
+    /// What waited is written: it takes the place of what was written before.
+    fn turn(&mut self) {
+        std::mem::swap(&mut self.waiting, &mut self.written);
+        self.waiting.clear();
+    }
+
+    /// A whole range, if it is here.
+    fn get(&self, offset: u64, bytes: usize) -> Option<&[u8]> {
+        self.waiting.find(offset, bytes).or_else(|| self.written.find(offset, bytes))
+    }
+}
+
+impl Batch {
     fn get(&self, slot: Slot) -> &[u8] {
         let start = self.aligned_from + slot.start;
         &self.memory[start..start + slot.bytes]
+    }
+
+    /// The page that holds a whole range.
+    fn find(&self, offset: u64, bytes: usize) -> Option<&[u8]> {
+        let (start, slot) = self.index.range(..=offset).next_back()?;
+        let from = usize::try_from(offset - start).ok()?;
+        self.get(*slot).get(from..from.checked_add(bytes)?)
+    }
+
+    /// The last page that shares something with a range.
+    fn overlapping(&self, offset: u64, bytes: usize) -> Option<u64> {
+        let end = offset.saturating_add(bytes as u64);
+        let (start, slot) = self.index.range(..end).next_back()?;
+        (start + slot.bytes as u64 > offset).then_some(*start)
+    }
+
+    fn forget(&mut self, offset: u64, bytes: usize) {
+        while let Some(start) = self.overlapping(offset, bytes) {
+            self.index.remove(&start);
+        }
     }
 
     fn fits(&self, bytes: usize) -> bool {
         self.used + bytes <= GATHERED_BYTES_MAX
     }
 
-    fn push(&mut self, page: &[u8]) -> Slot {
+    fn push(&mut self, offset: u64, page: &[u8]) {
         if self.memory.is_empty() {
             self.memory = vec![0; GATHERED_BYTES_MAX + ALIGNMENT];
             self.aligned_from = self.memory.as_ptr().align_offset(ALIGNMENT);
@@ -148,7 +203,12 @@ impl Pages {
         let start = self.aligned_from + slot.start;
         self.memory[start..start + slot.bytes].copy_from_slice(page);
         self.used += slot.bytes;
-        slot
+        self.index.insert(offset, slot);
+    }
+
+    fn clear(&mut self) {
+        self.used = 0;
+        self.index.clear();
     }
 }
 
@@ -158,25 +218,31 @@ impl StorageBackend for Disk {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        if self.waits(offset, out.len()) {
-            self.write_gathered(&mut self.pages())?;
+        let pages = self.pages();
+        if let Some(page) = pages.get(offset, out.len()) {
+            out.copy_from_slice(page);
+            return Ok(());
+        }
+        let is_waiting = pages.waiting.overlapping(offset, out.len()).is_some();
+        drop(pages);
+        if is_waiting {
+            self.write_gathered(&self.writing())?;
         }
         self.file.read(offset, out)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.write_gathered(&mut self.pages())?;
+        let writing = self.writing();
+        self.write_gathered(&writing)?;
+        self.change(&writing).written.clear();
         self.file.set_len(len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut pages = self.pages();
-        pages.idle_syncs = if pages.used == 0 { pages.idle_syncs + 1 } else { 0 };
-        if pages.idle_syncs >= IDLE_SYNCS {
-            *pages = Pages::default();
-        }
-        self.write_gathered(&mut pages)?;
-        drop(pages);
+        let writing = self.writing();
+        self.change(&writing).note_sync();
+        self.write_gathered(&writing)?;
+        drop(writing);
         self.file.sync_data()
     }
 
@@ -185,24 +251,26 @@ impl StorageBackend for Disk {
             && (GATHERED_FROM_BYTES..=GATHERED_BYTES_MAX).contains(&data.len())
             && data.len().is_multiple_of(ALIGNMENT)
             && offset.is_multiple_of(ALIGNMENT as u64);
-        let overlaps = self.waits(offset, data.len());
-        if !gathers && !overlaps {
-            return self.file.write(offset, data);
+        let writing = self.writing();
+        let is_in_the_way = {
+            let before = &self.pages().waiting;
+            before.overlapping(offset, data.len()).is_some() || gathers && !before.fits(data.len())
+        };
+        if is_in_the_way {
+            self.write_gathered(&writing)?;
         }
-        let mut pages = self.pages();
-        if overlaps || !pages.fits(data.len()) {
-            self.write_gathered(&mut pages)?;
+        let mut pages = self.change(&writing);
+        pages.written.forget(offset, data.len());
+        if gathers {
+            pages.waiting.push(offset, data);
+            return Ok(());
         }
-        if !gathers {
-            return self.file.write(offset, data);
-        }
-        let slot = pages.push(data);
-        self.index().insert(offset, slot);
-        Ok(())
+        drop(pages);
+        self.file.write(offset, data)
     }
 
     fn close(&self) -> io::Result<()> {
-        let written = self.write_gathered(&mut self.pages());
+        let written = self.write_gathered(&self.writing());
         self.file.close().and(written)
     }
 
@@ -319,10 +387,10 @@ mod tests {
             return;
         }
         disk.sync_data().unwrap();
-        assert!(!disk.pages().memory.is_empty(), "the next transaction needs it");
+        assert!(!disk.pages().written.memory.is_empty(), "the next transaction needs it");
         for _ in 0..IDLE_SYNCS {
             disk.sync_data().unwrap();
         }
-        assert!(disk.pages().memory.is_empty());
+        assert!(disk.pages().written.memory.is_empty());
     }
 }
