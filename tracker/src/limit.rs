@@ -97,13 +97,13 @@ pub const MEMORY_BYTES_MIN: u64 = 32 << 20;
 pub const HTTP_MEMORY_DIVISOR: usize = 4;
 
 /// The part of the memory budget that the tables of the guard take, within the next two limits.
-pub const GUARD_MEMORY_DIVISOR: usize = 64;
+pub const GUARD_MEMORY_DIVISOR: usize = 128;
 
 /// The guard needs a few thousand buckets to be of use.
-pub const GUARD_BYTES_MIN: usize = 512 * 1024;
+pub const GUARD_BYTES_MIN: usize = 256 * 1024;
 
 /// More buckets than customers of the busiest tracker gain nothing.
-pub const GUARD_BYTES_MAX: usize = 32 << 20;
+pub const GUARD_BYTES_MAX: usize = 16 << 20;
 
 /// What an announce costs in tokens.
 pub const ANNOUNCE_COST: f64 = 4.0;

@@ -1,7 +1,7 @@
 //! Token buckets by prefix, in a table that never grows.
 
 use std::hash::Hasher as _;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use siphasher::sip::SipHasher13;
@@ -22,120 +22,118 @@ pub struct Rate {
 /// The table has sets of `WAYS` buckets; a keyed hash chooses the set, so that nobody can aim at one. Where a set has
 /// no free bucket, the fullest is given up: it tells least, for a prefix without a bucket counts as one whose bucket is
 /// full. Who wants a fresh one has to push others out that are emptier than his own.
+///
+/// A bucket is one number, so that no lock is needed: who it belongs to, and when it will be full again. Time is counted in
+/// what comes back meanwhile, in parts of a token.
 #[derive(Debug)]
 pub struct Buckets {
-    shards: Box<[Mutex<Box<[Set]>>]>,
-    sets_per_shard: usize,
-    rate: Rate,
+    sets: Box<[Set]>,
+    units_per_second: f64,
+    burst_units: u64,
     key: [u8; 16],
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Bucket {
-    /// 0 for a free one.
-    tag: u32,
-    /// When `tokens` was right, in hundredths of a second since the tracker began, modulo 2^32 (497 days).
-    at: u32,
-    tokens: f64,
-}
-
-/// The buckets in which a prefix may lie, in two neighbouring lines of the processor's cache.
-#[derive(Clone, Copy, Debug, Default)]
-#[repr(align(128))]
-struct Set([Bucket; WAYS]);
+/// The buckets in which a prefix may lie: one line of the processor's cache.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Set([AtomicU64; WAYS]);
 
 /// How many these are.
 const WAYS: usize = 8;
 
-/// Locks: enough that the workers of a large machine rarely meet.
-const SHARDS: usize = 64;
+/// So many parts has a token: a scrape of one hash costs two of them.
+const UNITS_PER_TOKEN: f64 = 16.0;
+
+/// Of a bucket, those that tell when it will be full; the others tell whose it is, and are 0 only in a free one. At the
+/// highest rate there is, this many wrap after a year.
+const TIME_BITS: u32 = 40;
+
+const TIME: u64 = (1 << TIME_BITS) - 1;
 
 impl Buckets {
     /// Bytes of one bucket.
-    pub const BUCKET_BYTES: usize = size_of::<Bucket>();
+    pub const BUCKET_BYTES: usize = size_of::<AtomicU64>();
 
     /// A table of at least `count` full buckets.
     pub fn new(count: usize, rate: Rate, key: [u8; 16]) -> Self {
-        let sets_per_shard = count.div_ceil(SHARDS * WAYS).max(1);
-        let shard = || Mutex::new(vec![Set::default(); sets_per_shard].into_boxed_slice());
-        Self { shards: (0..SHARDS).map(|_| shard()).collect(), sets_per_shard, rate, key }
+        let sets = (0..count.div_ceil(WAYS).max(1)).map(|_| Set::default()).collect();
+        let units_per_second = rate.per_second * UNITS_PER_TOKEN;
+        Self { sets, units_per_second, burst_units: units(rate.burst), key }
     }
 
     /// Takes `cost` tokens and returns true, if there were any at all: the last ones may be overdrawn.
     pub fn take(&self, prefix: Prefix, cost: f64, now: Duration) -> bool {
-        self.with(prefix, now, |tokens, rate| {
-            let is_allowed = *tokens > 0.0;
-            if is_allowed {
-                *tokens = (*tokens - cost).max(-rate.burst);
-            }
-            is_allowed
-        })
+        let used = self.change(prefix, now, |used| if used < self.burst_units { used + units(cost) } else { used });
+        used < self.burst_units
     }
 
     /// Takes `cost` tokens, also where that makes a debt: what has already been done has to be paid.
     pub fn debit(&self, prefix: Prefix, cost: f64, now: Duration) {
-        self.with(prefix, now, |tokens, rate| *tokens = (*tokens - cost).max(-rate.burst));
+        self.change(prefix, now, |used| used + units(cost));
     }
 
     /// Whether there are any tokens.
     pub fn has_some(&self, prefix: Prefix, now: Duration) -> bool {
-        let (hash, tag) = self.place(prefix);
-        let mut set = self.set(hash);
-        let at = ticks(now);
-        let held = self.ways(&mut set, hash).iter().find(|bucket| bucket.tag == tag);
-        held.is_none_or(|bucket| self.rate.filled(bucket, at) > 0.0)
+        let (Set(set), tag) = self.place(prefix);
+        let now = self.time(now);
+        let held = set.iter().map(|bucket| bucket.load(Ordering::Relaxed)).find(|held| held >> TIME_BITS == tag);
+        held.is_none_or(|held| self.used(held, now) < self.burst_units)
     }
 
-    fn with<T>(&self, prefix: Prefix, now: Duration, change: impl FnOnce(&mut f64, &Rate) -> T) -> T {
-        let (hash, tag) = self.place(prefix);
-        let mut set = self.set(hash);
-        let ways = self.ways(&mut set, hash);
-        let at = ticks(now);
-        let position = ways.iter().position(|bucket| bucket.tag == tag);
-        let position = position.unwrap_or_else(|| {
-            let fill = |bucket: &Bucket| if bucket.tag == 0 { f64::INFINITY } else { self.rate.filled(bucket, at) };
-            let fullest = (0..WAYS).max_by(|&a, &b| fill(&ways[a]).total_cmp(&fill(&ways[b])));
-            let position = fullest.expect("there are ways");
-            ways[position] = Bucket { tag, at, tokens: self.rate.burst };
-            position
-        });
-        let bucket = &mut ways[position];
-        let mut tokens = self.rate.filled(bucket, at);
-        let result = change(&mut tokens, &self.rate);
-        (bucket.tokens, bucket.at) = (tokens, at);
-        result
+    /// Changes how much of a prefix's bucket is used up; returns how much was.
+    fn change(&self, prefix: Prefix, now: Duration, change: impl Fn(u64) -> u64) -> u64 {
+        let (Set(set), tag) = self.place(prefix);
+        let now = self.time(now);
+        loop {
+            let held = set.each_ref().map(|bucket| bucket.load(Ordering::Relaxed));
+            let own = held.iter().position(|held| held >> TIME_BITS == tag);
+            let place = own.or_else(|| (0..WAYS).min_by_key(|&way| self.used(held[way], now))).expect("there are ways");
+            let before = own.map_or(0, |own| self.used(held[own], now));
+            // Paying takes twice the time of a burst at most.
+            let after = change(before).min(2 * self.burst_units);
+            let new = tag << TIME_BITS | (now + after) & TIME;
+            // Where another worker was quicker, its change counts as well.
+            if set[place].compare_exchange(held[place], new, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+                return before;
+            }
+        }
     }
 
-    fn place(&self, prefix: Prefix) -> (usize, u32) {
+    /// How much is used up of a bucket: what comes back from `now` until it is full.
+    fn used(&self, held: u64, now: u64) -> u64 {
+        let used = held.wrapping_sub(now) & TIME;
+        // What no bucket can owe was full long ago. A clock of another worker may run ahead a little.
+        if held == 0 || used > 4 * self.burst_units { 0 } else { used }
+    }
+
+    fn place(&self, prefix: Prefix) -> (&Set, u64) {
         let mut hasher = SipHasher13::new_with_key(&self.key);
         hasher.write(&prefix.to_bytes());
         let hash = hasher.finish();
-        let tag = u32::try_from(hash >> 32).expect("half of 64 bits").max(1);
-        (usize::try_from(hash & u64::from(u32::MAX)).expect("64-bit platforms only"), tag)
+        // A multiplication is quicker than a remainder.
+        let share = u128::from(hash.rotate_left(32)) * self.sets.len() as u128;
+        let at = usize::try_from(share >> 64).expect("below the number of sets");
+        (&self.sets[at], (hash >> TIME_BITS).max(1))
     }
 
-    fn set(&self, hash: usize) -> MutexGuard<'_, Box<[Set]>> {
-        self.shards[hash % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn ways<'a>(&self, shard: &'a mut MutexGuard<'_, Box<[Set]>>, hash: usize) -> &'a mut [Bucket] {
-        &mut shard[hash / SHARDS % self.sets_per_shard].0
+    fn time(&self, now: Duration) -> u64 {
+        whole(now.as_secs_f64() * self.units_per_second) & TIME
     }
 }
 
-impl Rate {
-    /// The tokens in `bucket` at `at`.
-    fn filled(&self, bucket: &Bucket, at: u32) -> f64 {
-        // Another worker may have looked at the clock a little later: that is no 497 days.
-        let passed = at.wrapping_sub(bucket.at);
-        let passed = if passed > u32::MAX / 2 { 0 } else { passed };
-        (bucket.tokens + f64::from(passed) / 100.0 * self.per_second).min(self.burst)
-    }
+fn units(tokens: f64) -> u64 {
+    whole((tokens * UNITS_PER_TOKEN).ceil())
 }
 
-fn ticks(now: Duration) -> u32 {
-    let ticks = now.as_secs() * 100 + u64::from(now.subsec_millis() / 10);
-    u32::try_from(ticks % (1 << 32)).expect("a remainder of 2^32")
+/// The whole part of a number that is not negative.
+fn whole(number: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "too large a number becomes the largest"
+    )]
+    let whole = number as u64;
+    whole
 }
 
 #[cfg(test)]
@@ -186,8 +184,9 @@ mod tests {
     #[test]
     fn clocks_that_wrap_or_run_back_a_little_give_nothing_away() {
         let buckets = Buckets::new(1000, RATE, [1; 16]);
-        let wrap = 10 * (1 << 32);
-        let [before, early, late] = [wrap - 1000, wrap - 2000, wrap + 1000].map(Duration::from_millis);
+        // 2 tokens per second in 16 parts are 2^5 parts per second.
+        let wrap = 1 << (TIME_BITS - 5);
+        let [before, early, late] = [wrap - 1, wrap - 2, wrap + 1].map(Duration::from_secs);
         buckets.debit(site(1), 10.0, before);
         assert!(!buckets.has_some(site(1), early));
         assert!(buckets.has_some(site(1), late));

@@ -184,6 +184,24 @@ impl SwarmMap {
         noted
     }
 
+    /// Looks at the swarms of announces that are about to come, so that the processor fetches them together: one after the
+    /// other it would wait for each. Several shards are locked at a time for that, and never waited for.
+    pub fn foresee(&self, info_hashes: &[InfoHash]) {
+        const TOGETHER: usize = 8;
+        for group in info_hashes.chunks(TOGETHER) {
+            let mut held = [const { None }; TOGETHER];
+            for (held, info_hash) in held.iter_mut().zip(group) {
+                let hash = self.hashes.of_swarm(info_hash);
+                *held = self.shards[shard_of(hash)].try_lock().ok().map(|shard| (shard, hash));
+            }
+            for (held, info_hash) in held.iter().zip(group) {
+                if let Some((shard, hash)) = held {
+                    shard.glance(info_hash, *hash);
+                }
+            }
+        }
+    }
+
     /// The counts of a swarm; zeros for an unknown one.
     pub fn scrape(&self, info_hash: &InfoHash) -> ScrapeEntry {
         let hash = self.hashes.of_swarm(info_hash);

@@ -5,7 +5,7 @@
 //! or two peers lies in the table itself, up to 64 in one exact allocation, larger ones in buckets of seeds and of
 //! others (`peers`, `crowd`).
 //!
-//! What never happens here: a peer keyed by its peer id, an unkeyed hash, a lock held over more than one shard.
+//! What never happens here: a peer keyed by its peer id, an unkeyed hash, a shard waited for while the lock of another is held.
 
 mod crowd;
 mod map;

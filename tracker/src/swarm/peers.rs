@@ -84,6 +84,15 @@ impl<const N: usize, const INLINE: usize> Peers<N, INLINE> {
         }
     }
 
+    /// A look at where they lie, and no more.
+    pub(super) fn glance(&self) -> usize {
+        match self {
+            Self::Inline { len, .. } => usize::from(*len),
+            Self::Few(peers) => peers.first().map_or(0, |peer| usize::from(peer.address[0])),
+            Self::Many(many) => many.seeds.len() + many.others.len(),
+        }
+    }
+
     /// How many of them are seeds.
     pub(super) fn seeds(&self) -> usize {
         match self {

@@ -2,6 +2,7 @@
 
 use peerfeed_protocol::announce::{AnnounceReply, InfoHash, ScrapeEntry};
 use rand_core::Rng;
+use std::hint::black_box;
 use std::net::{IpAddr, SocketAddr};
 
 use super::crowd::Draw;
@@ -57,6 +58,12 @@ impl Shard {
         };
         self.answer(step, rng, reply);
         noted
+    }
+
+    /// A look at where a swarm lies, and no more.
+    pub(super) fn glance(&self, info_hash: &InfoHash, hash: u64) {
+        black_box(self.v4.find(info_hash, hash).map(Swarm::glance));
+        black_box(self.v6.find(info_hash, hash).map(Swarm::glance));
     }
 
     /// Bytes in use.

@@ -229,6 +229,11 @@ impl<const N: usize, const INLINE: usize> Swarm<N, INLINE> {
         }
     }
 
+    /// A look at where its peers lie, and no more.
+    pub(super) fn glance(&self) -> usize {
+        self.peers.glance()
+    }
+
     /// Gives up to `want` of its peers at random.
     pub(super) fn draw(&self, want: usize, draw: &Draw<'_, N>, rng: &mut impl Rng, mut give: impl FnMut(&[u8; N])) {
         self.peers.draw(want, draw, rng, &mut give);

@@ -23,9 +23,19 @@ pub(super) struct Batch {
     outgoing: MultiHeaders<SockaddrStorage>,
     /// Without.
     outgoing_plain: MultiHeaders<SockaddrStorage>,
+    requests: Vec<Incoming>,
     replies: Vec<Reply>,
     /// Of all answers, one behind the other.
     bytes: Vec<u8>,
+}
+
+/// One datagram that has come.
+struct Incoming {
+    from: SocketAddr,
+    address: SockaddrStorage,
+    local: Local,
+    /// Which buffer holds how many bytes of it.
+    place: (usize, usize),
 }
 
 /// One answer on its way.
@@ -62,18 +72,16 @@ impl Batch {
             buffers: vec![[0; UDP_BUFFER_BYTES]; UDP_BATCH],
             outgoing: MultiHeaders::preallocate(UDP_BATCH, with_local()),
             outgoing_plain: MultiHeaders::preallocate(UDP_BATCH, None),
+            requests: Vec::with_capacity(UDP_BATCH),
             replies: Vec::with_capacity(UDP_BATCH),
             bytes: Vec::with_capacity(UDP_BATCH * UDP_REPLY_BYTES_MAX),
         }
     }
 
-    /// Waits for datagrams until the socket's read timeout, takes all that are there, and lets `answer` append what each
-    /// is answered with. [`send`](Self::send) sends the answers.
-    pub(super) fn receive(
-        &mut self,
-        socket: &UdpSocket,
-        mut answer: impl FnMut(&[u8], SocketAddr, &mut Vec<u8>),
-    ) -> io::Result<Received> {
+    /// Waits for datagrams until the socket's read timeout and takes all that are there. [`answer`](Self::answer) looks at
+    /// them.
+    pub(super) fn receive(&mut self, socket: &UdpSocket) -> io::Result<Received> {
+        self.requests.clear();
         let mut slices: Vec<_> = self.buffers.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
         let received =
             recvmmsg(socket.as_raw_fd(), &mut self.incoming, slices.iter_mut(), MsgFlags::MSG_WAITFORONE, None);
@@ -83,10 +91,10 @@ impl Batch {
             Err(error) => return Err(error.into()),
         };
         let mut counts = Received::default();
-        for message in messages {
+        for (buffer, message) in messages.enumerate() {
             counts.datagrams += 1;
-            let (Some(to), Some(datagram)) = (message.address, message.iovs().next()) else { continue };
-            let Some(from) = socket_addr(&to) else { continue };
+            let Some(address) = message.address else { continue };
+            let Some(from) = socket_addr(&address) else { continue };
             if message.flags.contains(MsgFlags::MSG_TRUNC) {
                 counts.too_long += 1;
                 continue;
@@ -94,13 +102,25 @@ impl Batch {
             let local = message.cmsgs().map_or(Local::Unknown, |mut cmsgs| {
                 cmsgs.find_map(|message| local_of(&message)).unwrap_or(Local::Unknown)
             });
-            let start = self.bytes.len();
-            answer(datagram, from, &mut self.bytes);
-            if self.bytes.len() > start {
-                self.replies.push(Reply { to, local, place: start..self.bytes.len() });
-            }
+            self.requests.push(Incoming { from, address, local, place: (buffer, message.bytes) });
         }
         Ok(counts)
+    }
+
+    /// The datagrams that have come.
+    pub(super) fn datagrams(&self) -> impl Iterator<Item = &[u8]> {
+        self.requests.iter().map(|request| &self.buffers[request.place.0][..request.place.1])
+    }
+
+    /// Lets `answer` append what each datagram is answered with. [`send`](Self::send) sends the answers.
+    pub(super) fn answer(&mut self, mut answer: impl FnMut(&[u8], SocketAddr, &mut Vec<u8>)) {
+        for &Incoming { from, address, local, place: (buffer, length) } in &self.requests {
+            let start = self.bytes.len();
+            answer(&self.buffers[buffer][..length], from, &mut self.bytes);
+            if self.bytes.len() > start {
+                self.replies.push(Reply { to: address, local, place: start..self.bytes.len() });
+            }
+        }
     }
 
     /// Sends the answers, those from one local address together; returns how many the kernel did not take.
@@ -198,7 +218,8 @@ mod tests {
         let mut batch = Batch::new();
         let mut seen = 0;
         while seen < datagrams {
-            seen += batch.receive(server, |bytes, _, out| out.extend_from_slice(bytes)).unwrap().datagrams;
+            seen += batch.receive(server).unwrap().datagrams;
+            batch.answer(|bytes, _, out| out.extend_from_slice(bytes));
             assert_eq!(batch.send(server), 0);
         }
         clients
@@ -233,7 +254,8 @@ mod tests {
         let mut batch = Batch::new();
         let (mut answered, mut counts) = (0, Received::default());
         while counts.datagrams < 2 {
-            let more = batch.receive(&server, |_, _, _| answered += 1).unwrap();
+            let more = batch.receive(&server).unwrap();
+            batch.answer(|_, _, _| answered += 1);
             counts =
                 Received { datagrams: counts.datagrams + more.datagrams, too_long: counts.too_long + more.too_long };
         }

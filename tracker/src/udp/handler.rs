@@ -20,12 +20,24 @@ pub struct Handler {
     rng: ChaCha8Rng,
     reply: AnnounceReply,
     key: LastKey,
+    foreseen: Vec<InfoHash>,
 }
 
 impl Handler {
     /// A handler that chooses peers by this source of randomness.
     pub fn new(rng: ChaCha8Rng) -> Self {
-        Self { rng, reply: AnnounceReply::default(), key: LastKey::default() }
+        Self { rng, reply: AnnounceReply::default(), key: LastKey::default(), foreseen: Vec::new() }
+    }
+
+    /// Lets the processor fetch what the announces among these datagrams are about, before they are [handled](Self::handle).
+    /// Nothing else comes of it, so that nothing has to be proven for it.
+    pub fn foresee<'a>(&mut self, tracker: &Tracker, datagrams: impl Iterator<Item = &'a [u8]>) {
+        self.foreseen.clear();
+        self.foreseen.extend(datagrams.filter_map(Request::announced_swarm));
+        // What comes alone is looked for where it is needed.
+        if self.foreseen.len() > 1 {
+            tracker.swarms.foresee(&self.foreseen);
+        }
     }
 
     /// Appends the answer to `datagram` to `out`, or nothing where there must be none.

@@ -39,12 +39,11 @@ impl Worker {
 
     fn step(&mut self, batch: &mut Batch) -> io::Result<()> {
         let (tracker, handler) = (&*self.tracker, &mut self.handler);
+        let received = batch.receive(&self.socket)?;
+        handler.foresee(tracker, batch.datagrams());
         // Taken once per batch: ids and ages are counted in seconds.
-        let mut now = None;
-        let received = batch.receive(&self.socket, |datagram, from, out| {
-            let now = *now.get_or_insert_with(|| tracker.moment());
-            handler.handle(tracker, datagram, from, now, out);
-        })?;
+        let now = tracker.moment();
+        batch.answer(|datagram, from, out| handler.handle(tracker, datagram, from, now, out));
         if received.datagrams > 0 {
             tracker.load.note(received.datagrams == UDP_BATCH);
         }

@@ -124,7 +124,7 @@ fn the_container_is_made_from_nothing_and_runs_as_nobody() {
     let file = text("Containerfile").replace("\\\n", " ");
     let lines: Vec<_> = file.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     let instructions: Vec<_> = lines.iter().filter_map(|line| line.split_once(' ')).collect();
-    let known = ["FROM", "WORKDIR", "COPY", "RUN", "USER", "EXPOSE", "ENTRYPOINT"];
+    let known = ["FROM", "WORKDIR", "COPY", "RUN", "ENV", "USER", "EXPOSE", "ENTRYPOINT"];
     assert!(instructions.iter().all(|(name, _)| known.contains(name)), "{instructions:?}");
     let last_stage = instructions.iter().rposition(|(name, _)| *name == "FROM").unwrap();
     let last: Vec<_> = instructions[last_stage..].to_vec();

@@ -349,3 +349,18 @@ fn a_swarm_of_one_takes_at_most_ninety_bytes_and_each_further_peer_ten() {
     let per_peer = world.map.totals().bytes / 100_000;
     assert!(per_peer <= 10, "{per_peer} bytes per peer");
 }
+
+#[test]
+fn a_look_ahead_changes_nothing_and_waits_for_nobody() {
+    let mut world = World::new();
+    for n in 0..100 {
+        world.announce(n % 30, &peer(n).to_string(), Presence::Downloader);
+    }
+    let before = world.map.totals();
+    let known_and_unknown: Vec<_> = (0..60).chain(0..60).map(hash).collect();
+    {
+        let _others: Vec<_> = world.map.shards.iter().step_by(2).map(lock).collect();
+        world.map.foresee(&known_and_unknown);
+    }
+    assert_eq!(world.map.totals(), before);
+}
