@@ -65,7 +65,8 @@ impl Opentracker {
         let mut command = as_root(program);
         command.args(["-i", "127.0.0.1", "-p", &port_text, "-P", &port_text, "-w", "whitelist", "-d"]).arg(folder);
         let mut daemon = Daemon::start("opentracker", command.current_dir(folder))?;
-        until("opentracker accepts connections", Duration::from_secs(10), || {
+        // Millions of hashes take it a while.
+        until("opentracker accepts connections", Duration::from_secs(60), || {
             daemon.wait_for("to be running", Duration::from_secs(1), |_| Some(()))?;
             Ok(std::net::TcpStream::connect(("127.0.0.1", port)).ok().map(drop))
         })?;

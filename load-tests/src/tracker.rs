@@ -31,7 +31,7 @@ impl Tracker {
     pub fn start_with(host: &str, flags: &[&str]) -> Result<Self> {
         let address = format!("{host}:0");
         let mut command = Command::new(&Programs::find()?.tracker);
-        command.args(["--http", &address, "--udp", &address]).args(flags);
+        command.args(["--http", &address, "--udp", &address]).args(flags).envs(environment());
         let mut daemon = Daemon::start("peerfeed-tracker", &mut command)?;
         let http_url = daemon.wait_for("its HTTP address", START_PATIENCE, |text| bound(text, "http", host))?;
         let udp_url = daemon.wait_for("its UDP address", START_PATIENCE, |text| bound(text, "udp", host))?;
@@ -48,6 +48,12 @@ impl Tracker {
     }
 }
 
+/// What its service unit sets.
+fn environment() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let unit = include_str!("../../deploy/peerfeed-tracker.service");
+    unit.lines().filter_map(|line| line.strip_prefix("Environment=")?.split_once('='))
+}
+
 /// `SCHEME://HOST:PORT` as the output names it, with a real port.
 fn bound(text: &str, scheme: &str, host: &str) -> Option<String> {
     let start = format!("{scheme}://{host}:");
@@ -61,6 +67,11 @@ fn bound(text: &str, scheme: &str, host: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_runs_in_the_environment_of_its_service() {
+        assert_eq!(environment().collect::<Vec<_>>(), [("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")]);
+    }
 
     #[test]
     fn the_bound_address_is_read_from_the_output() {

@@ -12,12 +12,12 @@ use serde_json::Value;
 use super::contestant::Contestant;
 use super::latency::Latencies;
 use super::measure::fill_udp;
-use super::population::{Population, Shape};
+use super::memory::OUR_FLAGS;
+use super::population::Population;
 use super::process::Sides;
 use super::udp::{Loader, Pace};
 use super::visitors::Passers;
 use crate::daemon::until;
-use crate::programs::Programs;
 
 /// One run.
 #[derive(Debug)]
@@ -31,53 +31,40 @@ pub struct Watched {
     lost: u64,
 }
 
-/// How it is run.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// Who is in the map.
-    pub shape: Shape,
-    /// Announces per second meanwhile.
-    pub rate: f64,
-    /// How long to watch where nothing expires.
-    pub quiet: Duration,
-}
+/// How long to watch where nothing expires: the sweep passes over all once.
+const QUIET: Duration = Duration::from_secs(62);
 
 /// The shortest life that the tracker grants, and the time in which the sweep passes over all.
 const LIFE: Duration = Duration::from_secs(72 + 30 + 60);
 
-/// Watches a tracker in which nothing expires, and one in which everybody does.
-pub fn watch(options: &Options, mut tell: impl FnMut(&str)) -> Result<[Watched; 2]> {
-    // Before this thread is bound to one processor: cargo may have to build.
-    Programs::find()?;
-    let population = Population::new(options.shape);
-    tell(&population.described());
-    let short = ["--interval", "1min", "--min-interval", "1min", "--peer-lifetime", "72s"];
-    let mut one = |name, flags: &[&str], duration| -> Result<Watched> {
-        let watched = one(options, &population, name, flags, duration)?;
-        tell(&watched.row());
-        Ok(watched)
-    };
-    Ok([one("nothing expires", &[], options.quiet)?, one("all expire", &short, LIFE)?])
+/// Watches `server`, in which everybody is and nobody expires, with so many visits per second.
+pub fn watch_quiet(server: &Contestant, population: &Population, rate: f64) -> Result<Watched> {
+    watch("nothing expires", server, population, rate, QUIET)
 }
 
-fn one(
-    options: &Options,
-    population: &Population,
-    name: &'static str,
-    flags: &[&str],
-    duration: Duration,
-) -> Result<Watched> {
+/// Watches a tracker in which everybody expires.
+pub fn watch_expiring(population: &Population, rate: f64) -> Result<Watched> {
     let sides = Sides::of_this_machine()?;
     sides.map_or(Ok(()), Sides::be_server)?;
-    let flags = [&["--memory", "4GiB", "--status", "127.0.0.1:0"], flags].concat();
-    let server = Contestant::peerfeed(&flags)?;
+    let short = ["--interval", "1min", "--min-interval", "1min", "--peer-lifetime", "72s"];
+    let server = Contestant::peerfeed(&[&OUR_FLAGS[..], &short].concat())?;
     sides.map_or(Ok(()), Sides::be_loader)?;
     fill_udp(&server, population)?;
-    let before = stats(&server)?;
+    watch("all expire", &server, population, rate, LIFE)
+}
+
+fn watch(
+    name: &'static str,
+    server: &Contestant,
+    population: &Population,
+    rate: f64,
+    duration: Duration,
+) -> Result<Watched> {
+    let before = stats(server)?;
     let to = server.udp.context("a tracker without UDP")?;
-    let pace = Pace { visits: 512, until: Some(Instant::now() + duration), rate: Some(options.rate), repeats: false };
+    let pace = Pace { visits: 512, until: Some(Instant::now() + duration), rate: Some(rate), repeats: false };
     let tally = Loader::new(to, population, Event::None)?.run(&mut Passers::of(population, 1, 1), &pace)?;
-    let after = stats(&server)?;
+    let after = stats(server)?;
     let peers = |stats: &Value| stats["peers"]["ipv4"].as_u64().context("no count of peers");
     let longest = after["sweep"]["longest_seconds"].as_f64().context("no time of the sweep")?;
     Ok(Watched {
@@ -106,7 +93,8 @@ fn stats(server: &Contestant) -> Result<Value> {
 }
 
 impl Watched {
-    fn row(&self) -> String {
+    /// In a line.
+    pub fn row(&self) -> String {
         let name = self.name;
         format!("{name}: {} peers became {}, longest step {:?}", self.peers_before, self.peers_after, self.longest)
     }

@@ -2,7 +2,7 @@
 //!
 //! So many requests are under way at once, each on a connection of its own. They are taken in turn: the oldest answer is
 //! waited for, and its client asks again. Servers answer nearly in the order in which they were asked, so hardly an
-//! answer lies unread.
+//! answer lies unread. Waiting is looking again and again: a server that has to wake its clients would pay for that.
 
 use std::fmt::Write as _;
 use std::io::{self, Read as _, Write as _};
@@ -31,8 +31,11 @@ pub enum Connections {
 /// Who announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// Everybody once.
-    Everybody,
+    /// Everybody once whose address is among the first so many.
+    Everybody {
+        /// At most [`HOSTS`].
+        hosts: u32,
+    },
     /// Peers at random until then.
     Until(Instant),
 }
@@ -46,8 +49,8 @@ pub struct HttpTally {
     pub lost: u64,
     /// Failures, and answers that are none.
     pub refused: u64,
-    /// Bytes of answers.
-    pub bytes: u64,
+    /// In answers to announces.
+    pub peers: u64,
     /// From the beginning of a connection, or of a request on a kept one, to the end of the answer.
     pub latencies: Latencies,
 }
@@ -86,7 +89,7 @@ impl<'a> HttpLoader<'a> {
     /// Keeps `count` requests under way.
     pub fn run(mut self, count: u32, order: Order) -> Result<HttpTally> {
         match order {
-            Order::Everybody => self.fill(count)?,
+            Order::Everybody { hosts } => self.fill(count, hosts)?,
             Order::Until(until) => self.load(count, until)?,
         }
         Ok(self.tally)
@@ -114,9 +117,9 @@ impl<'a> HttpLoader<'a> {
     }
 
     /// A kept connection has one address, so that filling takes new ones: each announces all peers of its address.
-    fn fill(&mut self, count: u32) -> Result<()> {
+    fn fill(&mut self, count: u32, hosts: u32) -> Result<()> {
         let mut clients = Vec::new();
-        let mut hosts = 0..HOSTS.min(self.population.peers());
+        let mut hosts = 0..hosts.min(self.population.peers());
         loop {
             while clients.len() < count as usize
                 && let Some(host) = hosts.next()
@@ -159,7 +162,7 @@ impl<'a> HttpLoader<'a> {
         socket.set_reuse_address(true)?;
         socket.bind(&SocketAddr::from((address_of(host), 0)).into())?;
         socket.connect(&SocketAddr::V4(self.to).into()).context("the tracker takes no connection")?;
-        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_nonblocking(true)?;
         Ok(socket.into())
     }
 
@@ -181,6 +184,9 @@ impl<'a> HttpLoader<'a> {
                 break Some(end);
             }
             match client.stream.read(&mut self.answer[length..]) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && client.asked.elapsed() < PATIENCE => {
+                    std::thread::yield_now();
+                }
                 Ok(0) | Err(_) => break None,
                 Ok(more) => length += more,
             }
@@ -193,7 +199,7 @@ impl<'a> HttpLoader<'a> {
             self.tally.refused += 1;
         } else {
             self.tally.announces += 1;
-            self.tally.bytes += u64::try_from(length).unwrap_or(u64::MAX);
+            self.tally.peers += peers_in(answer);
             self.tally.latencies.note(client.asked.elapsed());
         }
         end == Some(length) && !has(b"onnection: close")
@@ -232,6 +238,15 @@ fn escape(bytes: &[u8], text: &mut String) {
     }
 }
 
+/// How many IPv4 peers an answer holds in compact form.
+fn peers_in(answer: &[u8]) -> u64 {
+    const KEY: &[u8] = b"5:peers";
+    let length = memchr::memmem::find(answer, KEY).map(|at| &answer[at + KEY.len()..]);
+    let digits = length.and_then(|length| length.split(|&byte| byte == b':').next()).unwrap_or_default();
+    let bytes: u64 = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0);
+    bytes / 6
+}
+
 /// Where an answer ends that tells its length; `None` as long as it is not there as a whole.
 fn end_of_answer(bytes: &[u8]) -> Option<usize> {
     let body = memchr::memmem::find(bytes, b"\r\n\r\n")? + 4;
@@ -251,6 +266,13 @@ mod tests {
         assert_eq!(end_of_answer(answer), Some(answer.len()));
         assert_eq!(end_of_answer(&answer[..answer.len() - 1]), None);
         assert_eq!(end_of_answer(b"HTTP/1.1 200 OK\r\n\r\nabc"), None);
+    }
+
+    #[test]
+    fn peers_are_counted_by_the_length_of_their_compact_form() {
+        assert_eq!(peers_in(b"HTTP/1.1 200 OK\r\n\r\nd8:intervali1800e5:peers12:aaaaaabbbbbbe"), 2);
+        assert_eq!(peers_in(b"d5:peers0:e"), 0);
+        assert_eq!(peers_in(b"d5:peersle"), 0);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use peerfeed_protocol::announce::Event;
 use super::contestant::Contestant;
 use super::http::{Connections, HttpLoader, Order};
 use super::latency::Latencies;
-use super::population::Population;
+use super::population::{HOSTS, Population};
 use super::process::Time;
 use super::udp::{Loader, Pace};
 use super::visitors::{Everybody, Passers};
@@ -44,7 +44,7 @@ pub struct Measure {
     pub lost: u64,
     /// Refusals and nonsense.
     pub refused: u64,
-    /// Peers in all answers; of UDP only.
+    /// Peers in all answers.
     pub peers: u64,
     /// How long it took.
     pub took: Duration,
@@ -84,7 +84,7 @@ impl Measure {
                 let to = server.http.context("a server without HTTP")?;
                 let loader = HttpLoader::new(to, population, connections, seed);
                 let tally = loader.run(load.requests, Order::Until(until))?;
-                (measure.announces, measure.answers) = (tally.announces, tally.announces);
+                (measure.announces, measure.answers, measure.peers) = (tally.announces, tally.announces, tally.peers);
                 (measure.lost, measure.refused, measure.latencies) = (tally.lost, tally.refused, tally.latencies);
             }
         }
@@ -129,13 +129,19 @@ pub fn fill_udp(server: &Contestant, population: &Population) -> Result<Duration
     Ok(begun.elapsed())
 }
 
-/// The same over HTTP, on kept connections.
-pub fn fill_http(server: &Contestant, population: &Population) -> Result<Duration> {
+/// Lets one in so many announce once over HTTP, on kept connections.
+pub fn fill_http(server: &Contestant, population: &Population, one_in: u32) -> Result<Duration> {
     let begun = Instant::now();
     let to = server.http.context("a server without HTTP")?;
-    let tally = HttpLoader::new(to, population, Connections::Kept, 0).run(64, Order::Everybody)?;
-    let all = u64::from(population.peers());
-    anyhow::ensure!(tally.announces == all, "{} answered {} of {all} announces", server.name, tally.announces);
+    let loader = HttpLoader::new(to, population, Connections::Kept, 0);
+    let tally = loader.run(64, Order::Everybody { hosts: HOSTS / one_in })?;
+    let all: usize = (0..HOSTS / one_in).map(|host| population.peers_at(host).count()).sum();
+    anyhow::ensure!(
+        usize::try_from(tally.announces).is_ok_and(|announces| announces == all),
+        "{} answered {} of {all} announces",
+        server.name,
+        tally.announces
+    );
     Ok(begun.elapsed())
 }
 

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::contestant::{Contestant, OURS};
 use super::measure::{fill_udp, number};
-use super::population::{Population, Shape};
+use super::population::Population;
 use super::process::Sides;
 use crate::programs::Programs;
 
@@ -32,6 +32,9 @@ pub struct Filling {
     pub held: Vec<Held>,
 }
 
+/// With room for ten million peers, and a status page that tells of the sweep.
+pub(super) const OUR_FLAGS: [&str; 4] = ["--memory", "4GiB", "--status", "127.0.0.1:0"];
+
 impl Held {
     /// What everybody took together, per peer.
     pub fn bytes_each(&self, peers: u32) -> f64 {
@@ -39,26 +42,40 @@ impl Held {
     }
 }
 
-/// Fills each program with a population of this shape, one program after the other.
-pub fn fill(shape: Shape, tools: &Path, others: bool, mut tell: impl FnMut(&str)) -> Result<Filling> {
+/// Fills each program with this population, one program after the other; those of other people only where `tools` says
+/// where these are. `look` sees ours when everybody is in.
+pub fn fill(
+    population: &Population,
+    tools: Option<&Path>,
+    mut tell: impl FnMut(&str),
+    look: impl FnOnce(&Contestant) -> Result<()>,
+) -> Result<Filling> {
     // Before this thread is bound to one processor: cargo may have to build.
     Programs::find()?;
-    let population = Population::new(shape);
     tell(&population.described());
     let sides = Sides::of_this_machine()?;
     let be = |side: fn(Sides) -> Result<()>| sides.map_or(Ok(()), side);
-    let starts: [&dyn Fn() -> Result<Option<Contestant>>; 3] = [
-        &|| Contestant::peerfeed(&["--memory", "4GiB"]).map(Some),
-        &|| if others { Contestant::aquatic_udp(tools) } else { Ok(None) },
-        &|| if others { Contestant::opentracker(&population) } else { Ok(None) },
-    ];
-    let mut held = Vec::new();
+    let opentracker = || Contestant::opentracker(population);
+    let starts: [&dyn Fn() -> Result<Option<Contestant>>; 3] =
+        [&|| Contestant::peerfeed(&OUR_FLAGS).map(Some), &|| tools.map_or(Ok(None), Contestant::aquatic_udp), &|| {
+            tools.map_or(Ok(None), |_| opentracker())
+        }];
+    let (mut held, mut look) = (Vec::new(), Some(look));
     for start in starts {
         be(Sides::be_server)?;
-        let Some(server) = start()? else { continue };
+        let server = start();
         be(Sides::be_loader)?;
+        let server = match server {
+            Ok(Some(server)) => server,
+            Ok(None) => continue,
+            Err(error) if held.is_empty() => return Err(error),
+            Err(error) => {
+                tell(&format!("one is left out: {error:#}"));
+                continue;
+            }
+        };
         let empty_bytes = server.resident_bytes()?;
-        let took = match fill_udp(&server, &population) {
+        let took = match fill_udp(&server, population) {
             Err(error) if server.name != OURS => {
                 tell(&format!("{} is left out: {error:#}", server.name));
                 continue;
@@ -69,6 +86,9 @@ pub fn fill(shape: Shape, tools: &Path, others: bool, mut tell: impl FnMut(&str)
         let each = row.bytes_each(population.peers());
         tell(&format!("{}: {each:.1} bytes per peer, filled in {:.1} s", row.name, took.as_secs_f64()));
         held.push(row);
+        if let Some(look) = look.take() {
+            look(&server)?;
+        }
     }
     Ok(Filling { population: population.described(), peers: population.peers(), held })
 }

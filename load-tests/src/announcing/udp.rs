@@ -120,7 +120,6 @@ impl<'a> Loader<'a> {
         let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
         let options = socket2::SockRef::from(&socket);
         options.set_recv_buffer_size(4 << 20)?;
-        socket.set_read_timeout(Some(Duration::from_millis(20)))?;
         let (visits, tally, datagrams) = (Vec::new(), Tally::default(), Vec::new());
         Ok(Self { socket, to: to.into(), population, event, visits, tally, datagrams, repeats: false })
     }
@@ -158,7 +157,8 @@ impl<'a> Loader<'a> {
                 self.give_up(visitors.each_connects(), now, &mut free)?;
             }
             let mut slices: Vec<_> = buffers.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
-            let flags = if pace.rate.is_some() { MsgFlags::MSG_DONTWAIT } else { MsgFlags::MSG_WAITFORONE };
+            // Never asleep: a server that has to wake the loader would pay for that, and the slower it is, the more often.
+            let flags = MsgFlags::MSG_DONTWAIT;
             match recvmmsg(self.socket.as_raw_fd(), &mut incoming, slices.iter_mut(), flags, None) {
                 Ok(messages) => {
                     let now = Instant::now();
@@ -167,7 +167,7 @@ impl<'a> Loader<'a> {
                         self.hear(bytes, now, visitors.each_connects(), &mut free)?;
                     }
                 }
-                Err(Errno::EAGAIN | Errno::EINTR) => {}
+                Err(Errno::EAGAIN | Errno::EINTR) => std::thread::yield_now(),
                 Err(error) => return Err(error).context("cannot receive"),
             }
         }

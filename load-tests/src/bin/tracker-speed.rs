@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use peerfeed_load_tests::announcing::comparison::{self, Options};
 use peerfeed_load_tests::announcing::measure::Load;
 use peerfeed_load_tests::announcing::memory::Filling;
-use peerfeed_load_tests::announcing::population::Shape;
+use peerfeed_load_tests::announcing::population::{Population, Shape};
 use peerfeed_load_tests::announcing::{expiry, floor, memory};
 use peerfeed_load_tests::results::{head, publish};
 
@@ -137,16 +137,27 @@ fn compare(arguments: &Compare) -> Result<()> {
 }
 
 fn memory(arguments: &Memory) -> Result<()> {
-    let tools = &arguments.tools.folder;
+    let tools = Some(&*arguments.tools.folder);
     let mut page = head("Tracker: memory per peer, and expiry");
-    let singles = memory::fill(Shape::Even { swarms: 500_000, each: 1 }, tools, true, tell)?;
-    let crowds = memory::fill(Shape::Even { swarms: 20, each: 25_000 }, tools, true, tell)?;
+    let fill = |shape| memory::fill(&Population::new(shape), tools, tell, |_| Ok(()));
+    let singles = fill(Shape::Even { swarms: 500_000, each: 1 })?;
+    let crowds = fill(Shape::Even { swarms: 20, each: 25_000 })?;
     let shape = Shape::Zipf { swarms: arguments.peers / 5 * 2, peers: arguments.peers, largest: 100_000 };
-    let all = memory::fill(shape, tools, true, tell)?;
-    let options = expiry::Options { shape, rate: arguments.rate, quiet: Duration::from_secs(65) };
-    let mut watched = if arguments.no_expiry { None } else { Some(expiry::watch(&options, tell)?) };
+    let (population, mut watched) = (Population::new(shape), Vec::new());
+    let all = memory::fill(&population, tools, tell, |server| {
+        if !arguments.no_expiry {
+            watched.push(expiry::watch_quiet(server, &population, arguments.rate)?);
+        }
+        Ok(())
+    })?;
+    if !arguments.no_expiry {
+        watched.push(expiry::watch_expiring(&population, arguments.rate)?);
+    }
+    for run in &watched {
+        tell(&run.row());
+    }
     let each = |filling: &Filling| filling.held[0].bytes_each(filling.peers);
-    let longest_ms = watched.as_ref().map(|runs| runs[1].longest.as_secs_f64() * 1e3);
+    let longest_ms = watched.last().map(|run| run.longest.as_secs_f64() * 1e3);
     let goals = [
         ("one IPv4 peer in a swarm of its own, 500,000 such: bytes", 90.0, Some(each(&singles))),
         ("each further IPv4 peer, 20 swarms of 25,000: bytes", 10.0, Some(each(&crowds))),
@@ -161,8 +172,8 @@ fn memory(arguments: &Memory) -> Result<()> {
     for (title, filling) in [("Swarms of one", &singles), ("Large swarms", &crowds), ("Swarms as in the field", &all)] {
         writeln!(page, "\n## {title}\n\n{}", filling.page())?;
     }
-    if let Some(runs) = &mut watched {
-        writeln!(page, "## Expiry\n\n{}", expiry::page(runs, arguments.rate))?;
+    if !watched.is_empty() {
+        writeln!(page, "## Expiry\n\n{}", expiry::page(&mut watched, arguments.rate))?;
     }
     publish(&page, arguments.out.as_deref())
 }

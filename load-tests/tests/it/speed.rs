@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 use peerfeed_load_tests::announcing::comparison::{Options, Row, run};
+use peerfeed_load_tests::announcing::contestant::Contestant;
 use peerfeed_load_tests::announcing::measure::Load;
 use peerfeed_load_tests::announcing::memory::fill;
-use peerfeed_load_tests::announcing::population::Shape;
+use peerfeed_load_tests::announcing::population::{Population, Shape};
 
 #[test]
 fn everybody_who_announces_is_answered_and_the_cost_is_told() -> Result<()> {
@@ -43,9 +44,16 @@ fn everybody_who_announces_is_answered_and_the_cost_is_told() -> Result<()> {
 
 #[test]
 fn memory_is_what_the_process_grew_by() -> Result<()> {
-    let filling = fill(Shape::Even { swarms: 20_000, each: 1 }, Path::new("nowhere"), false, |_| {})?;
+    let population = Population::new(Shape::Even { swarms: 20_000, each: 1 });
+    let mut seen_bytes = 0;
+    let look = |ours: &Contestant| {
+        seen_bytes = ours.resident_bytes()?;
+        Ok(())
+    };
+    let filling = fill(&population, None, |_| {}, look)?;
     let [ours] = &filling.held[..] else { panic!("{filling:?}") };
     assert!(ours.empty_bytes > 1 << 20 && ours.full_bytes > ours.empty_bytes, "{filling:?}");
+    assert!(seen_bytes > ours.empty_bytes, "looked at when everybody is in");
     let each = ours.bytes_each(filling.peers);
     assert!(each > 30.0 && each < 2000.0, "{}", filling.page());
     Ok(())
