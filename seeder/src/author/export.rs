@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{Author, AuthorError};
 use crate::keys;
-use crate::store::{AudienceName, AudienceRow, Member, Reading, Reads, Store, WriteError, WriteTxn};
+use crate::store::{AudienceName, AudienceRow, FeedRow, Member, Reading, Reads, Roles, Store, WriteError, WriteTxn};
 
 const KIND: &str = "export";
 
@@ -22,10 +22,11 @@ pub struct Exported {
     epochs: Vec<(EpochId, EpochSecret)>,
     audiences: Vec<(AudienceName, AudienceRow)>,
     members: Vec<(FeedId, AudienceName, u64, Reads)>,
+    followed: Vec<(FeedId, FeedRow)>,
 }
 
-/// The identity of a folder in one sealed file: its key, records, the secrets of its own epochs, who is in its audiences.
-/// The device's keys stay where they are.
+/// The identity of a folder in one sealed file: its key, records, the secrets of its own epochs, who is in its audiences,
+/// and whom its owner follows. The device's keys stay where they are.
 pub fn export(store: &Store, author: &Author, passphrase: &str) -> Result<Vec<u8>, AuthorError> {
     let (cost, key, nonce) = keys::fresh_key(passphrase)?;
     let content = Zeroizing::new(content(store, author)?.encode());
@@ -53,6 +54,12 @@ fn content(store: &Store, author: &Author) -> Result<Dict<'static>, AuthorError>
             members.push(Value::from(dict));
         }
     }
+    let followed = txn.feeds()?.into_iter().filter(|(_, row)| row.roles.follow).map(|(followed, row)| {
+        // What another machine holds for others is its own matter.
+        let roles = Roles { follow: true, ..Roles::default() };
+        let row = FeedRow { roles, quota_bytes: None, up: None, down: None, ..row };
+        Value::from(vec![Value::from(*followed.as_bytes()), Value::from(row.to_bytes())])
+    });
     let identity = match &author.keys.owner {
         Some(OwnerKey::Identity(identity)) => Some(*identity.seed()),
         _ => None,
@@ -65,7 +72,8 @@ fn content(store: &Store, author: &Author) -> Result<Dict<'static>, AuthorError>
         .with(b"m", records.manifest().bytes().to_vec())
         .with(b"p", members)
         .with(b"r", records.roster().bytes().to_vec())
-        .with(b"v", 1))
+        .with(b"v", 1)
+        .with(b"w", followed.collect::<Vec<_>>()))
 }
 
 fn reads(member: &Member) -> Option<Vec<Value<'static>>> {
@@ -100,10 +108,12 @@ impl Exported {
             epochs: dict.list(b"e").ok()?.iter().map(epoch).collect::<Option<_>>()?,
             audiences: dict.list(b"a").ok()?.iter().map(audience).collect::<Option<_>>()?,
             members: dict.list(b"p").ok()?.iter().map(member).collect::<Option<_>>()?,
+            // An earlier version wrote none.
+            followed: dict.optional_list(b"w").ok()?.unwrap_or(&[]).iter().map(followed).collect::<Option<_>>()?,
         })
     }
 
-    /// Puts audiences, members and epochs into a store that has the feed. What is to be granted to members is found out
+    /// Puts audiences, members, epochs and whom its owner follows into a store that has the feed. What is to be granted to members is found out
     /// anew from their rosters, as their devices are not noted.
     pub(super) fn restore(&self, txn: &mut WriteTxn) -> Result<(), WriteError> {
         let own = *self.records.manifest().feed();
@@ -118,6 +128,11 @@ impl Exported {
             txn.put_member(*feed, name, &member)?;
             txn.owe(*feed)?;
         }
+        for (feed, row) in &self.followed {
+            if txn.feed(*feed)?.is_none() {
+                txn.put_feed(*feed, row)?;
+            }
+        }
         Ok(())
     }
 }
@@ -126,6 +141,11 @@ fn epoch(value: &Value<'_>) -> Option<(EpochId, EpochSecret)> {
     let [id, secret] = value.as_list()? else { return None };
     let id = EpochId::from_slice(id.as_bytes()?).ok()?;
     Some((id, EpochSecret::new(secret.as_bytes()?.try_into().ok()?)))
+}
+
+fn followed(value: &Value<'_>) -> Option<(FeedId, FeedRow)> {
+    let [feed, row] = value.as_list()? else { return None };
+    Some((FeedId::from_slice(feed.as_bytes()?).ok()?, FeedRow::from_bytes(row.as_bytes()?)?))
 }
 
 fn audience(value: &Value<'_>) -> Option<(AudienceName, AudienceRow)> {

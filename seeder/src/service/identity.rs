@@ -96,7 +96,10 @@ impl Service {
             replies.note("all other devices are revoked: only your 24 words change this feed from now on").await;
         }
         replies
-            .note("whom you had as friends is known to nobody but them: `peerfeed add` and `accept` them again")
+            .note(
+                "friends, lists and whom you follow are not in your words: `peerfeed add` and `accept` them again; who has an \
+                 export gets them back by `peerfeed import FILE` into an empty folder",
+            )
             .await;
         Ok(())
     }

@@ -69,6 +69,18 @@ pub struct FeedRow {
     pub seeders: Vec<SeederHint>,
 }
 
+impl FeedRow {
+    /// The row as bytes, for a file of its own.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// What [`Self::to_bytes`] gave; none if it is something else.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        read(bytes)
+    }
+}
+
 /// The feeds held, by id.
 pub(super) fn all(view: &impl View) -> Result<Vec<(FeedId, FeedRow)>, StorageError> {
     let mut rows = Vec::new();
