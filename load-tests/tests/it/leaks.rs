@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 use peerfeed_load_tests::capture::Capture;
 use peerfeed_load_tests::leak::{Secret, search, search_folder};
-use peerfeed_load_tests::person::text;
+use peerfeed_load_tests::person::{Person, text};
 use peerfeed_load_tests::stock;
 use peerfeed_load_tests::tracker::Tracker;
 use peerfeed_protocol::bencode;
@@ -13,6 +13,10 @@ use peerfeed_protocol::feed::Link;
 use peerfeed_protocol::ids::FeedId;
 
 use crate::story::{self, Scene, stop};
+
+/// How the friend is called, and what she seals her keys under.
+const FRIEND: &str = "Ottilie Featherstonehaugh";
+const PASSPHRASE: &str = "seven gulls on a weathervane";
 
 /// Small enough that all traffic can be searched in every form.
 const FILE_BYTES: usize = 300_000;
@@ -38,12 +42,14 @@ fn nothing_leaks(scheme: &str) -> Result<()> {
     let seeder = scene.hand_over(&link, "127.0.0.1")?;
     let reader = scene.newcomer("reader");
     scene.reads_everything(&reader, &link)?;
+    let of_friends = becomes_friends(&scene)?;
     let seeder_output = stop(seeder, "the seeder")?;
     let tracker_output = stop(tracker.daemon, "the tracker")?;
     let wire = capture.stop()?;
 
     let mut secrets = words();
     secrets.extend(keys(&scene, &link)?);
+    secrets.extend(of_friends);
     let feed: FeedId =
         text(&scene.author.event("identity", &["id"])?, "feed")?.parse().context("id shows a feed id")?;
     let feed_id = Secret::new("the feed id", feed.as_bytes());
@@ -66,6 +72,35 @@ fn nothing_leaks(scheme: &str) -> Result<()> {
     Ok(())
 }
 
+/// Somebody answers an invitation by letter, with a passphrase of her own; what of it must not be found.
+fn becomes_friends(scene: &Scene) -> Result<Vec<Secret>> {
+    let friend = scene.newcomer("friend");
+    let created = friend.event("created", &["init", "--name", FRIEND])?;
+    let mut secrets = vec![
+        Secret::new("the friend's name", FRIEND.as_bytes()),
+        Secret::new("the friend's 24 words", text(&created, "recovery_phrase")?.as_bytes()),
+        Secret::new("the friend's passphrase", PASSPHRASE.as_bytes()),
+    ];
+    secrets.extend(key_files(&friend)?);
+    let passphrase = scene.folder.path().join("passphrase");
+    fs::write(&passphrase, PASSPHRASE)?;
+    let passphrase = story::path_text(&passphrase);
+    friend.ok(&["passwd", "--new-passphrase-file", &passphrase])?;
+    let code = text(&scene.seeder.event("status", &["status"])?, "seeder_code")?;
+    scene.author.ok(&["seeders", "add", &code])?;
+    let invitation = text(&scene.author.event("link", &["invite"])?, "link")?;
+    let token = invitation.parse::<Link>()?.invitation.context("the link invites nobody")?;
+    secrets.push(Secret::new("the invitation", token.as_bytes()));
+    friend.ok(&["add", &invitation, "--passphrase-file", &passphrase])?;
+    let answered = scene.author.ok(&["requests"])?;
+    ensure!(answered.contains(FRIEND), "the friend's letter did not come: {answered}");
+    scene.author.ok(&["post", "to be granted", "--wait", "30s"])?;
+    friend.ok(&["fetch", "--passphrase-file", &passphrase])?;
+    let read = friend.ok(&["read", "--passphrase-file", &passphrase])?;
+    ensure!(read.contains(story::FIRST_TEXT), "the friend reads nothing: {read}");
+    Ok(secrets)
+}
+
 /// What the author wrote.
 fn words() -> Vec<Secret> {
     let written = [
@@ -83,14 +118,21 @@ fn words() -> Vec<Secret> {
 /// Every secret of the author: each key in the key files, and the friends key in the link.
 fn keys(scene: &Scene, link: &str) -> Result<Vec<Secret>> {
     let mut secrets = vec![Secret::new("the link", link.trim_start_matches("peerfeed:").as_bytes())];
+    secrets.extend(key_files(&scene.author)?);
+    let (_, friends_key) = link.parse::<Link>()?.key.context("the link carries no key")?;
+    secrets.push(Secret::new("the friends key", friends_key.expose()));
+    Ok(secrets)
+}
+
+/// The keys in the files of a person whose keys lie open.
+fn key_files(person: &Person) -> Result<Vec<Secret>> {
+    let mut secrets = Vec::new();
     for file in ["identity.key", "device.key", "node.key"] {
-        let bytes = fs::read(scene.author.data().join(file)).with_context(|| format!("no {file}"))?;
+        let bytes = fs::read(person.data().join(file)).with_context(|| format!("no {file}"))?;
         let before = secrets.len();
         secrets.extend(keys_in(&bytes).iter().map(|key| Secret::new(file, key)));
         ensure!(secrets.len() > before, "{file} holds no key");
     }
-    let (_, friends_key) = link.parse::<Link>()?.key.context("the link carries no key")?;
-    secrets.push(Secret::new("the friends key", friends_key.expose()));
     Ok(secrets)
 }
 

@@ -76,3 +76,14 @@ fn a_command_on_an_empty_folder_says_how_to_begin_and_makes_nothing() {
     }
     assert!(!folder.data().exists());
 }
+
+#[test]
+fn no_command_logs_in_resets_a_password_or_lists_users() {
+    let help = Folder::empty().does(&["--help"]).to_lowercase();
+    let commands: Vec<&str> =
+        help.lines().filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next()).collect();
+    assert!(commands.contains(&"passwd"), "{help}");
+    for absent in ["login", "logout", "register", "reset", "users", "session"] {
+        assert!(!commands.iter().any(|command| command.contains(absent)), "{absent}: {help}");
+    }
+}

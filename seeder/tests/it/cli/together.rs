@@ -39,7 +39,7 @@ impl Daemon {
     }
 
     /// Ends it with SIGTERM; it must do so within five seconds, with exit code 0.
-    fn stop(mut self) {
+    pub(super) fn stop(mut self) {
         let begun = Instant::now();
         self.signal(Signal::SIGTERM);
         let status = self.child.wait().unwrap();
