@@ -58,7 +58,7 @@ impl Author {
                 refused_by_us: false,
                 refused_by_them: false,
                 turned_away: false,
-                readable: !txn.epochs(feed)?.is_empty(),
+                readable: txn.has_epochs(feed)?,
                 invitation: invitation.clone().or(contact.invitation),
                 ..contact
             };

@@ -55,16 +55,20 @@ fn make(store: &Store, name: Option<&str>, trackers: &[String], cold: bool) -> R
     items.extend(name.map(|name| Item::profile(Profile { name: name.to_owned() }, Audience::Friends)));
 
     // The store first: without keys its feed is worth nothing and goes at the next attempt. Keys are never overwritten.
+    store.open_vault(keys.vault_key());
     let (writer, now) = (Arc::clone(&keys), now_ms());
-    store.write_blocking(move |txn| {
+    let written = store.write_blocking(move |txn| {
         txn.put_feed(writer.feed, &own_row(now))?;
         txn.put_records(&records)?;
         let mut page = Page::open(txn, &writer, &mut entropy, now)?;
         items.iter().try_for_each(|item| page.item(item))?;
         page.renew_prekey()?;
         page.close()
-    })?;
-    keys.save(store.folder(), cold)?;
+    });
+    // Nothing is to be sealed under a key that nobody has.
+    let saved = written.map_err(AuthorError::from).and_then(|_| Ok(keys.save(store.folder(), cold)?));
+    saved.inspect_err(|_| store.close_vault())?;
+    store.seal_epochs()?;
     let author = Author { store: store.clone(), keys };
     author.index()?;
     Ok(NewIdentity { author, phrase })

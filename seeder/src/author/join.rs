@@ -47,7 +47,8 @@ pub fn join(store: &Store, options: JoinOptions) -> Result<Author, AuthorError> 
     };
     let keys = Arc::new(Keys { feed, device, box_key, owner: Some(options.owner) });
     let (writer, exported, now) = (Arc::clone(&keys), options.exported, now_ms());
-    store.write_blocking(move |txn| {
+    store.open_vault(keys.vault_key());
+    let written = store.write_blocking(move |txn| {
         let before = txn.feed(feed)?.unwrap_or_default();
         let own = own_row(now);
         txn.put_feed(feed, &crate::store::FeedRow { roles: own.roles, ..before })?;
@@ -62,8 +63,11 @@ pub fn join(store: &Store, options: JoinOptions) -> Result<Author, AuthorError> 
         page.pay_owed()?;
         page.item(&Item::FriendsEpoch)?;
         page.close()
-    })?;
-    keys.save(store.folder(), options.cold)?;
+    });
+    // Nothing is to be sealed under a key that nobody has.
+    let saved = written.map_err(AuthorError::from).and_then(|_| Ok(keys.save(store.folder(), options.cold)?));
+    saved.inspect_err(|_| store.close_vault())?;
+    store.seal_epochs()?;
     let author = Author { store: store.clone(), keys };
     author.index()?;
     Ok(author)

@@ -73,7 +73,7 @@ impl Author {
             let mut noticed = Vec::new();
             for (feed, contact) in txn.contacts()? {
                 let asked = contact.ours && !contact.theirs && !contact.readable;
-                if asked && !txn.epochs(feed)?.is_empty() {
+                if asked && txn.has_epochs(feed)? {
                     let contact = Contact { theirs: true, refused_by_them: false, ..contact };
                     txn.put_contact(feed, &contact)?;
                     become_friends(txn, feed, &contact, now_s, false)?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use peerfeed_protocol::crypto::{PassphraseError, SealedFileError};
 use thiserror::Error;
 
-use crate::store::StorageError;
+use crate::store::{StorageError, WriteError};
 
 /// Why the keys of a data folder cannot be read or written.
 #[derive(Debug, Error)]
@@ -52,4 +52,7 @@ pub enum KeyError {
     /// The store cannot be read.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// What lies open in the store cannot be sealed.
+    #[error(transparent)]
+    Write(#[from] WriteError),
 }

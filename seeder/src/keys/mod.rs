@@ -13,6 +13,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use peerfeed_protocol::crypto::kdf::derive;
 use peerfeed_protocol::crypto::{BoxKey, DeviceKey, IdentityKey, OwnerKey};
 use peerfeed_protocol::ids::FeedId;
 use zeroize::Zeroizing;
@@ -47,12 +48,18 @@ impl Keys {
                 _ => Err(KeyError::Damaged { path: device_path(store.folder()) }),
             };
         };
+        open_vault(store)?;
         let own = store.read()?.feeds()?.into_iter().find(|(_, row)| row.roles.own).map(|(feed, _)| feed);
         let Some(of_keys) = identity.as_ref().map(IdentityKey::feed_id).or(cold) else { return Ok(None) };
         if own != Some(of_keys) {
             return Err(KeyError::StoreLost);
         }
         Ok(Some(Self { feed: of_keys, device, box_key, owner: identity.map(OwnerKey::Identity) }))
+    }
+
+    /// What the secrets in the store are sealed under. spec: STORE-34
+    pub(crate) fn vault_key(&self) -> Zeroizing<[u8; 32]> {
+        vault_key(&self.device)
     }
 
     /// The same device, with who owns the feed.
@@ -74,6 +81,26 @@ impl Keys {
             // A successor is never stored.
             _ => file::write_new(&cold_path(folder), COLD, &[(FEED, self.feed.as_bytes())]),
         }
+    }
+}
+
+fn vault_key(device: &DeviceKey) -> Zeroizing<[u8; 32]> {
+    derive(&*device.seed(), "store", &[])
+}
+
+/// Opens the secrets in the store to this process, if the device's key is, and seals what lies open. For threads outside of
+/// the runtime.
+pub(crate) fn open_vault(store: &Store) -> Result<(), KeyError> {
+    if store.has_vault() {
+        return Ok(());
+    }
+    match load_device(store.folder()) {
+        Ok(Some((device, _))) => {
+            store.open_vault(vault_key(&device));
+            Ok(store.seal_epochs()?)
+        }
+        Ok(None) | Err(KeyError::Locked) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

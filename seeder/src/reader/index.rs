@@ -89,6 +89,9 @@ fn open_batch(store: &Store) -> Result<Arc<[Outcome]>, StorageError> {
         // What is granted to this device could not be opened, and would be passed over: all of it waits. spec: STORE-22
         return Ok(Arc::new([]));
     }
+    if let Err(error) = keys::open_vault(store) {
+        tracing::error!(%error, "the device's key cannot be read: secrets in the store stay sealed");
+    }
     let txn = store.read()?;
     let mut keyrings = HashMap::new();
     let mut grants = GrantSearch::new(store.folder().to_owned());

@@ -25,6 +25,11 @@ impl Service {
         replies: &Replies,
     ) -> Result<(), Failure> {
         let link = read_link(link)?;
+        if link.key.is_some() {
+            // It is kept sealed like all others.
+            self.open_keys()?;
+            self.index().await?;
+        }
         let names = Names::load(self)?;
         let known = names.row(link.feed).cloned();
         if known.as_ref().is_some_and(|row| row.roles.own) {
@@ -127,7 +132,7 @@ impl Service {
             name: names.name(feed).map(str::to_owned),
             roles: super::state::roles(row.roles),
             change: Some(change.into()),
-            readable: !txn.epochs(feed)?.is_empty(),
+            readable: txn.has_epochs(feed)?,
             muted: row.muted,
             quota_bytes: row.quota_bytes,
             up: row.up,

@@ -76,7 +76,7 @@ fn stored(txn: &ReadTxn, feed: peerfeed_protocol::ids::FeedId, row: &FeedRow) ->
     Ok(Feed {
         feed: feed.to_string(),
         roles: roles(row.roles),
-        readable: row.roles.own || !txn.epochs(feed)?.is_empty(),
+        readable: row.roles.own || txn.has_epochs(feed)?,
         muted: row.muted,
         entries_held,
         entries,

@@ -45,6 +45,7 @@ mod timeline;
 mod txn;
 mod upgrade;
 mod usage;
+mod vault;
 mod writer;
 
 pub use audiences::{Audience, AudienceName, AudienceRow};
@@ -70,12 +71,14 @@ pub use stored_by::StoredBy;
 pub use timeline::{Indexed, TimelineKey};
 pub use txn::{ReadTxn, View, WriteTxn};
 pub use usage::Usage;
+pub use vault::Vault;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use redb::{Database, ReadableDatabase};
+use zeroize::Zeroizing;
 
 /// A handle to the store; clones are cheap and share one writer.
 ///
@@ -91,6 +94,7 @@ struct Inner {
     queue: Option<writer::Queue>,
     writer: Option<JoinHandle<()>>,
     db: Arc<Database>,
+    vault: Arc<vault::Vault>,
     folder: PathBuf,
     /// Held by who puts entries into the timeline: two at once would each find what the other has not written yet.
     indexing: tokio::sync::Mutex<()>,
@@ -119,6 +123,30 @@ impl Store {
         open::open(folder, options)
     }
 
+    /// Opens the secrets in the store to this process, with a key that follows from the device's, and has further ones
+    /// sealed under it.
+    pub(crate) fn open_vault(&self, key: Zeroizing<[u8; 32]>) {
+        self.inner.vault.set(Some(key));
+    }
+
+    /// Closes them again; what is put then lies open.
+    pub(crate) fn close_vault(&self) {
+        self.inner.vault.set(None);
+    }
+
+    /// Whether secrets are open to this process.
+    pub(crate) fn has_vault(&self) -> bool {
+        self.inner.vault.is_open()
+    }
+
+    /// Seals what was put before there was a key, once the key is on the disk; for threads outside of the runtime.
+    pub(crate) fn seal_epochs(&self) -> Result<(), WriteError> {
+        if self.has_vault() && epochs::any_open(&self.read()?)? {
+            self.write_blocking(|txn| Ok(epochs::seal_all(txn)?))?;
+        }
+        Ok(())
+    }
+
     /// What is held while entries are put into the timeline.
     pub(crate) fn indexing(&self) -> &tokio::sync::Mutex<()> {
         &self.inner.indexing
@@ -131,7 +159,7 @@ impl Store {
 
     /// A snapshot to read from. Keep it short: see [`ReadTxn`].
     pub fn read(&self) -> Result<ReadTxn, StorageError> {
-        Ok(ReadTxn::new(self.inner.db.begin_read()?))
+        Ok(ReadTxn::new(self.inner.db.begin_read()?, Arc::clone(&self.inner.vault)))
     }
 
     /// Runs a job in the writer and returns after what it wrote was synced to disk. spec: STORE-7

@@ -48,11 +48,20 @@ pub(super) fn open(folder: &Path, options: &Options) -> Result<Store, OpenError>
         folder: folder.to_owned(),
         total_quota_bytes: options.total_quota_bytes,
         reserve_bytes: options.disk_reserve_bytes,
+        vault: Arc::default(),
     };
+    let vault = Arc::clone(&bounds.vault);
     let (queue, writer) = Queue::start(Arc::clone(&db), bounds, lock).map_err(StorageError::from)?;
     let (queue, writer) = (Some(queue), Some(writer));
     Ok(Store {
-        inner: Arc::new(Inner { queue, writer, db, folder: folder.to_owned(), indexing: tokio::sync::Mutex::new(()) }),
+        inner: Arc::new(Inner {
+            queue,
+            writer,
+            db,
+            vault,
+            folder: folder.to_owned(),
+            indexing: tokio::sync::Mutex::new(()),
+        }),
     })
 }
 
@@ -107,7 +116,7 @@ fn is_unmade(file: &File) -> io::Result<bool> {
 fn refuse_newer(db: &impl ReadableDatabase) -> Result<(), OpenError> {
     let txn = db.begin_read().map_err(StorageError::from)?;
     let format = match txn.open_table(meta::NUMBERS) {
-        Ok(_) => meta::format(&ReadTxn::new(txn))?,
+        Ok(_) => meta::format(&ReadTxn::new(txn, Arc::default()))?,
         Err(redb::TableError::TableDoesNotExist(_)) => None,
         Err(error) => return Err(StorageError::from(error).into()),
     };
@@ -122,7 +131,7 @@ fn prepare(db: &Database) -> Result<(), StorageError> {
     let mut txn = db.begin_write()?;
     txn.set_durability(Durability::Immediate)?;
     txn.set_quick_repair(true);
-    let mut txn = WriteTxn::new(txn, None);
+    let mut txn = WriteTxn::new(txn, Arc::default(), None);
     tables::create(&mut txn)?;
     if let Some(format) = meta::format(&txn)? {
         upgrade::from(&mut txn, format)?;

@@ -296,6 +296,11 @@ pub trait Reading: View + Sized {
         seeders_met::all(self, feed)
     }
 
+    /// Whether the feed has any key, be it sealed and closed to this process.
+    fn has_epochs(&self, feed: FeedId) -> Result<bool, StorageError> {
+        epochs::any(self, feed)
+    }
+
     /// The codes that were given away, by their ids.
     fn hold_codes(&self) -> Result<Vec<(FeedId, HoldCodeRow)>, StorageError> {
         hold_codes::all(self)

@@ -2,7 +2,10 @@
 
 use redb::{Key, ReadTransaction, ReadableTable, Table, TableDefinition, Value, WriteTransaction};
 
+use std::sync::Arc;
+
 use super::error::StorageError;
+use super::vault::Vault;
 
 /// Anything that tables can be read from; the nouns' functions are written over it once.
 pub trait View {
@@ -11,16 +14,19 @@ pub trait View {
         &self,
         definition: TableDefinition<'_, K, V>,
     ) -> Result<impl ReadableTable<K, V>, StorageError>;
+
+    /// What secrets are sealed under.
+    fn vault(&self) -> &Vault;
 }
 
 /// A consistent snapshot: what was committed when it began.
 ///
 /// Short-lived by intention: as long as one lives, no page that it sees is used again, and the file grows.
-pub struct ReadTxn(ReadTransaction);
+pub struct ReadTxn(ReadTransaction, Arc<Vault>);
 
 impl ReadTxn {
-    pub(super) fn new(txn: ReadTransaction) -> Self {
-        Self(txn)
+    pub(super) fn new(txn: ReadTransaction, vault: Arc<Vault>) -> Self {
+        Self(txn, vault)
     }
 }
 
@@ -31,6 +37,10 @@ impl View for ReadTxn {
     ) -> Result<impl ReadableTable<K, V>, StorageError> {
         Ok(self.0.open_table(definition)?)
     }
+
+    fn vault(&self) -> &Vault {
+        &self.1
+    }
 }
 
 /// The transaction that a job of the writer works in. It sees what it has written itself.
@@ -38,14 +48,15 @@ impl View for ReadTxn {
 /// Others see its work after the commit, all of it or nothing.
 pub struct WriteTxn {
     txn: WriteTransaction,
+    vault: Arc<Vault>,
     total_quota_bytes: Option<u64>,
     written_bytes: u64,
     changes: u64,
 }
 
 impl WriteTxn {
-    pub(super) fn new(txn: WriteTransaction, total_quota_bytes: Option<u64>) -> Self {
-        Self { txn, total_quota_bytes, written_bytes: 0, changes: 0 }
+    pub(super) fn new(txn: WriteTransaction, vault: Arc<Vault>, total_quota_bytes: Option<u64>) -> Self {
+        Self { txn, vault, total_quota_bytes, written_bytes: 0, changes: 0 }
     }
 
     /// A table to change. Every change of the store passes here, so a job that failed before its first needs no undoing.
@@ -95,5 +106,9 @@ impl View for WriteTxn {
         definition: TableDefinition<'_, K, V>,
     ) -> Result<impl ReadableTable<K, V>, StorageError> {
         Ok(self.txn.open_table(definition)?)
+    }
+
+    fn vault(&self) -> &Vault {
+        &self.vault
     }
 }

@@ -13,6 +13,7 @@ use super::error::{StorageError, WriteError};
 use super::limits::{BATCH_BYTES_MAX, BATCH_DURATION_MAX, BATCH_JOBS_MAX, DISK_RESERVE_BYTES, QUEUED_JOBS_MAX};
 use super::sweeping;
 use super::txn::{ReadTxn, WriteTxn};
+use super::vault::Vault;
 
 /// A piece of work for the writer. It may run more than once, each time in a transaction that does not show what its
 /// earlier runs did; the last run counts.
@@ -56,11 +57,17 @@ pub(super) struct Bounds {
     pub(super) folder: PathBuf,
     pub(super) total_quota_bytes: Option<u64>,
     pub(super) reserve_bytes: u64,
+    pub(super) vault: Arc<Vault>,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { folder: PathBuf::new(), total_quota_bytes: None, reserve_bytes: DISK_RESERVE_BYTES }
+        Self {
+            folder: PathBuf::new(),
+            total_quota_bytes: None,
+            reserve_bytes: DISK_RESERVE_BYTES,
+            vault: Arc::default(),
+        }
     }
 }
 
@@ -152,7 +159,9 @@ impl Writer {
 
     /// Frees the next part of what is no longer needed. Gives whether there may be more.
     fn sweep(&self) -> Result<bool, StorageError> {
-        let Some(blob) = sweeping::next(&ReadTxn::new(self.db.begin_read()?))? else { return Ok(false) };
+        let Some(blob) = sweeping::next(&ReadTxn::new(self.db.begin_read()?, Arc::clone(&self.bounds.vault)))? else {
+            return Ok(false);
+        };
         let mut txn = self.begin_regardless()?;
         sweeping::step(&mut txn, blob)?;
         txn.into_inner().commit()?;
@@ -218,7 +227,7 @@ impl Writer {
         let mut txn = self.db.begin_write()?;
         txn.set_durability(Durability::Immediate)?;
         txn.set_quick_repair(true);
-        Ok(WriteTxn::new(txn, self.bounds.total_quota_bytes))
+        Ok(WriteTxn::new(txn, Arc::clone(&self.bounds.vault), self.bounds.total_quota_bytes))
     }
 
     /// Refuses to begin when the disk is nearly full: redb takes no more writes after a failed one. spec: STORE-13

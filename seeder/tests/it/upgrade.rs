@@ -95,3 +95,46 @@ fn a_folder_of_format_2_gets_the_tables_for_letters_and_publishes_a_prekey() {
     assert!(!author.renew_prekey().unwrap(), "one is enough for a week");
     assert_eq!(store.read().unwrap().prekeys(feed).unwrap().len(), 1);
 }
+
+/// A feed's number, and an epoch.
+type Epoch = (u32, &'static [u8; 16]);
+
+/// Makes of a store of this version one of format 3, which kept secrets of epochs open.
+fn as_format_3(folder: &Path, feed: u32, (epoch, secret): ([u8; 16], [u8; 32])) {
+    let new: TableDefinition<'_, Epoch, (u8, &[u8])> = TableDefinition::new("epoch keys");
+    let old: TableDefinition<'_, Epoch, (u8, &[u8; 32])> = TableDefinition::new("epochs");
+    let numbers: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
+    let db = Database::open(folder.join("store.redb")).unwrap();
+    let txn = db.begin_write().unwrap();
+    txn.delete_table(new).unwrap();
+    txn.open_table(old).unwrap().insert((feed, &epoch), (0, &secret)).unwrap();
+    txn.open_table(numbers).unwrap().insert("format", 3).unwrap();
+    txn.commit().unwrap();
+}
+
+#[test]
+fn a_folder_of_format_3_has_its_secrets_sealed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let author = author::init(&store, Some("Ann"), &[]).unwrap().author;
+    let draft = Draft { text: "from before".to_owned(), audience: Audience::Friends, ..Draft::default() };
+    author.post(&draft, &mut |_| {}).unwrap();
+    let (epoch, secret) = author.friends_epoch().unwrap();
+    let feed = author.feed();
+    drop(author);
+    store.close();
+    as_format_3(folder.path(), 1, (epoch.to_bytes(), *secret.expose()));
+
+    let store = open(folder.path());
+    let author = Author::open(&store).unwrap().unwrap();
+    assert_eq!(author.friends_epoch().unwrap(), (epoch, secret));
+    assert_eq!(store.read().unwrap().epochs(feed).unwrap().len(), 1);
+    drop(author);
+    store.close();
+    let keys: TableDefinition<'_, Epoch, (u8, &[u8])> = TableDefinition::new("epoch keys");
+    let db = Database::open(folder.path().join("store.redb")).unwrap();
+    let txn = db.begin_read().unwrap();
+    let kinds: Vec<u8> = txn.open_table(keys).unwrap().iter().unwrap().map(|row| row.unwrap().1.value().0).collect();
+    assert_eq!(kinds, [2], "a whole secret, sealed");
+    assert!(!txn.list_tables().unwrap().any(|table| table.name() == "epochs"));
+}

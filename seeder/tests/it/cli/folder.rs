@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use peerfeed_protocol::feed::Link;
 use serde_json::Value;
 
 /// A data folder that goes away with the test.
@@ -76,6 +77,11 @@ impl Folder {
     /// The link of a feed of one's own, which invites nobody in particular.
     pub(super) fn link(&self, args: &[&str]) -> String {
         self.one(&[&["invite", "--open"], args].concat())["link"].as_str().unwrap().to_owned()
+    }
+
+    /// What is in a link that carries the friends key.
+    pub(super) fn link_with_key(&self) -> Link {
+        self.one(&["invite", "--with-key"])["link"].as_str().unwrap().parse().unwrap()
     }
 
     /// A link with an invitation.

@@ -45,6 +45,22 @@ fn sealed_keys_need_the_passphrase_and_everything_says_so() {
 }
 
 #[test]
+fn no_session_and_no_token_is_left_in_the_folder() {
+    let ann = Folder::of("Ann");
+    let one = ann.file("one", b"correct horse");
+    ann.does(&["passwd", "--new-passphrase-file", &one]);
+    let daemon = Daemon::start(&ann, &["--listen", "none"]);
+    ann.does(&["unlock", "--passphrase-file", &one]);
+    ann.does(&["post", "Unlocked."]);
+    daemon.stop();
+    let mut files: Vec<_> =
+        fs::read_dir(ann.data()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    files.sort();
+    assert_eq!(files, ["device.key", "identity.key", "lock", "node.key", "store.redb"]);
+    ann.tries(&["read"]).ends(2, &["sealed under a passphrase"]);
+}
+
+#[test]
 fn a_locked_daemon_seeds_and_takes_nothing_for_granted_until_it_is_unlocked() {
     let (ann, ben, server) = (Folder::of("Ann"), Folder::of("Ben"), Server::start());
     server.holds(&ann);
@@ -58,6 +74,7 @@ fn a_locked_daemon_seeds_and_takes_nothing_for_granted_until_it_is_unlocked() {
     posts(&ann, "Hello.");
     ben.tries(&["read"]).ends(2, &["sealed under a passphrase"]);
     ben.tries(&["unlock"]).ends(2, &["sealed under a passphrase"]);
+    ben.tries(&["add", &ann.link(&["--with-key"])]).ends(2, &["sealed under a passphrase"]);
     let held = ben.one(&["status"])["feeds"].as_array().unwrap().iter().map(|feed| feed["entries_held"].as_u64()).max();
     assert!(held.flatten().unwrap() >= 3, "it holds Ann's feed while it is locked");
     assert_eq!(ben.one(&["unlock", "--passphrase-file", &passphrase])["state"], "unlocked");
@@ -167,6 +184,9 @@ fn an_exported_identity_becomes_a_second_device_with_a_log_of_its_own() {
     let (server, ann) = (Server::start(), Folder::of("Ann"));
     server.holds(&ann);
     posts(&ann, "From the first.");
+    let zoe = Folder::of("Zoe");
+    ann.does(&["add", &zoe.link(&[]), "--name", "Zoe of the hill", "--follow-only"]);
+    ann.does(&["mute", "Zoe of the hill"]);
     let (seal, wrong) = (ann.file("seal", b"a third horse"), ann.file("wrong", b"some other horse"));
     let file = ann.root.path().join("ann.peerfeed").display().to_string();
     ann.does(&["export", &file, "--new-passphrase-file", &seal]);
@@ -178,6 +198,8 @@ fn an_exported_identity_becomes_a_second_device_with_a_log_of_its_own() {
     let back = second.one(&["import", &file, "--file-passphrase", &seal]);
     assert_eq!(back["feed"], ann.one(&["id"])["feed"]);
     assert_eq!(texts(&second, &[]), ["From the first."]);
+    let followed = second.one(&["status"])["feeds"][1].clone();
+    assert_eq!((&followed["name"], &followed["muted"]), (&"Zoe of the hill".into(), &true.into()));
     let keys = |folder: &Folder| fs::read(folder.data().join("device.key")).unwrap();
     assert_ne!(keys(&ann), keys(&second), "a device's keys never move");
     second.does(&["post", "From the second.", "--to", "public", "--wait", "20s"]);

@@ -117,6 +117,7 @@ fn no_secret_is_printed_logged_shown_by_the_system_or_stored_open() {
     let phrase: Phrase = words.parse().unwrap();
     server.holds(&ann);
     let device = [b"k", b"b"].map(|key| key_file(&ann, "device.key", key));
+    let friends_key = ann.link_with_key();
     let secrets = [
         Secret::text("the passphrase", PASSPHRASE),
         Secret::text("the words", &words),
@@ -124,6 +125,7 @@ fn no_secret_is_printed_logged_shown_by_the_system_or_stored_open() {
         Secret::bytes("the device's signing key", &device[0]),
         Secret::bytes("the device's box key", &device[1]),
         Secret::bytes("the recovery box", &*phrase.recovery_box().to_bytes()),
+        Secret::bytes("the friends key", friends_key.key.as_ref().unwrap().1.expose()),
     ];
     let open = fs::read(ann.data().join("device.key")).unwrap();
     assert!(secrets[3].is_in(&open) && secrets[4].is_in(&open), "the search finds what is there");
