@@ -167,7 +167,8 @@ impl<const N: usize> Crowd<N> {
         let bucket = &mut self.buckets[at];
         if bucket.len() == bucket.capacity() {
             self.bucket_bytes -= bytes_of(bucket);
-            bucket.reserve_exact(GROWTH);
+            // With one fewer at first, IPv4 peers and what the allocator adds fill its sizes to the last byte.
+            bucket.reserve_exact(if bucket.is_empty() { GROWTH - 1 } else { GROWTH });
             self.bucket_bytes += bytes_of(bucket);
         }
         bucket.push(peer);
