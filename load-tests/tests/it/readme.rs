@@ -17,9 +17,10 @@ use crate::story::{HELD, sha256, stop};
 /// What the README writes where a reader puts something of their own.
 const TRACKER: &str = "udp://tracker.example:6969";
 const ENTRY: &str = "ENTRY";
+const CODE: &str = "CODE";
 
 /// How the introductions of the blocks begin.
-const BLOCKS: [&str; 8] = [
+const BLOCKS: [&str; 10] = [
     "A tracker",
     "Ann writes",
     "A home server",
@@ -28,12 +29,14 @@ const BLOCKS: [&str; 8] = [
     "Cleo answers",
     "Ann finds",
     "Cleo fetches",
+    "Who has no server",
+    "Ann gives",
 ];
 
 #[test]
 fn three_people_do_what_the_readme_says() -> Result<()> {
     let blocks = blocks()?;
-    let [host, ann_lines, server_lines, ben_lines, inviting, cleo_lines, finding, reading] =
+    let [host, ann_lines, server_lines, ben_lines, inviting, cleo_lines, finding, reading, coding, giving] =
         BLOCKS.map(|begin| blocks.get(begin).with_context(|| format!("the README has no commands after {begin:?}")));
     takes_these_flags(host?)?;
     let tracker = Tracker::start("127.0.0.1")?;
@@ -66,6 +69,16 @@ fn three_people_do_what_the_readme_says() -> Result<()> {
     let texts: Vec<_> =
         cleo.read::<&str>(&[])?.iter().filter_map(|entry| entry["text"].as_str().map(str::to_owned)).collect();
     ensure!(["hello", "Welcome, Cleo!"].iter().all(|due| texts.iter().any(|text| text == due)), "Cleo reads {texts:?}");
+    // Somebody else, whose feed the home server knows nothing of.
+    let [asking] = &coding?[..] else { anyhow::bail!("one command prints a code") };
+    let words: Vec<&str> = asking.split_whitespace().skip(1).collect();
+    let code = text(&server.event("hold_code", &words)?, "code")?;
+    let zoe = Person::new(&folder.path().join("zoe"), &[]);
+    zoe.ok(&["init", "--name", "Zoe"])?;
+    let lines: Vec<String> = giving?.iter().map(|line| line.replace(CODE, &code)).collect();
+    say(&zoe, &lines, "")?;
+    let held = server.event("status", &["status"])?["feeds"].as_array().map_or(0, Vec::len);
+    ensure!(held == 2, "the server holds {held} feeds, not Ann's and Zoe's");
     stop(server_runs, "the server")?;
 
     // `get` wrote the file where Ben stood, beside Ann's, whose name it does not take.
