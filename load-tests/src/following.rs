@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use peerfeed::reader::index_pending_blocking;
 use peerfeed::store::{Options, Reading as _, Roles, SeederHint, Store};
 
 use crate::daemon::Daemon;
@@ -75,6 +76,10 @@ impl Following {
             })
             .collect();
         made::put(data, &noted, &self.old)?;
+        // Who was there before has read what there was.
+        let store = Store::open(data, &Options::default())?;
+        index_pending_blocking(&store)?;
+        store.close();
         Ok(Person::new(data, &[]))
     }
 

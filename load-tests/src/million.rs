@@ -28,6 +28,9 @@ const ANSWER_BYTES: u64 = 392;
 /// Memory of the tracker for one more IPv4 peer of a swarm, bytes: the bound that it promises.
 const TRACKER_PEER_BYTES: u64 = 10;
 
+/// Memory of a seeder for an idle connection, bytes, as `idle-connections` measures it.
+const IDLE_BYTES: u64 = 12_000;
+
 /// What a simulated swarm did.
 #[derive(Clone, Copy, Debug)]
 pub struct Measured {
@@ -86,7 +89,7 @@ pub fn million(measured: &Measured) -> Result<String> {
         "| a seeder | {:.2} GB out: {:.1} copies of each file, {POSTS} posts to {CONNECTIONS} who are connected, and what keeps these connections | {CONNECTIONS} connections, {:.0} MiB of memory |",
         seeder / 1e9,
         copies,
-        CONNECTIONS as f64 * 10.0 / 1024.0,
+        (CONNECTIONS as u64 * IDLE_BYTES) as f64 / 1_048_576.0,
     )?;
     let file_each = ratio(measured.file_bytes_sent, peers);
     let reader = FILES as f64 * file_each

@@ -1,17 +1,18 @@
 //! Who is let in: the budget of its address, and whether it knows a feed that is held here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::clock::Clock;
 use super::connection::Commander;
 use super::hold::Wishes;
-use crate::swarm::{Gate, Refusal};
+use crate::swarm::{Command, Gate, GuestId, Refusal};
 use peerfeed_protocol::crypto::WitnessSecret;
 use peerfeed_protocol::ids::FeedId;
 use peerfeed_protocol::peer::Moment;
 use peerfeed_protocol::peer::hint::{FirstMessage, HintTable, SeenEphemerals};
+use peerfeed_protocol::peer::message::RejectCode;
 
 /// Shared by everybody who comes in.
 #[derive(Clone)]
@@ -21,6 +22,8 @@ pub struct Admission {
 
 struct Shared {
     gate: Gate,
+    /// Those whose handshake is not done, so that they can be sent away.
+    shaking: HashMap<GuestId, Commander>,
     hints: Arc<HintTable>,
     codes: BTreeSet<FeedId>,
     wishes: Wishes,
@@ -35,6 +38,7 @@ impl Admission {
     pub fn new(connections_max: usize, wishes: Wishes) -> Self {
         let shared = Shared {
             gate: Gate::new(connections_max),
+            shaking: HashMap::new(),
             hints: Arc::default(),
             codes: BTreeSet::new(),
             wishes,
@@ -74,12 +78,22 @@ impl Admission {
     /// Lets a connection in, if its address has room.
     pub fn enter(&self, now: Moment, address: SocketAddr, commands: Commander) -> Result<Guest, Refusal> {
         let mut shared = self.lock();
-        if let Err(refusal) = shared.gate.enter(now, address) {
+        let entered = match shared.gate.enter(now, address) {
+            Ok(entered) => entered,
+            Err(refusal) => {
+                shared.turned_away += 1;
+                return Err(refusal);
+            }
+        };
+        shared.shaking.insert(entered.guest, commands.clone());
+        if let Some(commands) = entered.gives_way.and_then(|guest| shared.shaking.remove(&guest)) {
             shared.turned_away += 1;
-            return Err(refusal);
+            // One that has ended by itself needs no word.
+            let _ = commands.send(Box::new(Command::Close(RejectCode::Busy)));
         }
         drop(shared);
-        Ok(Guest { admission: self.clone(), address, commands: Some(commands), left: false })
+        let id = entered.guest;
+        Ok(Guest { admission: self.clone(), id, address, commands: Some(commands), left: false })
     }
 
     /// Connections that were closed since the start for want of room, and those of strangers.
@@ -97,6 +111,7 @@ impl Admission {
 /// A connection that came in.
 pub struct Guest {
     admission: Admission,
+    id: GuestId,
     address: SocketAddr,
     /// Until the engine has it.
     commands: Option<Commander>,
@@ -120,6 +135,9 @@ impl Guest {
         let mut shared = self.admission.lock();
         let feed = found.filter(|_| shared.seen.is_new(first, day));
         shared.strangers += u64::from(feed.is_none());
+        if feed.is_some() {
+            shared.gate.knows_a_feed(self.id);
+        }
         feed
     }
 
@@ -132,7 +150,10 @@ impl Guest {
     /// Its handshake is done: where it came from, and the way to command it. Once.
     pub fn establish(&mut self) -> Option<(SocketAddr, Commander)> {
         let commands = self.commands.take()?;
-        self.admission.lock().gate.established(self.address);
+        let mut shared = self.admission.lock();
+        shared.gate.established(self.id);
+        shared.shaking.remove(&self.id);
+        drop(shared);
         Some((self.address, commands))
     }
 
@@ -144,7 +165,9 @@ impl Guest {
     /// It is over.
     pub fn leave(&mut self, now: Moment) {
         if !std::mem::replace(&mut self.left, true) {
-            self.admission.lock().gate.left(now, self.address, self.is_known());
+            let mut shared = self.admission.lock();
+            shared.gate.left(now, self.id, self.address);
+            shared.shaking.remove(&self.id);
         }
     }
 }

@@ -120,6 +120,8 @@ pub(super) struct Feed {
     pub met: Met,
     /// Only the newest so many entries of each log are wanted, unless everything is.
     pub newest: Option<u64>,
+    /// Writes under way of what was fetched.
+    pub writes: usize,
     /// Why nothing more is stored.
     pub stopped: Option<String>,
     /// Whether the newest records are still to be stored.
@@ -158,6 +160,7 @@ impl Feed {
             stored: HashMap::new(),
             met: Met::default(),
             newest: None,
+            writes: 0,
             stopped: None,
             records_unstored: false,
             retry_at: None,

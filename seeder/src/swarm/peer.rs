@@ -22,6 +22,8 @@ pub(super) struct Peer {
     pub id: ConnectionId,
     /// The address that was dialled, as it was named; none for one that came in.
     pub dialled: Option<String>,
+    /// Further addresses that led to it.
+    pub also_at: Vec<String>,
     /// Its address, once TCP is connected.
     pub address: Option<SocketAddr>,
     /// Its node key, once the handshake is done.
@@ -134,6 +136,7 @@ impl Peer {
         Self {
             id,
             dialled,
+            also_at: Vec::new(),
             address,
             node: None,
             established: None,
@@ -182,6 +185,13 @@ impl Peer {
             let port = self.hello.as_ref()?.listen_port?;
             Some(SocketAddr::new(self.address?.ip().to_canonical(), port).to_string())
         })
+    }
+
+    /// Every address under which it may be known as connected.
+    pub(super) fn addresses(&self) -> BTreeSet<String> {
+        let heard = self.address.zip(self.hello.as_ref().and_then(|hello| hello.listen_port));
+        let listening = heard.map(|(address, port)| SocketAddr::new(address.ip().to_canonical(), port).to_string());
+        self.dialled.iter().chain(&self.also_at).cloned().chain(listening).collect()
     }
 
     /// The socket address at which others can dial it: as dialled here, or where it says that it listens.

@@ -1,6 +1,6 @@
 //! An address at which one feed may be found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
 use peerfeed_protocol::ids::WitnessKey;
@@ -19,6 +19,8 @@ pub(super) struct Spot {
     pub kind: AttemptKind,
     /// Who named it, unless it was the feed's owner or the person here.
     pub source: Option<Source>,
+    /// What it has in common with its neighbours, where somebody named it.
+    pub prefix: Option<Prefix>,
     /// The seeder that is expected there.
     pub witness: Option<WitnessKey>,
     /// Whether it was tried since the feed is looked for.
@@ -49,54 +51,124 @@ impl Feed {
         spot.witness = witness.or(spot.witness);
     }
 
-    /// Notes an address that somebody named; false if it is not worth its place.
+    /// Notes addresses that somebody named; those that gave way for them.
     ///
     /// No source and no prefix fills the list, and where it is full, what did not work gives way first, then what the source
     /// that named most has named. `is_busy` tells which addresses are connected and stay.
-    pub(super) fn hear_of(&mut self, address: SocketAddr, source: Source, is_busy: impl Fn(&str) -> bool) -> bool {
+    pub(super) fn hear_of(
+        &mut self,
+        addresses: &[SocketAddr],
+        source: Source,
+        is_busy: impl Fn(&str) -> bool,
+    ) -> Vec<String> {
+        let mut listing = Listing::new(self, source, is_busy);
+        addresses.iter().for_each(|address| listing.note(*address));
+        listing.gone
+    }
+}
+
+/// The list while one source names addresses for it.
+struct Listing<'f, F> {
+    feed: &'f mut Feed,
+    source: Source,
+    is_busy: F,
+    by_source: BTreeMap<Source, usize>,
+    by_prefix: HashMap<Prefix, usize>,
+    /// Those that may give way; looked for once the first has to.
+    weak: Option<Vec<Weak>>,
+    gone: Vec<String>,
+}
+
+/// An address that may give way.
+struct Weak {
+    address: String,
+    source: Option<Source>,
+    has_failed: bool,
+    was_tried: bool,
+}
+
+impl<'f, F: Fn(&str) -> bool> Listing<'f, F> {
+    fn new(feed: &'f mut Feed, source: Source, is_busy: F) -> Self {
+        let (mut by_source, mut by_prefix) = (BTreeMap::new(), HashMap::new());
+        for spot in feed.spots.values() {
+            if let Some(source) = spot.source {
+                *by_source.entry(source).or_default() += 1;
+                spot.prefix.map(|prefix| *by_prefix.entry(prefix).or_default() += 1);
+            }
+        }
+        Self { feed, source, is_busy, by_source, by_prefix, weak: None, gone: Vec::new() }
+    }
+
+    /// Puts an address on the list, if it is worth its place.
+    fn note(&mut self, address: SocketAddr) {
         let name = address.to_string();
-        if self.spots.contains_key(&name) {
-            return true;
+        if self.feed.spots.contains_key(&name) {
+            return;
         }
         let prefix = Prefix::of(address.ip());
-        let named = || self.spots.iter().filter(|(_, spot)| spot.source.is_some());
-        let is_near = |(other, _): &(&String, &Spot)| prefix_of(other) == Some(prefix);
-        if prefix != Prefix::Loopback && named().filter(is_near).count() >= ADDRESSES_PER_PREFIX {
-            return false;
+        let near = self.by_prefix.get(&prefix).copied().unwrap_or_default();
+        if prefix != Prefix::Loopback && near >= ADDRESSES_PER_PREFIX {
+            return;
         }
-        let mut counts: BTreeMap<Source, usize> = BTreeMap::new();
-        for (_, spot) in named() {
-            *counts.entry(spot.source.expect("only those that were named")).or_default() += 1;
+        let own = self.by_source.get(&self.source).copied().unwrap_or_default();
+        if own >= ADDRESSES_PER_SOURCE {
+            if !self.give_way(Some(self.source)) {
+                return;
+            }
+        } else if self.feed.spots.len() >= ADDRESSES_PER_FEED {
+            let greatest = self.by_source.iter().max_by_key(|(_, count)| **count);
+            let greatest = greatest.filter(|(_, count)| **count > own + 1).map(|(greatest, _)| *greatest);
+            if !self.give_way(greatest) {
+                return;
+            }
         }
-        let own = counts.get(&source).copied().unwrap_or_default();
-        let gives_way = if own >= ADDRESSES_PER_SOURCE {
-            Some(source)
-        } else if self.spots.len() >= ADDRESSES_PER_FEED {
-            let greatest = counts.iter().max_by_key(|(_, count)| **count);
-            greatest.filter(|(_, count)| **count > own + 1).map(|(greatest, _)| *greatest)
-        } else {
-            self.spots.insert(name, Spot::new(AttemptKind::Peer, Some(source)));
-            return true;
-        };
-        let goes = named()
-            .filter(|(other, spot)| !is_busy(other) && (spot.error.is_some() || spot.source == gives_way))
-            .max_by_key(|(_, spot)| (spot.error.is_some(), spot.tried))
-            .map(|(other, _)| other.clone());
-        let Some(goes) = goes else { return false };
-        self.spots.remove(&goes);
-        self.spots.insert(name, Spot::new(AttemptKind::Peer, Some(source)));
+        *self.by_source.entry(self.source).or_default() += 1;
+        *self.by_prefix.entry(prefix).or_default() += 1;
+        self.feed.spots.insert(name, Spot { prefix: Some(prefix), ..Spot::new(AttemptKind::Peer, Some(self.source)) });
+    }
+
+    /// Takes one away that has failed, or that this source has named.
+    fn give_way(&mut self, source: Option<Source>) -> bool {
+        let weak = self.weak.get_or_insert_with(|| {
+            let named =
+                self.feed.spots.iter().filter(|(address, spot)| spot.source.is_some() && !(self.is_busy)(address));
+            let weak = named.map(|(address, spot)| Weak {
+                address: address.clone(),
+                source: spot.source,
+                has_failed: spot.error.is_some(),
+                was_tried: spot.tried,
+            });
+            weak.collect()
+        });
+        let may_go = |weak: &Weak| weak.has_failed || weak.source == source;
+        let candidates = weak.iter().enumerate().filter(|(_, weak)| may_go(weak));
+        let Some((at, _)) = candidates.max_by_key(|(_, weak)| (weak.has_failed, weak.was_tried)) else { return false };
+        let goes = weak.swap_remove(at);
+        let Some(spot) = self.feed.spots.remove(&goes.address) else { return false };
+        if let Some(count) = spot.source.and_then(|source| self.by_source.get_mut(&source)) {
+            *count = count.saturating_sub(1);
+        }
+        if let Some(count) = spot.prefix.and_then(|prefix| self.by_prefix.get_mut(&prefix)) {
+            *count = count.saturating_sub(1);
+        }
+        self.gone.push(goes.address);
         true
     }
 }
 
 impl Spot {
     fn new(kind: AttemptKind, source: Option<Source>) -> Self {
-        Self { kind, source, witness: None, tried: false, answered: false, error: None, refused_until: None }
+        Self {
+            kind,
+            source,
+            prefix: None,
+            witness: None,
+            tried: false,
+            answered: false,
+            error: None,
+            refused_until: None,
+        }
     }
-}
-
-fn prefix_of(name: &str) -> Option<Prefix> {
-    name.parse::<SocketAddr>().ok().map(|address| Prefix::of(address.ip()))
 }
 
 #[cfg(test)]
@@ -110,6 +182,11 @@ mod tests {
         Feed::new(id, id.swarm_id())
     }
 
+    fn hear(feed: &mut Feed, address: SocketAddr, source: Source, is_busy: impl Fn(&str) -> bool) -> bool {
+        feed.hear_of(&[address], source, is_busy);
+        feed.spots.contains_key(&address.to_string())
+    }
+
     fn address(number: u32) -> SocketAddr {
         SocketAddr::new(std::net::IpAddr::V4((0x0b00_0000 + number).into()), 7_000)
     }
@@ -121,11 +198,14 @@ mod tests {
     #[test]
     fn one_source_does_not_fill_the_list() {
         let mut feed = feed();
-        for number in 0..1_000 {
-            feed.hear_of(address(number), peer(1), |_| false);
+        let many: Vec<SocketAddr> = (0..1_000).map(address).collect();
+        feed.hear_of(&many, peer(1), |_| false);
+        assert_eq!(feed.spots.len(), ADDRESSES_PER_SOURCE);
+        for address in &many {
+            hear(&mut feed, *address, peer(1), |_| false);
         }
         assert_eq!(feed.spots.len(), ADDRESSES_PER_SOURCE);
-        assert!(feed.hear_of(address(5_000), peer(2), |_| false), "there is room for others");
+        assert!(hear(&mut feed, address(5_000), peer(2), |_| false), "there is room for others");
     }
 
     #[test]
@@ -135,24 +215,24 @@ mod tests {
         let each = u32::try_from(ADDRESSES_PER_SOURCE).unwrap();
         for source in 0..sources {
             for number in 0..each {
-                assert!(feed.hear_of(address(source * 1_000 + number), peer(u64::from(source)), |_| false));
+                assert!(hear(&mut feed, address(source * 1_000 + number), peer(u64::from(source)), |_| false));
             }
         }
-        assert!(feed.hear_of(address(90_000), Source::Tracker, |_| false));
+        assert!(hear(&mut feed, address(90_000), Source::Tracker, |_| false));
         assert_eq!(feed.spots.len(), ADDRESSES_PER_FEED);
         assert!(feed.spots.contains_key(&address(90_000).to_string()));
-        assert!(!feed.hear_of(address(90_001), Source::Tracker, |_| true), "who is connected stays");
+        assert!(!hear(&mut feed, address(90_001), Source::Tracker, |_| true), "who is connected stays");
     }
 
     #[test]
     fn many_ports_of_one_address_are_still_one() {
         let mut feed = feed();
         let noted = (1..=100)
-            .filter(|port| feed.hear_of(SocketAddr::new(address(1).ip(), *port), Source::Tracker, |_| false))
+            .filter(|port| hear(&mut feed, SocketAddr::new(address(1).ip(), *port), Source::Tracker, |_| false))
             .count();
         assert_eq!(noted, ADDRESSES_PER_PREFIX);
         let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let noted = (1..=40).filter(|port| feed.hear_of(loopback(*port), Source::Tracker, |_| false)).count();
+        let noted = (1..=40).filter(|port| hear(&mut feed, loopback(*port), Source::Tracker, |_| false)).count();
         assert_eq!(noted, 40, "this machine runs many");
     }
 
@@ -162,7 +242,7 @@ mod tests {
         for number in 0..u32::try_from(ADDRESSES_PER_FEED).unwrap() {
             feed.note_seeder(&address(number).to_string(), None);
         }
-        assert!(!feed.hear_of(address(5_000), Source::Tracker, |_| false));
+        assert!(!hear(&mut feed, address(5_000), Source::Tracker, |_| false));
         assert_eq!(feed.spots.len(), ADDRESSES_PER_FEED);
     }
 }

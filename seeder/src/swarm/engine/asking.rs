@@ -16,7 +16,7 @@ use crate::swarm::limits::{
     REQUEST_ENTRY_BYTES, STEAL_AFTER, STEAL_FORGOTTEN, STEAL_OVERDUE, UNWRITTEN_BYTES,
 };
 use crate::swarm::log;
-use crate::swarm::peer::{Asked, Outstanding};
+use crate::swarm::peer::{Asked, Outstanding, Peer};
 use crate::swarm::{ConnectionId, Ticket};
 
 /// Entries of each log that are left to the unasked answer when a feed is opened for the first time.
@@ -25,13 +25,10 @@ const COLD_ENTRIES: u64 = 50;
 impl Engine {
     /// Asks every peer that is ready, as far as the windows allow.
     pub(super) fn ask_ready(&mut self, now: Moment) {
-        while let Some(connection) = self.ready.pop_first() {
-            let Some(peer) = self.peers.get(&connection) else { continue };
-            if peer.closing {
-                continue;
-            }
-            let feeds: Vec<FeedId> =
-                peer.shares.iter().filter(|(_, share)| share.stated).map(|(feed, _)| *feed).collect();
+        while let Some((connection, feeds)) = self.ready.pop_first() {
+            let Some(peer) = self.peers.get(&connection).filter(|peer| !peer.closing) else { continue };
+            let is_stated = |feed: &FeedId| peer.shares.get(feed).is_some_and(|share| share.stated);
+            let feeds: Vec<FeedId> = feeds.into_iter().filter(is_stated).collect();
             // In turn, so that one feed's films do not keep another's texts waiting.
             for id in &feeds {
                 while self.ask_entries(now, connection, *id) {}
@@ -46,13 +43,20 @@ impl Engine {
         }
     }
 
-    fn has_room(&self, connection: ConnectionId, id: FeedId) -> bool {
-        self.outstanding_bytes < OUTSTANDING_BYTES
-            && self.unwritten_bytes < UNWRITTEN_BYTES
-            && self
-                .peers
-                .get(&connection)
-                .is_some_and(|peer| peer.has_room_for(id) && peer.outstanding.len() < OUTSTANDING_REQUESTS)
+    /// Whether more of a feed may be asked of a peer; where not, it is remembered for when there is room.
+    fn has_room(&mut self, connection: ConnectionId, id: FeedId) -> bool {
+        let peer = self.peers.get(&connection);
+        let has_room = self.has_memory()
+            && peer.is_some_and(|peer| peer.has_room_for(id) && peer.outstanding.len() < OUTSTANDING_REQUESTS);
+        if !has_room && self.feeds.get(&id).is_some_and(|feed| !feed.is_complete()) {
+            self.hungry.entry(connection).or_default().insert(id);
+        }
+        has_room
+    }
+
+    /// Whether what is asked for and what is not written yet leave room for more.
+    pub(super) fn has_memory(&self) -> bool {
+        self.outstanding_bytes < OUTSTANDING_BYTES && self.unwritten_bytes < UNWRITTEN_BYTES
     }
 
     /// Whether a feed with a rate of its own may be asked for now; if not, the engine wakes up when it may.
@@ -120,7 +124,7 @@ impl Engine {
         }
         if let Some(share) = self.peers.get_mut(&connection).and_then(|peer| peer.shares.get_mut(&id)) {
             share.expecting_since = Some(now);
-            self.untold = true;
+            self.untold.insert(id);
         }
     }
 
@@ -141,15 +145,19 @@ impl Engine {
                 roots.push(blob.root);
             }
         }
-        let channel = share.channel;
+        let (channel, waits) = (share.channel, !feed.queue.is_empty());
         if !roots.is_empty() {
             self.tell(connection, Command::AskBlobs(channel, roots));
+        }
+        if waits {
+            self.wake_by(now.after(ASK_BLOBS_EVERY));
         }
     }
 
     /// Asks for one group of chunks; false if there is none to ask for, or no room.
     fn ask_group(&mut self, now: Moment, connection: ConnectionId, id: FeedId) -> bool {
-        if !self.has_room(connection, id) || !self.is_in_time(now, id) {
+        let wanted = self.feeds.get(&id).is_some_and(|feed| !feed.queue.is_empty());
+        if !wanted || !self.has_room(connection, id) || !self.is_in_time(now, id) {
             return false;
         }
         let mut chance = self.chance.fork();
@@ -179,12 +187,9 @@ impl Engine {
         for reference in feed.queue.values() {
             let Some(holding) = share.blobs.get(&reference.root) else { continue };
             let Some(blob) = feed.blobs.get(reference) else { continue };
-            let others: Vec<&Holding> = self
-                .peers
-                .values()
-                .filter(|peer| peer.id != connection)
-                .filter_map(|peer| peer.shares.get(&id)?.blobs.get(&reference.root))
-                .collect();
+            let others = feed.peers.iter().filter(|other| **other != connection);
+            let others: Vec<&Holding> =
+                others.filter_map(|other| self.peers.get(other)?.shares.get(&id)?.blobs.get(&reference.root)).collect();
             if let Some(group) = blob.pick(holding, &others, crowd, chance) {
                 return Some((*reference, group));
             }
@@ -249,21 +254,18 @@ impl Engine {
     pub(super) fn can_fetch(&self, now: Moment, id: FeedId) -> bool {
         let Some(feed) = self.feeds.get(&id).filter(|feed| feed.stopped.is_none()) else { return false };
         let busy = feed.logs.values().any(|log| !log.asked.is_empty() || !log.writing.is_empty());
+        let peers = || feed.peers.iter().filter_map(|connection| self.peers.get(connection));
         // A request for what has come from somebody else meanwhile is not waited for.
         let is_awaited = |request: &Outstanding| match &request.what {
             Asked::Entries(log, range) => feed.logs.get(log).is_some_and(|log| log.lacking(range.clone()) > 0),
             Asked::Group(blob, group) => feed.blobs.get(blob).is_some_and(|blob| blob.is_missing(*group)),
         };
-        let asked = self
-            .peers
-            .values()
-            .any(|peer| peer.outstanding.values().any(|request| request.feed == id && is_awaited(request)));
-        if busy || asked || self.peers.keys().any(|peer| self.pick_entries(*peer, id).is_some()) {
+        let is_asked = |peer: &Peer| peer.outstanding.values().any(|request| request.feed == id && is_awaited(request));
+        if busy || peers().any(is_asked) || feed.peers.iter().any(|peer| self.pick_entries(*peer, id).is_some()) {
             return true;
         }
         let wanted: HashSet<_> = feed.queue.values().map(|blob| blob.root).collect();
-        let shares = self.peers.values().filter_map(|peer| peer.shares.get(&id)).filter(|share| share.stated);
-        shares.into_iter().any(|share| {
+        peers().filter_map(|peer| peer.shares.get(&id)).filter(|share| share.stated).any(|share| {
             wanted.iter().any(|root| match share.blobs.get(root) {
                 Some(Holding::Told(_)) => feed.queue.values().filter_map(|blob| feed.blobs.get(blob)).any(|blob| {
                     blob.reference().root == *root

@@ -11,6 +11,7 @@ use crate::swarm::action::Action;
 use crate::swarm::job::{Read, Recipient};
 use crate::swarm::limits::CHANNELS_PER_PEER;
 use crate::swarm::peer::Share;
+use crate::swarm::spot::Spot;
 use crate::swarm::{ConnectionId, Ticket};
 
 /// How long a peer that said it does not hold a feed is not asked for it again.
@@ -94,10 +95,11 @@ impl Engine {
         if !self.is_active(feed) {
             return;
         }
-        let connections: Vec<_> =
-            feed.spots.keys().filter_map(|address| self.places.get(address)?.connection).collect();
+        let is_asked = |spot: &Spot| spot.refused_until.is_none_or(|until| until <= now);
+        let spots = feed.spots.iter().filter(|(_, spot)| is_asked(spot));
+        let connections: Vec<_> = spots.filter_map(|(address, _)| self.places.get(address)?.connection).collect();
         for connection in connections {
-            self.open_with(now, connection);
+            self.open_feed(connection, id);
         }
     }
 
@@ -176,7 +178,7 @@ impl Engine {
         let newest = known.newest.take();
         self.actions.push_back(Action::Read(Read::State { to, feed: id, known, newest }));
         self.tell_stored(connection, id);
-        self.due.tasks = true;
+        self.due.tasks.add(id);
     }
 
     fn handle_refused(&mut self, now: Moment, connection: ConnectionId, id: FeedId) {
@@ -193,8 +195,8 @@ impl Engine {
             spot.refused_until = Some(now.after(REFUSED_FOR));
             spot.error = Some("it does not hold this feed".to_owned());
         }
-        self.due.tasks = true;
-        self.due.dials = true;
+        self.due.tasks.add(id);
+        self.due.dials.add(id);
     }
 
     /// A feed is no longer open with a peer: what it was asked for is free again.
@@ -215,8 +217,8 @@ impl Engine {
             }
         }
         self.uploads.withdraw(connection, |read| read.channel() == Some(share.channel));
-        self.wake_askers();
-        self.due.tasks = true;
+        self.wake(id);
+        self.due.tasks.add(id);
     }
 
     /// Closes a channel and opens it again: the peer then proves its heads from what we have now.

@@ -6,7 +6,7 @@ use peerfeed_protocol::ids::{FeedId, NodeKey};
 use peerfeed_protocol::peer::message::RejectCode;
 use peerfeed_protocol::peer::{Closed, Event, Fault, Moment, PeerHello};
 
-use super::{Command, Due, Engine};
+use super::{Command, Engine};
 use crate::swarm::ConnectionId;
 use crate::swarm::input::{Ended, Input};
 use crate::swarm::limits::{STEADY, TURNED_AWAY_FOR};
@@ -63,6 +63,7 @@ impl Engine {
     }
 
     fn handle_established(&mut self, now: Moment, connection: ConnectionId, node: NodeKey) {
+        self.dial_on();
         let Some(peer) = self.peers.get_mut(&connection) else { return };
         peer.node = Some(node);
         peer.established = Some(now);
@@ -79,9 +80,10 @@ impl Engine {
                 place.itself = true;
             }
             for feed in self.feeds.values_mut() {
-                feed.spots.remove(&address);
+                if feed.spots.remove(&address).is_some() {
+                    self.due.tasks.add(feed.id);
+                }
             }
-            self.due.tasks = true;
             self.close(connection, RejectCode::Closed);
             return;
         }
@@ -152,10 +154,11 @@ impl Engine {
                 place.connection = Some(stays);
                 place.backoff.reset();
             }
-            if let Some(peer) = self.peers.get_mut(&stays)
-                && peer.dialled.is_none()
-            {
-                peer.dialled = Some(address);
+            if let Some(peer) = self.peers.get_mut(&stays) {
+                match &peer.dialled {
+                    None => peer.dialled = Some(address),
+                    Some(_) => peer.also_at.push(address),
+                }
             }
         }
         for feed in feeds {
@@ -165,9 +168,12 @@ impl Engine {
 
     /// A connection is over.
     fn handle_ended(&mut self, now: Moment, connection: ConnectionId, ended: &Ended) {
+        let had_memory = self.has_memory();
         let Some(mut peer) = self.peers.remove(&connection) else { return };
         self.uploads.remove(connection);
         self.opening.remove(&connection);
+        self.ready.remove(&connection);
+        self.hungry.remove(&connection);
         if let Some(node) = peer.node {
             self.nodes.remove(&(node, connection));
         }
@@ -183,6 +189,7 @@ impl Engine {
         for (ticket, outstanding) in std::mem::take(&mut peer.outstanding) {
             self.release(connection, ticket, &outstanding);
         }
+        self.use_memory(had_memory);
         if let Ended::Closed(Closed::Violation(violation)) = ended {
             self.totals.violations += 1;
             if violation.fault() == Fault::Peer
@@ -194,13 +201,10 @@ impl Engine {
         let steady = peer.established.is_some_and(|since| now.since(since) >= STEADY);
         let reason = describe(ended);
         tracing::debug!(%connection, address = ?peer.address, reason, "connection ended");
-        let held: Vec<String> = self
-            .places
-            .iter()
-            .filter(|(_, place)| place.connection == Some(connection))
-            .map(|(address, _)| address.clone())
-            .collect();
-        for address in held {
+        for address in peer.addresses() {
+            if self.places.get(&address).is_none_or(|place| place.connection != Some(connection)) {
+                continue;
+            }
             self.leave_place(now, &address, steady, &reason);
             if matches!(ended, Ended::Closed(Closed::ByPeer(RejectCode::Busy)))
                 && let Some(place) = self.places.get_mut(&address)
@@ -209,12 +213,15 @@ impl Engine {
                 place.not_before = now.after(self.chance.jitter(TURNED_AWAY_FOR));
             }
         }
-        if !feeds.is_empty() {
-            self.exchange_soon(now);
+        for feed in feeds.into_iter().chain(peer.opening) {
+            self.exchange_soon(now, feed);
+            // Everybody else may be asked for what this one was asked for.
+            self.wake(feed);
+            self.due.tasks.add(feed);
+            self.due.dials.add(feed);
         }
-        // Everybody else may be asked for what this one was asked for.
-        self.wake_askers();
-        self.due = Due { tasks: true, dials: true, announces: true };
+        self.due.announces = true;
+        self.dial_on();
     }
 
     /// Closes a connection; its end is reported later, but nothing more is said or heard.

@@ -10,6 +10,7 @@ use crate::swarm::ConnectionId;
 use crate::swarm::limits::{
     DIALS, PEERS_SOUGHT, PEERS_SOUGHT_COMPLETE, PEERS_SOUGHT_SEEDED, REDIAL_FIRST, REDIAL_GIVE_UP,
 };
+use crate::swarm::marked::Marked;
 use crate::swarm::peer::Peer;
 use crate::swarm::place::Place;
 use crate::swarm::progress::AttemptKind;
@@ -20,34 +21,51 @@ impl Engine {
     pub(super) fn note_peers(&mut self, id: FeedId, source: Source, peers: &[SocketAddr]) {
         let Some(feed) = self.feeds.get_mut(&id) else { return };
         let places = &self.places;
-        for peer in peers {
-            feed.hear_of(*peer, source, |at| places.get(at).is_some_and(|place| place.connection.is_some()));
+        let gone = feed.hear_of(peers, source, |at| places.get(at).is_some_and(|place| place.connection.is_some()));
+        for address in gone {
+            if self.feeds.values().all(|feed| !feed.spots.contains_key(&address)) {
+                self.places.remove(&address);
+            }
         }
-        self.due.dials = true;
+        self.due.dials.add(id);
     }
 
     /// Dials what is due: seeders before others, each feed until it has enough peers.
     pub(super) fn plan_dials(&mut self, now: Moment) {
+        let marked = std::mem::take(&mut self.due.dials);
+        if marked.is_empty() {
+            return;
+        }
         let waiting = |peer: &&Peer| peer.established.is_none() && peer.dialled.is_some();
         let opening = self.opening.iter().filter_map(|connection| self.peers.get(connection));
         let mut dialling = opening.filter(waiting).count();
-        let ids: Vec<FeedId> = self.feeds.keys().copied().collect();
-        for id in ids {
+        for id in marked.among(self.feeds.keys()) {
             if !self.is_active(&self.feeds[&id]) {
                 continue;
             }
             let (mut have, sought) = (self.connected_for(id), self.sought_for(id));
+            if have >= PEERS_SOUGHT {
+                continue;
+            }
             for (kind, address, witness) in self.due_places(now, id) {
                 if dialling >= DIALS || self.peers.len() >= self.options.connections_max {
+                    self.dials_wait = true;
                     return;
                 }
                 let enough = if kind == AttemptKind::Seeder { PEERS_SOUGHT } else { sought };
                 if have < enough {
                     have += 1;
                     dialling += 1;
-                    self.dial(id, address, witness);
+                    self.dial(now, id, address, witness);
                 }
             }
+        }
+    }
+
+    /// There is room for a dial: those that waited for it may be made.
+    pub(super) fn dial_on(&mut self) {
+        if std::mem::take(&mut self.dials_wait) {
+            self.due.dials = Marked::all();
         }
     }
 
@@ -87,11 +105,11 @@ impl Engine {
         let mut due = Vec::new();
         let mut next: Option<Moment> = None;
         for (address, spot) in &self.feeds[&id].spots {
-            let place = self.places.entry(address.clone()).or_insert_with(|| Place::new(now));
-            if place.itself || place.connection.is_some() {
+            let place = self.places.get(address);
+            if place.is_some_and(|place| place.itself || place.connection.is_some()) {
                 continue;
             }
-            let not_before = place.not_before.max(spot.refused_until.unwrap_or_default());
+            let not_before = place.map_or(now, |place| place.not_before).max(spot.refused_until.unwrap_or_default());
             if not_before > now {
                 next = Some(next.map_or(not_before, |next| next.min(not_before)));
             } else {
@@ -99,7 +117,7 @@ impl Engine {
             }
         }
         if let Some(next) = next {
-            self.wake_by(next);
+            self.dial_at = Some(self.dial_at.map_or(next, |at| at.min(next)));
         }
         // In random order within a kind, so that not everybody dials the same ones.
         self.chance.shuffle(&mut due);
@@ -108,7 +126,7 @@ impl Engine {
     }
 
     /// Dials an address for a feed, and for all other feeds that may be found there.
-    fn dial(&mut self, id: FeedId, address: String, witness: Option<WitnessKey>) {
+    fn dial(&mut self, now: Moment, id: FeedId, address: String, witness: Option<WitnessKey>) {
         let connection = self.next_connection();
         let others = self
             .feeds
@@ -126,9 +144,7 @@ impl Engine {
             opens.push((id, feed.interest()));
             peer.opening.insert(id);
         }
-        if let Some(place) = self.places.get_mut(&address) {
-            place.connection = Some(connection);
-        }
+        self.places.entry(address.clone()).or_insert_with(|| Place::new(now)).connection = Some(connection);
         self.peers.insert(connection, peer);
         self.opening.insert(connection);
         let own = self.options.witness;
@@ -151,6 +167,8 @@ impl Engine {
         let mut named = false;
         for feed in self.feeds.values_mut() {
             let Some(spot) = feed.spots.get_mut(address) else { continue };
+            self.due.tasks.add(feed.id);
+            self.due.dials.add(feed.id);
             if !spot.answered && spot.error.is_none() {
                 spot.error = Some(reason.to_owned());
             }

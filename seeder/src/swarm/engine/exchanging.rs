@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use peerfeed_protocol::ids::FeedId;
 use peerfeed_protocol::limits::EXCHANGED_PEERS_MAX;
@@ -10,7 +11,7 @@ use peerfeed_protocol::peer::{ChannelId, Moment};
 
 use super::{Command, Engine};
 use crate::swarm::ConnectionId;
-use crate::swarm::limits::{EXCHANGE_EVERY, EXCHANGE_GATHER, EXCHANGE_SAMPLE};
+use crate::swarm::limits::{EXCHANGE_EVERY, EXCHANGE_GATHER, EXCHANGE_GATHER_PER_PEER, EXCHANGE_SAMPLE};
 use crate::swarm::peer::{Peer, Share};
 use crate::swarm::scope::may_name;
 use crate::swarm::spot::Source;
@@ -20,11 +21,19 @@ type Named = (ConnectionId, SocketAddr);
 
 impl Engine {
     /// Somebody came or left: others are told soon, together with who else comes and leaves meanwhile.
-    pub(super) fn exchange_soon(&mut self, now: Moment) {
-        self.exchange_by(now.after(EXCHANGE_GATHER));
+    pub(super) fn exchange_soon(&mut self, now: Moment, id: FeedId) {
+        self.exchange_by(now.after(self.gathering(id)), id);
     }
 
-    fn exchange_by(&mut self, moment: Moment) {
+    /// How long news of a feed are gathered: in a large swarm longer, since each telling looks at everybody.
+    fn gathering(&self, id: FeedId) -> Duration {
+        let peers = self.feeds.get(&id).map_or(0, |feed| feed.peers.len());
+        EXCHANGE_GATHER + EXCHANGE_GATHER_PER_PEER * u32::try_from(peers).unwrap_or(u32::MAX)
+    }
+
+    fn exchange_by(&mut self, moment: Moment, id: FeedId) {
+        let at = self.exchanges.entry(id).or_insert(moment);
+        *at = moment.min(*at);
         self.exchange_at = Some(self.exchange_at.map_or(moment, |at| at.min(moment)));
     }
 
@@ -47,11 +56,11 @@ impl Engine {
         if self.exchange_at.is_none_or(|at| at > now) {
             return;
         }
-        self.exchange_at = None;
-        let feeds: Vec<FeedId> =
-            self.feeds.values().filter(|feed| !feed.peers.is_empty()).map(|feed| feed.id).collect();
-        let mut next: Option<Moment> = None;
-        for id in feeds {
+        let due: Vec<FeedId> = self.exchanges.iter().filter(|(_, at)| **at <= now).map(|(feed, _)| *feed).collect();
+        self.exchanges.retain(|_, at| *at > now);
+        self.exchange_at = self.exchanges.values().min().copied();
+        for id in due {
+            let mut next: Option<Moment> = None;
             let named = self.nameable(id);
             let connected: BTreeSet<SocketAddr> = named.iter().map(|(_, address)| *address).collect();
             let mut sample = named;
@@ -72,9 +81,9 @@ impl Engine {
             for (connection, channel, peers) in news {
                 self.tell(connection, Command::Peers(channel, peers));
             }
-        }
-        if let Some(next) = next {
-            self.exchange_by(next.max(now.after(EXCHANGE_GATHER)));
+            if let Some(next) = next {
+                self.exchange_by(next.max(now.after(self.gathering(id))), id);
+            }
         }
     }
 

@@ -47,9 +47,9 @@ impl Engine {
             self.tell_state_to_all(id);
         }
         self.open_with_places(now, id);
-        self.due.dials = true;
-        self.due.tasks = true;
-        self.wake_askers();
+        self.due.dials.add(id);
+        self.due.tasks.add(id);
+        self.wake(id);
         self.settle(now);
     }
 
@@ -75,7 +75,7 @@ impl Engine {
             self.tell(peer, Command::CloseChannel(channel, RejectCode::Closed));
             self.drop_share(peer, id);
         }
-        self.due.tasks = true;
+        self.due.tasks.add(id);
         self.settle(now);
     }
 
@@ -98,6 +98,6 @@ impl Engine {
                 feed.note_seeder(&address, witness);
             }
         }
-        self.due.dials = true;
+        self.due.dials.add(id);
     }
 }

@@ -12,13 +12,23 @@ use crate::swarm::{ConnectionId, Ticket};
 impl Engine {
     /// A request has ended: what it did not bring is free for others.
     pub(super) fn end_request(&mut self, connection: ConnectionId, ticket: Ticket) -> Option<Outstanding> {
+        let had_memory = self.has_memory();
         let peer = self.peers.get_mut(&connection)?;
         let outstanding = peer.outstanding.remove(&ticket)?;
         if !outstanding.late {
             peer.outstanding_bytes -= outstanding.bytes;
         }
         self.release(connection, ticket, &outstanding);
+        self.wake_hungry(connection);
+        self.use_memory(had_memory);
         Some(outstanding)
+    }
+
+    /// Lets everybody be asked who was not because there was no memory for it, where there is now.
+    pub(super) fn use_memory(&mut self, had_memory: bool) {
+        if !had_memory && self.has_memory() {
+            self.wake_all_hungry();
+        }
     }
 
     /// Takes an ended request out of the books of its feed.
@@ -80,7 +90,7 @@ impl Engine {
                 known.unask(connection, None);
             }
         }
-        self.ready.insert(connection);
+        self.wake_peer(connection, id);
     }
 
     /// Hands entries to the store, if they are of a tree that was accepted and not here already.
@@ -131,9 +141,9 @@ impl Engine {
         ticket: Option<Ticket>,
         chunks: VerifiedChunks,
     ) {
-        self.ready.insert(connection);
         let Some(ticket) = ticket else { return };
         let Some(request) = self.end_request(connection, ticket) else { return };
+        self.wake_peer(connection, request.feed);
         let Asked::Group(reference, group) = request.what else { return };
         if let Some(peer) = self.peers.get_mut(&connection) {
             peer.window.delivered(now, request.mark, request.bytes);
@@ -168,13 +178,14 @@ impl Engine {
                 }
             }
         }
-        self.wake_askers();
-        self.due.tasks = true;
+        self.wake(request.feed);
+        self.due.tasks.add(request.feed);
     }
 
     /// A request got no answer for a long time: others may have it; nobody is banned for being slow.
     pub(super) fn handle_late(&mut self, connection: ConnectionId, ticket: Option<Ticket>) {
         let Some(ticket) = ticket else { return };
+        let had_memory = self.has_memory();
         let Some(peer) = self.peers.get_mut(&connection) else { return };
         let Some(request) = peer.outstanding.get_mut(&ticket).filter(|request| !request.late) else { return };
         request.late = true;
@@ -182,8 +193,9 @@ impl Engine {
         self.outstanding_bytes -= request.bytes;
         let request = request.clone();
         self.release(connection, ticket, &request);
-        self.wake_askers();
+        self.use_memory(had_memory);
+        self.wake(request.feed);
         self.ready.remove(&connection);
-        self.due.tasks = true;
+        self.due.tasks.add(request.feed);
     }
 }

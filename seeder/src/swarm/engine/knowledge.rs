@@ -67,13 +67,13 @@ impl Engine {
             self.expect_newest(now, connection, id);
         }
         if first {
-            self.exchange_soon(now);
+            self.exchange_soon(now, id);
         }
         if unconnected {
             self.reopen(now, connection, id);
         }
-        self.ready.insert(connection);
-        self.due.tasks = true;
+        self.wake_peer(connection, id);
+        self.due.tasks.add(id);
     }
 
     /// Takes over a newer manifest with its roster; false for a lie. spec: FEED-11, FEED-12
@@ -118,7 +118,7 @@ impl Engine {
             HeadDecision::Accept(head) => {
                 feed.logs.entry(log).or_insert_with(|| Log::new(head.clone())).advance(head.clone());
                 self.write(Write::Head(head));
-                self.wake_askers();
+                self.wake(id);
                 Verdict::Followed
             }
             HeadDecision::Known | HeadDecision::Older => Verdict::Followed,
@@ -169,8 +169,8 @@ impl Engine {
                 if let Some(entry) = pushed.entry {
                     self.take_entries(connection, id, entry);
                 }
-                self.ready.insert(connection);
-                self.due.tasks = true;
+                self.wake_peer(connection, id);
+                self.due.tasks.add(id);
             }
         }
     }
@@ -181,6 +181,7 @@ impl Engine {
         let witness = peer.hello.as_ref().and_then(|hello| hello.witness);
         let address = peer.reachable_at().or_else(|| peer.address.map(|address| address.to_string()));
         let Some((id, share)) = peer.share_of(channel) else { return };
+        self.ready.entry(connection).or_default().insert(id);
         let Some(feed) = self.feeds.get_mut(&id) else { return };
         let known = feed.logs.get(&stored.log).map(Log::size);
         if let Some(size) = known {
@@ -188,7 +189,6 @@ impl Engine {
             theirs.held.insert(0..stored.entries.min(size));
             theirs.size = theirs.size.max(stored.entries.min(size));
         }
-        self.ready.insert(connection);
         // Only who has proven a witness key is a seeder, and only its word is remembered.
         let Some(witness) = witness else { return };
         let unlisted = feed.roles.own && !feed.lists(&witness);
@@ -205,13 +205,13 @@ impl Engine {
             if known.is_some() {
                 self.write(Write::StoredBy { feed: id, witness, stored, met });
             }
-            self.due.tasks = true;
+            self.due.tasks.add(id);
         }
     }
 
     /// A peer told what it holds of blobs.
     pub(super) fn handle_blobs_held(&mut self, connection: ConnectionId, channel: ChannelId, blobs: Vec<BlobHeld>) {
-        let Some((_, share)) = self.peers.get_mut(&connection).and_then(|peer| peer.share_of(channel)) else { return };
+        let Some((id, share)) = self.peers.get_mut(&connection).and_then(|peer| peer.share_of(channel)) else { return };
         for held in blobs {
             // What was never asked about is not remembered: a peer cannot fill our memory.
             if share.blobs_asked.contains_key(&held.root) {
@@ -220,8 +220,8 @@ impl Engine {
                 share.blobs.insert(root, holding);
             }
         }
-        self.ready.insert(connection);
-        self.due.tasks = true;
+        self.wake_peer(connection, id);
+        self.due.tasks.add(id);
     }
 
     /// Says to a peer how far each log is synced here, if it changed; only a seeder does: one by its role, or one that the manifest lists.

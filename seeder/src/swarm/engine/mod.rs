@@ -33,7 +33,8 @@ use super::chance::Chance;
 use super::command::Command;
 use super::feed::Feed;
 use super::job::Read;
-use super::limits::{ASK_BLOBS_EVERY, TELL_EVERY};
+use super::limits::TELL_EVERY;
+use super::marked::Marked;
 use super::peer::Peer;
 use super::place::Place;
 use super::status::Totals;
@@ -83,8 +84,6 @@ pub struct Engine {
     uploads: Uploads<Read>,
     jobs: BTreeMap<JobId, Pending>,
     tasks: BTreeMap<TaskId, Task>,
-    /// Tasks are not looked at again before.
-    tasks_from: Moment,
     outstanding_bytes: u64,
     unwritten_bytes: u64,
     totals: Totals,
@@ -93,16 +92,24 @@ pub struct Engine {
     last_job: u64,
     /// Peers that were asked to open something and have not answered.
     opening: BTreeSet<ConnectionId>,
-    /// Peers to whom something may now be asked.
-    ready: BTreeSet<ConnectionId>,
-    /// A peer has not been told of something that is held, or newest entries are expected.
-    untold: bool,
+    /// Peers of whom something may now be asked, and the feeds that it is of.
+    ready: BTreeMap<ConnectionId, BTreeSet<FeedId>>,
+    /// Peers of whom more would be asked if there were room, and the feeds that it is of.
+    hungry: BTreeMap<ConnectionId, BTreeSet<FeedId>>,
+    /// Feeds of which a peer has not been told something that is held, or newest entries are expected.
+    untold: BTreeSet<FeedId>,
     due: Due,
+    /// When the next address may be dialled, unless something about them changes first.
+    dial_at: Option<Moment>,
+    /// A dial waits until another one has ended.
+    dials_wait: bool,
     /// Files of which parts have come that peers were not told of.
     offers: Vec<(FeedId, BlobRef)>,
     /// When they are to be told.
     offer_at: Option<Moment>,
-    /// When peers are to be told of each other.
+    /// When the peers of a feed are to be told of each other.
+    exchanges: BTreeMap<FeedId, Moment>,
+    /// The first of these moments.
     exchange_at: Option<Moment>,
     /// When some connections are to give way.
     turnover_at: Option<Moment>,
@@ -114,9 +121,9 @@ pub struct Engine {
 #[derive(Debug, Default)]
 struct Due {
     /// Something changed that tasks wait for.
-    tasks: bool,
+    tasks: Marked,
     /// Addresses or connections changed.
-    dials: bool,
+    dials: Marked,
     /// What is to be asked of trackers changed, or who answers without them.
     announces: bool,
 }
@@ -144,7 +151,6 @@ impl Engine {
             uploads: Uploads::new(up),
             jobs: BTreeMap::new(),
             tasks: BTreeMap::new(),
-            tasks_from: Moment::START,
             outstanding_bytes: 0,
             unwritten_bytes: 0,
             totals: Totals::default(),
@@ -152,11 +158,15 @@ impl Engine {
             last_ticket: 0,
             last_job: 0,
             opening: BTreeSet::new(),
-            ready: BTreeSet::new(),
-            untold: false,
+            ready: BTreeMap::new(),
+            hungry: BTreeMap::new(),
+            untold: BTreeSet::new(),
             due: Due::default(),
+            dial_at: None,
+            dials_wait: false,
             offers: Vec::new(),
             offer_at: None,
+            exchanges: BTreeMap::new(),
             exchange_at: None,
             turnover_at: None,
             next_tick: None,
@@ -171,8 +181,7 @@ impl Engine {
 
     /// When to call [`Self::handle_timeout`] at the latest.
     pub fn poll_timeout(&self) -> Option<Moment> {
-        let tasks = Some(self.tasks_from).filter(|_| self.due.tasks);
-        let own = [tasks, self.announce_at, self.exchange_at, self.turnover_at, self.offer_at]
+        let own = [self.dial_at, self.announce_at, self.exchange_at, self.turnover_at, self.offer_at]
             .into_iter()
             .flatten()
             .filter(|_| !self.ending);
@@ -183,9 +192,9 @@ impl Engine {
     pub fn handle_timeout(&mut self, now: Moment) {
         if self.next_tick.is_some_and(|due| due <= now) {
             self.next_tick = None;
-            self.due = Due { tasks: true, dials: true, announces: true };
+            (self.due.tasks, self.due.announces) = (Marked::all(), true);
             self.retry_stopped(now);
-            self.wake_askers();
+            self.wake_all();
             self.tell_held(now);
         }
         self.settle(now);
@@ -215,9 +224,11 @@ impl Engine {
     /// Everything that follows from what was just told.
     fn settle(&mut self, now: Moment) {
         if !self.ending {
-            if std::mem::take(&mut self.due.dials) {
-                self.plan_dials(now);
+            if self.dial_at.is_some_and(|at| at <= now) {
+                self.dial_at = None;
+                self.due.dials = Marked::all();
             }
+            self.plan_dials(now);
             if std::mem::take(&mut self.due.announces) || self.announce_at.is_some_and(|at| at <= now) {
                 self.poll_announcers(now);
             }
@@ -225,25 +236,45 @@ impl Engine {
             self.turn_over(now);
             self.offer(now);
             self.ask_ready(now);
-            if self.due.tasks && self.tasks_from <= now {
-                self.due.tasks = false;
-                self.check_tasks(now);
-            }
+            self.check_tasks(now);
         }
         self.serve(now);
         if !self.tasks.is_empty() || self.outstanding_bytes > 0 {
             self.wake_by(now.after(TICK));
-        } else if self.untold {
+        } else if !self.untold.is_empty() {
             self.wake_by(now.after(TELL_EVERY));
-        } else if self.feeds.values().any(|feed| !feed.queue.is_empty()) && !self.peers.is_empty() {
-            self.wake_by(now.after(ASK_BLOBS_EVERY));
         }
     }
 
-    /// Something may be free to be asked for: lets every peer of an incomplete feed be asked.
-    fn wake_askers(&mut self) {
-        for feed in self.feeds.values().filter(|feed| !feed.is_complete()) {
-            self.ready.extend(&feed.peers);
+    /// Something of a feed may be free to be asked for: lets every peer of it be asked.
+    fn wake(&mut self, id: FeedId) {
+        let Some(feed) = self.feeds.get(&id).filter(|feed| !feed.is_complete()) else { return };
+        for connection in &feed.peers {
+            self.ready.entry(*connection).or_default().insert(id);
+        }
+    }
+
+    fn wake_all(&mut self) {
+        let ids: Vec<FeedId> = self.feeds.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.wake(id));
+    }
+
+    /// Lets one peer be asked for a feed.
+    fn wake_peer(&mut self, connection: ConnectionId, id: FeedId) {
+        self.ready.entry(connection).or_default().insert(id);
+    }
+
+    /// There is room with this peer: lets it be asked for what there was none for.
+    fn wake_hungry(&mut self, connection: ConnectionId) {
+        if let Some(feeds) = self.hungry.remove(&connection) {
+            self.ready.entry(connection).or_default().extend(feeds);
+        }
+    }
+
+    /// There is room in the memory that all peers share.
+    fn wake_all_hungry(&mut self) {
+        for (connection, feeds) in std::mem::take(&mut self.hungry) {
+            self.ready.entry(connection).or_default().extend(feeds);
         }
     }
 

@@ -8,6 +8,7 @@ use crate::swarm::action::{Report, TaskId};
 use crate::swarm::announcer::Announcer;
 use crate::swarm::blob::Blob;
 use crate::swarm::limits::{LOOK_AT_LEAST, PROGRESS_EVERY, SETTLE};
+use crate::swarm::marked::Marked;
 use crate::swarm::peer::Peer;
 use crate::swarm::progress::{Attempt, AttemptKind, FeedOutcome, Progress, SyncFailure};
 use crate::swarm::spot::Spot;
@@ -21,24 +22,26 @@ enum Standing {
 }
 
 impl Engine {
-    /// Looks at one sync: what is to be told of it, if anything.
-    pub(super) fn check_sync(&mut self, now: Moment, task: TaskId) -> Option<Report> {
+    /// Looks at those feeds of one sync that are marked: what is to be told of it, if anything.
+    pub(super) fn check_sync(&mut self, now: Moment, task: TaskId, marked: &Marked) -> Option<Report> {
         let Some(Task::Sync(mut sync)) = self.tasks.remove(&task) else { return None };
-        let report = self.advance_sync(now, &mut sync);
+        let report = self.advance_sync(now, &mut sync, marked);
         self.tasks.insert(task, Task::Sync(sync));
         report.map(Report::Progress)
     }
 
-    fn advance_sync(&self, now: Moment, sync: &mut Sync) -> Option<Progress> {
-        let here = self.brought(sync);
-        if here != sync.moved_at {
-            sync.moved_at = here;
-            sync.moved = now;
+    fn advance_sync(&self, now: Moment, sync: &mut Sync, marked: &Marked) -> Option<Progress> {
+        // Sums over all feeds are made only when all are looked at, some times a second.
+        if marked.is_all() {
+            let here = self.brought(sync);
+            if here != sync.moved_at {
+                sync.moved_at = here;
+                sync.moved = now;
+            }
         }
-        let late = now.since(sync.moved) >= sync.timeout;
-        let ids: Vec<FeedId> = sync.feeds.keys().copied().collect();
+        let late = marked.is_all() && now.since(sync.moved) >= sync.timeout;
         let mut failure = None;
-        for id in &ids {
+        for id in &marked.among(sync.feeds.keys()) {
             match self.standing(now, *id, sync, late) {
                 Standing::Working => {}
                 Standing::Done => {
@@ -55,18 +58,19 @@ impl Engine {
         }
         // One feed alone fails as such; among several, each outcome tells by itself, unless none worked.
         let ended = sync.feeds.values().all(|start| start.outcome.is_some());
-        if ended || ids.is_empty() {
+        if ended {
             let outcomes: Vec<FeedOutcome> = sync.feeds.values().filter_map(|start| start.outcome.clone()).collect();
             let all_failed = !outcomes.is_empty() && outcomes.iter().all(|outcome| !outcome.tried.is_empty());
             return Some(match failure {
-                Some(failure) if ids.len() == 1 || all_failed => Progress::Failed(failure),
+                Some(failure) if outcomes.len() == 1 || all_failed => Progress::Failed(failure),
                 _ if all_failed => {
-                    Progress::Failed(SyncFailure::NobodyAnswered { feed: ids[0], tried: outcomes[0].tried.clone() })
+                    let (feed, tried) = (outcomes[0].feed, outcomes[0].tried.clone());
+                    Progress::Failed(SyncFailure::NobodyAnswered { feed, tried })
                 }
                 _ => Progress::Done(outcomes),
             });
         }
-        if sync.told.is_some_and(|told| now.since(told) < PROGRESS_EVERY) {
+        if !marked.is_all() || sync.told.is_some_and(|told| now.since(told) < PROGRESS_EVERY) {
             return None;
         }
         sync.told = Some(now);
@@ -89,7 +93,7 @@ impl Engine {
         let seeking = self.is_seeking(id);
         if met {
             let settled = start.met.is_some_and(|met| now.since(met) >= SETTLE);
-            let writing = self.jobs.values().any(|job| job.is_of(&id));
+            let writing = feed.writes > 0;
             let complete = match sync.blob {
                 Some(blob) => feed.blobs.get(&blob).is_some_and(Blob::is_complete),
                 None => feed.is_complete(),
@@ -113,7 +117,7 @@ impl Engine {
             };
         }
         let no_trackers = self.announcers.get(&id).is_none_or(Announcer::is_empty);
-        let has_peers = self.peers.values().any(|peer| peer.shares.contains_key(&id));
+        let has_peers = !feed.peers.is_empty();
         if feed.spots.is_empty() && no_trackers && !has_peers {
             return Standing::Failed(SyncFailure::NobodyKnown { feed: id });
         }
@@ -177,6 +181,7 @@ impl Engine {
             };
         };
         let (entries_held, entries) = feed.entries();
+        let peers = feed.peers.iter().filter_map(|peer| self.peers.get(peer));
         let stated = |peer: &&Peer| peer.shares.get(&id).is_some_and(|share| share.stated);
         FeedOutcome {
             feed: id,
@@ -184,7 +189,7 @@ impl Engine {
             entries_held,
             entries,
             blob_bytes: feed.blob_bytes().saturating_sub(start.blob_bytes),
-            peers: u32::try_from(self.peers.values().filter(stated).count()).unwrap_or(u32::MAX),
+            peers: u32::try_from(peers.filter(stated).count()).unwrap_or(u32::MAX),
             tried: Vec::new(),
         }
     }

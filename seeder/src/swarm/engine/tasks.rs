@@ -13,10 +13,6 @@ use crate::swarm::announcer::Announcer;
 use crate::swarm::progress::{Progress, SyncFailure, SyncGoal};
 use crate::swarm::task::{Start, Sync, Task};
 
-/// What tasks wait for is looked at this often for each feed that they are about: after every event it would be looked at
-/// so often, where there are hundreds of feeds, that little else is done.
-const CHECK_FEED_EVERY: Duration = Duration::from_micros(20);
-
 impl Engine {
     /// Brings what is new of feeds, or one blob of one feed.
     pub fn start_sync(
@@ -111,10 +107,10 @@ impl Engine {
                 self.refresh_trackers(now, *id);
             }
             self.open_with_places(now, *id);
+            self.due.dials.add(*id);
+            self.due.tasks.add(*id);
+            self.wake(*id);
         }
-        self.due.dials = true;
-        self.due.tasks = true;
-        self.wake_askers();
         self.settle(now);
     }
 
@@ -157,14 +153,17 @@ impl Engine {
         self.actions.push_back(Action::Report { task, report });
     }
 
-    /// Looks at every task: tells progress, and ends what has come to its end.
+    /// Looks at every task about a feed to which something happened: tells progress, and ends what has come to its end.
     pub(super) fn check_tasks(&mut self, now: Moment) {
-        let feeds = self.tasks.values().map(|task| task.feeds().len()).sum::<usize>();
-        self.tasks_from = now.after(CHECK_FEED_EVERY * u32::try_from(feeds).unwrap_or(u32::MAX));
+        let marked = std::mem::take(&mut self.due.tasks);
+        if marked.is_empty() {
+            return;
+        }
         let tasks: Vec<TaskId> = self.tasks.keys().copied().collect();
         for id in tasks {
             let report = match self.tasks.get(&id) {
-                Some(Task::Sync(_)) => self.check_sync(now, id),
+                Some(Task::Sync(_)) => self.check_sync(now, id, &marked),
+                Some(Task::Wait { feed, .. } | Task::Probe { feed, .. }) if !marked.has(feed) => None,
                 Some(Task::Wait { feed, until }) => self.check_wait(now, *feed, *until).map(Report::Stored),
                 Some(Task::Probe { feed, address, until }) => {
                     let (feed, address, until) = (*feed, address.clone(), *until);

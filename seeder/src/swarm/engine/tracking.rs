@@ -86,8 +86,8 @@ impl Engine {
         {
             self.farewell(id, leave);
         }
-        self.due.tasks = true;
-        self.due.dials = true;
+        self.due.tasks.add(id);
+        self.due.dials.add(id);
         self.settle(now);
     }
 

@@ -35,9 +35,9 @@ enum What {
 }
 
 impl Pending {
-    /// Whether it is about this feed and holds something that was fetched.
-    pub(super) fn is_of(&self, feed: &FeedId) -> bool {
-        self.feed == *feed && !matches!(self.what, What::Note | What::Mail(..))
+    /// Whether it holds something that was fetched.
+    fn is_fetched(&self) -> bool {
+        !matches!(self.what, What::Note | What::Mail(..))
     }
 }
 
@@ -72,26 +72,35 @@ impl Engine {
         let job = self.next_job();
         let bytes = write.payload_bytes();
         self.unwritten_bytes += bytes;
-        self.jobs.insert(job, Pending { feed: write.feed(), bytes, what });
+        let pending = Pending { feed: write.feed(), bytes, what };
+        if let Some(feed) = self.feeds.get_mut(&pending.feed) {
+            feed.writes += usize::from(pending.is_fetched());
+        }
+        self.jobs.insert(job, pending);
         self.actions.push_back(Action::Write { job, write });
     }
 
     /// A write has ended, after the store synced it or refused it.
     pub fn handle_written(&mut self, now: Moment, job: JobId, outcome: Outcome) {
         let Some(pending) = self.jobs.remove(&job) else { return };
+        let had_memory = self.has_memory();
         self.unwritten_bytes -= pending.bytes;
+        self.use_memory(had_memory);
+        if let Some(feed) = self.feeds.get_mut(&pending.feed).filter(|_| pending.is_fetched()) {
+            // It may have been taken away meanwhile and be there again.
+            feed.writes = feed.writes.saturating_sub(1);
+        }
         if let What::Mail(to, request) = pending.what {
             self.mail_written(pending.feed, to, request, outcome);
             self.settle(now);
             return;
         }
+        self.due.tasks.add(pending.feed);
         match outcome {
             Outcome::Done { complete } => self.written(now, pending, &complete),
             Outcome::Failed { reason, may_pass } => self.not_written(now, pending, reason, may_pass),
             Outcome::Kept(_) | Outcome::Mail(_) | Outcome::Refused(_) => {}
         }
-        self.wake_askers();
-        self.due.tasks = true;
         self.settle(now);
     }
 
@@ -122,6 +131,8 @@ impl Engine {
                 self.actions.push_back(Action::Arrived { feed: id, log, from: range.start, to: range.end });
                 self.push_head(id, log);
                 self.held_grew(id);
+                // They may refer to blobs that are wanted now.
+                self.wake(id);
             }
             What::Groups(reference, groups) => {
                 let Some(blob) = feed.blobs.get_mut(&reference) else { return };
@@ -227,32 +238,35 @@ impl Engine {
             if let Some(share) = self.peers.get_mut(&connection).and_then(|peer| peer.shares.get_mut(&id)) {
                 // A pushed head says by itself that all before it is held.
                 share.untold |= !(all && share.told_all);
-                self.untold |= share.untold;
+                if share.untold {
+                    self.untold.insert(id);
+                }
             }
         }
     }
 
     /// Tells peers what is held, where it changed and they were not told lately; forgets what was expected in vain.
     pub(super) fn tell_held(&mut self, now: Moment) {
-        if !std::mem::take(&mut self.untold) {
-            return;
-        }
         let mut due = Vec::new();
-        for peer in self.peers.values_mut() {
-            for (id, share) in &mut peer.shares {
+        for id in std::mem::take(&mut self.untold) {
+            for connection in self.sharers(id) {
+                let peer = self.peers.get_mut(&connection);
+                let Some(share) = peer.and_then(|peer| peer.shares.get_mut(&id)) else { continue };
                 if share.expecting_since.is_some_and(|since| now.since(since) >= EXPECTED_WITHIN) {
                     share.expecting_since = None;
-                    for log in self.feeds.get_mut(id).into_iter().flat_map(|feed| feed.logs.values_mut()) {
-                        log.unask(peer.id, None);
+                    for log in self.feeds.get_mut(&id).into_iter().flat_map(|feed| feed.logs.values_mut()) {
+                        log.unask(connection, None);
                     }
                 }
                 let lately = share.told_held.is_some_and(|told| now.since(told) < TELL_EVERY);
                 if share.untold && !lately {
                     share.untold = false;
                     share.told_held = Some(now);
-                    due.push((peer.id, *id));
+                    due.push((connection, id));
                 }
-                self.untold |= share.untold || share.expecting_since.is_some();
+                if share.untold || share.expecting_since.is_some() {
+                    self.untold.insert(id);
+                }
             }
         }
         for (connection, id) in due {
