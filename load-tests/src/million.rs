@@ -81,9 +81,10 @@ pub fn million(measured: &Measured) -> Result<String> {
     let places = SEEDERS * CONNECTIONS as u64;
     // What a seeder sent for the file grew with the crowd only as far as the crowd met it before it met others.
     let copies = ratio(measured.seeder_bytes, file_bytes);
-    let pushed = measured.post_bytes_per_reader * CONNECTIONS as u64;
+    // A reader has a post from one neighbour and offers it to the others: as many bytes as a connection carries for it.
+    let pushed = measured.post_bytes_per_reader as f64 / measured.connections.max(1.0) * CONNECTIONS as f64;
     let kept = measured.quiet_bytes_per_second / measured.connections.max(1.0) * CONNECTIONS as f64;
-    let seeder = (FILES * measured.seeder_bytes + POSTS * pushed) as f64 + kept * day;
+    let seeder = (FILES * measured.seeder_bytes) as f64 + POSTS as f64 * pushed + kept * day;
     writeln!(
         page,
         "| a seeder | {:.2} GB out: {:.1} copies of each file, {POSTS} posts to {CONNECTIONS} who are connected, and what keeps these connections | {CONNECTIONS} connections, {:.0} MiB of memory |",

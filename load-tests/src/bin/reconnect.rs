@@ -63,6 +63,10 @@ fn main() -> Result<()> {
     page.push_str(&delay::table(&arguments.rtt_ms, arguments.rounds, |round_trip, name| {
         following.come_back(&folder.path().join(name), round_trip)
     })?);
+    writeln!(
+        page,
+        "\nPeers are told of each other two seconds after they came. Where a return takes longer, the seeders learn of each other by the addresses of these proxies, dial each other through them, and are counted as well."
+    )?;
     publish(&page, arguments.out.as_deref())?;
     following.stop()
 }

@@ -19,8 +19,11 @@ use peerfeed_protocol::peer::Moment;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// How long everybody is given.
-const PATIENCE: Duration = Duration::from_secs(3_600);
+/// How long everybody is given, in virtual time.
+const PATIENCE: Duration = Duration::from_secs(900);
+
+/// How long a post is given.
+const POST_PATIENCE: Duration = Duration::from_secs(180);
 
 /// Simulates a swarm.
 #[derive(Debug, Parser)]
@@ -100,7 +103,7 @@ fn main() -> Result<ExitCode> {
     writeln!(page, "\n`{arguments:?}`, seed {seed}\n\n| | |\n|---|---|")?;
 
     for _ in 0..arguments.seeders {
-        run.join(arguments.author_up * 1_000, false);
+        run.join_seeder(arguments.author_up * 1_000);
     }
     run.until_all_have_all();
     let first = run.world.machines.len();
@@ -184,15 +187,17 @@ struct Posting {
 }
 
 impl Run {
-    fn join(&mut self, uplink: u64, lies: bool) {
-        self.world.join(uplink, lies);
+    fn join_seeder(&mut self, uplink: u64) {
+        self.world.join(uplink, false);
         self.came.push(self.world.now);
         self.done.push(None);
     }
 
     fn join_stranger(&mut self) {
         let lies = self.chance.below(100) < self.liars;
-        self.join(self.uplink, lies);
+        self.world.read(self.uplink, lies);
+        self.came.push(self.world.now);
+        self.done.push(None);
     }
 
     fn sent(&self) -> Vec<u64> {
@@ -241,7 +246,7 @@ impl Run {
         let readers: Vec<usize> = honest(&self.world).skip(1).collect();
         let mut times: Vec<f64> = Vec::new();
         let mut missing = readers.clone();
-        while !missing.is_empty() && self.world.now.since(began) < PATIENCE {
+        while !missing.is_empty() && self.world.now.since(began) < POST_PATIENCE {
             self.world.run(self.world.now.after(LOOK), |_| false);
             let seconds = self.world.now.since(began).as_secs_f64();
             let before = missing.len();

@@ -18,6 +18,8 @@ pub struct Machine {
     pub engine: Engine,
     /// What it holds.
     pub shelf: Shelf,
+    /// It is a seeder of the feed, and proves it.
+    pub seeds: bool,
     /// It sends wrong bytes.
     pub lies: bool,
     /// It is there.
@@ -58,6 +60,7 @@ impl Machine {
         Self {
             engine: Engine::new(options, bytes),
             shelf,
+            seeds: true,
             lies: false,
             alive: true,
             sent_bytes: 0,

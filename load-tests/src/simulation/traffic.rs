@@ -65,7 +65,7 @@ impl World {
         let machine = &self.machines[number];
         let mut options = Options::new(machine.node.clone());
         options.listen_port = Some(7_000);
-        options.witness = prove.then(|| Arc::clone(&machine.witness));
+        options.witness = (prove && machine.seeds).then(|| Arc::clone(&machine.witness));
         options
     }
 
@@ -78,7 +78,7 @@ impl World {
         self.pass_events_on(wire, side);
         self.transmit(wire, side);
         let end = &mut self.wires[wire].ends[side];
-        let buffered = end.link.buffered_bytes();
+        let buffered = end.link().buffered_bytes();
         let drained = buffered < end.told_bytes;
         end.told_bytes = buffered;
         if drained && end.phase == Phase::Open && end.known {
@@ -92,7 +92,7 @@ impl World {
             // Last words arrive first.
             let heard = self.machines[number].line_free(self.now).after(self.plan.one_way);
             self.push(heard, Happening::Closed(wire, 1 - side));
-        } else if let Some(due) = end.link.connection().poll_timeout().map(|due| due.max(self.now))
+        } else if let Some(due) = end.link().connection().poll_timeout().map(|due| due.max(self.now))
             && end.wake.is_none_or(|wake| due < wake)
         {
             end.wake = Some(due);
@@ -104,7 +104,7 @@ impl World {
         let number = self.wires[wire].ends[side].machine;
         loop {
             let end = &mut self.wires[wire].ends[side];
-            if end.waits || end.link.buffered_bytes() == 0 {
+            if end.waits || end.link().buffered_bytes() == 0 {
                 return;
             }
             if let Some(free) = self.machines[number].line_busy_until(self.now) {
@@ -113,7 +113,7 @@ impl World {
                 return;
             }
             let mut bytes = Vec::new();
-            if end.link.connection().poll_transmit(self.now, &mut bytes, PIECE_BYTES) == 0 {
+            if end.link().connection().poll_transmit(self.now, &mut bytes, PIECE_BYTES) == 0 {
                 return;
             }
             let arrives = self.machines[number].send(self.now, bytes.len()).after(self.plan.one_way);
@@ -122,7 +122,7 @@ impl World {
     }
 
     fn pass_events_on(&mut self, wire: usize, side: usize) {
-        while let Some((event, ticket)) = self.wires[wire].ends[side].link.poll_event() {
+        while let Some((event, ticket)) = self.wires[wire].ends[side].link().poll_event() {
             let end = &mut self.wires[wire].ends[side];
             let (number, id) = (end.machine, end.id);
             self.restless.insert(number);
@@ -130,7 +130,7 @@ impl World {
                 Event::FirstMessage(first) => {
                     if let Some(feed) = self.hints.find(&first, UNIX_DAY) {
                         // A handshake that does not fit is told as an event.
-                        let _ = end.link.connection().admit(&feed);
+                        let _ = end.link().connection().admit(&feed);
                     }
                     continue;
                 }
@@ -167,7 +167,7 @@ impl World {
 
     fn forget(&mut self, wire: usize, side: usize) {
         let end = &mut self.wires[wire].ends[side];
-        end.phase = Phase::Gone;
+        end.go();
         self.machines[end.machine].wires.remove(&end.id);
     }
 }

@@ -25,7 +25,8 @@ pub(super) enum Phase {
 pub(super) struct End {
     pub machine: usize,
     pub id: ConnectionId,
-    pub link: Link,
+    /// None once it is gone: there are many more of these than of others.
+    link: Option<Box<Link>>,
     /// Where it came from, on the side to which it came.
     pub incoming: Option<SocketAddr>,
     /// The engine knows of it.
@@ -41,6 +42,18 @@ pub(super) struct End {
 impl End {
     pub(super) fn new(machine: usize, id: ConnectionId, link: Link, incoming: Option<SocketAddr>) -> Self {
         let known = incoming.is_none();
+        let link = Some(Box::new(link));
         Self { machine, id, link, incoming, known, phase: Phase::Open, told_bytes: 0, wake: None, waits: false }
+    }
+
+    /// The connection of an end that is not gone.
+    pub(super) fn link(&mut self) -> &mut Link {
+        self.link.as_mut().expect("who asks has looked whether it is gone")
+    }
+
+    /// Nothing comes or goes any more.
+    pub(super) fn go(&mut self) {
+        self.phase = Phase::Gone;
+        self.link = None;
     }
 }

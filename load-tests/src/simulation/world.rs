@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use bytes::Bytes;
 use peerfeed::store::Roles;
-use peerfeed::swarm::{self, Action, Announced, Chance, Command, ConnectionId, Ended, Snapshot};
+use peerfeed::swarm::{self, Action, Announced, Chance, Command, ConnectionId, Ended, Snapshot, SyncGoal, TaskId};
 use peerfeed_protocol::announce::TrackerUrl;
 use peerfeed_protocol::ids::FeedId;
 use peerfeed_protocol::peer::Moment;
@@ -22,6 +22,9 @@ use super::wire::{Phase, Wire};
 
 /// How often the tracker wants to hear from everybody.
 const TRACKER_INTERVAL: Duration = Duration::from_secs(1_800);
+
+/// How long a reader waits while nothing comes.
+const PATIENCE: Duration = Duration::from_secs(900);
 
 /// What all machines have in common.
 #[derive(Clone, Copy, Debug)]
@@ -109,8 +112,22 @@ impl World {
         Ok(())
     }
 
-    /// Somebody who wants all of it.
+    /// Somebody who holds all of it for others.
     pub fn join(&mut self, uplink: u64, lies: bool) -> usize {
+        self.come(uplink, lies, Roles { seed: true, ..Roles::default() })
+    }
+
+    /// Somebody who follows it and gets the files that there are.
+    pub fn read(&mut self, uplink: u64, lies: bool) -> usize {
+        let number = self.come(uplink, lies, Roles { follow: true, ..Roles::default() });
+        let (feed, machine) = (self.content.feed(), &mut self.machines[number]);
+        machine.seeds = false;
+        let goal = SyncGoal { blobs: true, ..SyncGoal::default() };
+        machine.engine.start_sync(self.now, TaskId(1), &[feed], goal, None, PATIENCE);
+        number
+    }
+
+    fn come(&mut self, uplink: u64, lies: bool, roles: Roles) -> usize {
         let number = self.machines.len();
         let mut machine = Machine::new(number, uplink, Shelf::default(), &self.url, self.plan.seed);
         machine.lies = lies;
@@ -118,7 +135,7 @@ impl World {
             self.now,
             Snapshot {
                 feed: self.content.feed(),
-                roles: Roles { seed: true, ..Roles::default() },
+                roles,
                 up: None,
                 down: None,
                 records: None,
@@ -197,9 +214,9 @@ impl World {
             }
             Happening::Timeout(wire, side) => {
                 let end = &mut self.wires[wire].ends[side];
-                if end.wake.is_some_and(|wake| wake <= self.now) {
+                if end.phase != Phase::Gone && end.wake.is_some_and(|wake| wake <= self.now) {
                     end.wake = None;
-                    end.link.connection().handle_timeout(self.now);
+                    end.link().connection().handle_timeout(self.now);
                     self.drive(wire, side);
                 }
             }
@@ -212,7 +229,7 @@ impl World {
                 if end.phase == Phase::Open {
                     self.machines[end.machine].received_bytes += bytes.len() as u64;
                     // A violation is told again as an event.
-                    let _ = end.link.connection().handle_bytes(self.now, &bytes);
+                    let _ = end.link().connection().handle_bytes(self.now, &bytes);
                     self.drive(wire, side);
                 }
             }
@@ -290,7 +307,7 @@ impl World {
             wrong[0] ^= 1;
             chunks[0] = Bytes::from(wrong);
         }
-        self.wires[wire].ends[side].link.apply(self.now, command);
+        self.wires[wire].ends[side].link().apply(self.now, command);
         self.drive(wire, side);
     }
 

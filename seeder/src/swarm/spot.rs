@@ -1,6 +1,6 @@
 //! An address at which one feed may be found.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use peerfeed_protocol::ids::WitnessKey;
@@ -61,8 +61,15 @@ impl Feed {
         source: Source,
         is_busy: impl Fn(&str) -> bool,
     ) -> Vec<String> {
+        let is_new = |address: &&SocketAddr| !self.spots.contains_key(&address.to_string());
+        let new: Vec<SocketAddr> = addresses.iter().filter(is_new).copied().collect();
+        if new.is_empty() {
+            return Vec::new();
+        }
         let mut listing = Listing::new(self, source, is_busy);
-        addresses.iter().for_each(|address| listing.note(*address));
+        for address in new {
+            listing.note(address);
+        }
         listing.gone
     }
 }
@@ -73,7 +80,7 @@ struct Listing<'f, F> {
     source: Source,
     is_busy: F,
     by_source: BTreeMap<Source, usize>,
-    by_prefix: HashMap<Prefix, usize>,
+    by_prefix: BTreeMap<Prefix, usize>,
     /// Those that may give way; looked for once the first has to.
     weak: Option<Vec<Weak>>,
     gone: Vec<String>,
@@ -89,11 +96,13 @@ struct Weak {
 
 impl<'f, F: Fn(&str) -> bool> Listing<'f, F> {
     fn new(feed: &'f mut Feed, source: Source, is_busy: F) -> Self {
-        let (mut by_source, mut by_prefix) = (BTreeMap::new(), HashMap::new());
+        let (mut by_source, mut by_prefix) = (BTreeMap::new(), BTreeMap::new());
         for spot in feed.spots.values() {
             if let Some(source) = spot.source {
                 *by_source.entry(source).or_default() += 1;
-                spot.prefix.map(|prefix| *by_prefix.entry(prefix).or_default() += 1);
+                if let Some(prefix) = spot.prefix {
+                    *by_prefix.entry(prefix).or_default() += 1;
+                }
             }
         }
         Self { feed, source, is_busy, by_source, by_prefix, weak: None, gone: Vec::new() }

@@ -123,7 +123,9 @@ impl Asked {
                 Action::Read(read) => {
                     let said = swarm::answer(&self.store.read().unwrap(), &read);
                     let bytes = swarm::payload_bytes(&said);
-                    said.iter().for_each(|(_, command)| self.hear(command));
+                    for (_, command) in &said {
+                        self.hear(command);
+                    }
                     if read.asker().is_some() {
                         self.engine.handle_served(NOW, GUEST, read.answer_bytes(), bytes);
                         self.engine.handle_input(NOW, GUEST, Input::Drained(0));
@@ -168,7 +170,9 @@ fn every_request_is_answered_or_rejected_and_once() {
 
     // More than may wait, of which one is taken back.
     let many = 10..10 + u32::try_from(SERVE_QUEUE).unwrap() + 40;
-    many.clone().for_each(|number| asked.chunks(number, root));
+    for number in many.clone() {
+        asked.chunks(number, root);
+    }
     let taken_back = 10 + u32::try_from(SERVE_QUEUE).unwrap() / 2;
     asked.ask(Event::Cancelled { channel: CHANNEL, request: RequestId(taken_back) });
     asked.carry_out();

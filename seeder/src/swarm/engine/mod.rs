@@ -256,7 +256,9 @@ impl Engine {
 
     fn wake_all(&mut self) {
         let ids: Vec<FeedId> = self.feeds.keys().copied().collect();
-        ids.into_iter().for_each(|id| self.wake(id));
+        for id in ids {
+            self.wake(id);
+        }
     }
 
     /// Lets one peer be asked for a feed.
