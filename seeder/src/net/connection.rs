@@ -13,11 +13,8 @@ use tokio::sync::mpsc;
 use super::admission::Guest;
 use super::clock::Clock;
 use super::hold::{self, Asker};
-use super::throttle::{PIECE_BYTES, Throttle};
+use super::throttle::{PIECE_BYTES, RECORD_OVERHEAD_BYTES, Throttle, Turn};
 use crate::swarm::{Command, ConnectionId, Ended, Input, Link};
-
-/// What a record adds to a message: room for that is left where only urgent messages are to be sent.
-const RECORD_OVERHEAD_BYTES: usize = 64;
 
 /// A connection tells that it has drained each time it has sent so much.
 const DRAINED_STEP_BYTES: usize = 1 << 20;
@@ -97,13 +94,13 @@ impl Driver {
         let mut told_bytes = 0;
         // Where the rate is limited, the engine looks closer at what has left.
         let step = if self.rates.up.is_limited() { 4 * self.rates.up.piece_bytes() } else { DRAINED_STEP_BYTES };
-        let mut send_at = None;
+        let mut next_turn = None;
         let mut read_at = Moment::START;
         loop {
             if let Some(ended) = self.pass_events_on(link).await? {
                 return Ok(ended);
             }
-            self.refill(&mut output, link, &mut send_at);
+            self.refill(&mut output, link, &mut next_turn);
             let buffered = link.buffered_bytes();
             let drained = buffered / step < told_bytes / step || buffered == 0 && told_bytes > 0;
             if drained && self.asker.is_none() {
@@ -114,7 +111,8 @@ impl Driver {
             let writable = (!output.is_empty()).then_some(Interest::WRITABLE);
             let interest =
                 readable.map_or(writable, |readable| Some(writable.map_or(readable, |both| both | readable)));
-            let turn = [send_at.filter(|_| output.is_empty()), readable.map_or(Some(read_at), |_| None)];
+            let sends_at = next_turn.filter(|_| output.is_empty()).map(|turn: Turn| turn.at);
+            let turn = [sends_at, readable.map_or(Some(read_at), |_| None)];
             let timeout = link.connection().poll_timeout();
             tokio::select! {
                 ready = ready(stream, interest) => {
@@ -192,21 +190,23 @@ impl Driver {
     }
 
     /// Encrypts the next piece once the one before is gone and it is its turn. What is urgent does not wait for a turn.
-    fn refill(&self, output: &mut Output, link: &mut Link, send_at: &mut Option<Moment>) {
+    fn refill(&self, output: &mut Output, link: &mut Link, next_turn: &mut Option<Turn>) {
         if !output.is_empty() {
             return;
         }
         if link.buffered_bytes() == 0 {
-            // An idle connection holds no buffer.
+            // An idle connection holds no buffer, and waits for no turn: one whose words have all passed as urgent ones
+            // would be woken by its turn again and again.
+            *next_turn = None;
             *output = Output::default();
             return;
         }
         let (now, up) = (self.clock.now(), &self.rates.up);
         let urgent = link.connection().urgent_bytes();
-        let turn = *send_at.get_or_insert_with(|| up.reserve(now, up.piece_bytes()));
-        if turn <= now {
-            *send_at = None;
-            output.refill(link, self.clock, up.piece_bytes());
+        let turn = *next_turn.get_or_insert_with(|| up.turn(now, link.buffered_bytes()));
+        if turn.at <= now {
+            *next_turn = None;
+            output.refill(link, self.clock, turn.bytes);
         } else if urgent > 0 && up.may_overtake(now) {
             output.refill(link, self.clock, (urgent + RECORD_OVERHEAD_BYTES).min(PIECE_BYTES));
             up.reserve(now, output.bytes.len());

@@ -11,6 +11,9 @@ pub(super) const PIECE_BYTES: usize = 64 << 10;
 /// Bytes of a piece at least: a packet on an ordinary link.
 const PIECE_BYTES_MIN: u64 = 1_460;
 
+/// What a record adds to a message: room for that is left where only some are to be sent.
+pub(super) const RECORD_OVERHEAD_BYTES: usize = 64;
+
 /// A piece takes no longer than this, so that connections take turns quickly.
 const PIECE_MICROS: u64 = 50_000;
 
@@ -58,10 +61,27 @@ impl Throttle {
         begins.max(now)
     }
 
+    /// Takes a place in the queue for the next piece of what waits on a connection: no more than that has, since a short
+    /// message that took the time of a whole piece would leave the line idle.
+    pub(super) fn turn(&self, now: Moment, waiting_bytes: usize) -> Turn {
+        let with_records = waiting_bytes + waiting_bytes / 128 + RECORD_OVERHEAD_BYTES;
+        let bytes = self.piece_bytes().min(with_records);
+        Turn { at: self.reserve(now, bytes), bytes }
+    }
+
     /// Whether what is urgent may pass those in the queue.
     pub(super) fn may_overtake(&self, now: Moment) -> bool {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).since(now) < AHEAD_MAX
     }
+}
+
+/// A place in the queue.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn {
+    /// When it is its turn.
+    pub at: Moment,
+    /// Bytes that may pass then.
+    pub bytes: usize,
 }
 
 #[cfg(test)]
@@ -86,6 +106,15 @@ mod tests {
         let all: usize = bytes.iter().sum();
         assert!((950_000..=1_100_000).contains(&all), "{all}");
         assert!(bytes.iter().all(|of_one| of_one.abs_diff(all / 7) < 15_000), "{bytes:?}");
+    }
+
+    #[test]
+    fn short_messages_take_no_more_of_the_line_than_they_have() {
+        let throttle = Throttle::new(Some(1_000_000));
+        let last = (0..1_000).map(|_| throttle.turn(Moment::START, 100)).last().unwrap();
+        assert!(last.bytes < 200, "{last:?}");
+        assert!(last.at.since(Moment::START) < Duration::from_millis(200), "{last:?}");
+        assert_eq!(throttle.turn(Moment::START, 10 << 20).bytes, throttle.piece_bytes());
     }
 
     #[test]
