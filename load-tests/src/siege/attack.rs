@@ -17,9 +17,9 @@ use peerfeed_protocol::peer::{ChannelId, Event};
 
 use super::puppet::Puppet;
 
-/// Connections held open by one thread of the flood: more than a daemon lets be half-open. On this machine every address
-/// is one and the same household, so nothing but giving way keeps the others from being locked out.
-const FLOOD: usize = 200;
+/// Connections held open by one thread of the flood, half of which say nothing: more than a daemon lets be half-open. On
+/// this machine every address is one and the same household, so nothing but giving way keeps others from being locked out.
+const FLOOD: usize = 400;
 
 /// Whom to attack, and what the attackers found out together.
 pub(super) struct Target {

@@ -146,6 +146,7 @@ impl Outcome {
         for (what, count) in [
             ("liars", refused.violations),
             ("strangers", refused.strangers),
+            ("connections turned away", refused.turned_away),
             ("addresses out of reach", refused.ignored_addresses),
         ] {
             if count == 0 {
