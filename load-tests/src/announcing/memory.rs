@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::contestant::{Contestant, OURS};
 use super::measure::{fill_udp, number};
-use super::population::Population;
+use super::population::{Population, Shape};
 use super::process::Sides;
 use crate::programs::Programs;
 
@@ -16,7 +16,7 @@ use crate::programs::Programs;
 pub struct Held {
     /// The program.
     pub name: &'static str,
-    /// What it took before anybody came; opentracker's whitelist is in this.
+    /// What it took when only a few had come; opentracker's whitelist is in this.
     pub empty_bytes: u64,
     /// What it took with everybody in.
     pub full_bytes: u64,
@@ -34,6 +34,10 @@ pub struct Filling {
 
 /// With room for ten million peers, and a status page that tells of the sweep.
 pub(super) const OUR_FLAGS: [&str; 4] = ["--memory", "4GiB", "--status", "127.0.0.1:0"];
+
+/// Who comes before: a program that has answered has its code and its buffers in memory, which are no peer's. Their swarms
+/// are among those of every population.
+const FIRST: Shape = Shape::Even { swarms: 20, each: 50 };
 
 impl Held {
     /// What everybody took together, per peer.
@@ -74,8 +78,12 @@ pub fn fill(
                 continue;
             }
         };
-        let empty_bytes = server.resident_bytes()?;
-        let took = match fill_udp(&server, population) {
+        let mut empty_bytes = 0;
+        let filled = fill_udp(&server, &Population::new(FIRST)).and_then(|_| {
+            empty_bytes = server.resident_bytes()?;
+            fill_udp(&server, population)
+        });
+        let took = match filled {
             Err(error) if server.name != OURS => {
                 tell(&format!("{} is left out: {error:#}", server.name));
                 continue;
