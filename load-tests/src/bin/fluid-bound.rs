@@ -34,10 +34,10 @@ struct Arguments {
     #[arg(long, default_value_t = 256)]
     mib: u32,
     /// What the seeder may send, KB per second.
-    #[arg(long, default_value_t = 8_000)]
+    #[arg(long, default_value_t = 4_000)]
     seeder_up: u64,
     /// What a client may send, KB per second.
-    #[arg(long, default_value_t = 4_000)]
+    #[arg(long, default_value_t = 2_000)]
     up: u64,
     /// Times the fluid bound that a crowd may take.
     #[arg(long, default_value_t = 1.15)]
