@@ -45,7 +45,7 @@ pub const STORE_RETRY_FIRST: Duration = Duration::from_secs(60);
 /// Longest wait until storing is tried again.
 pub const STORE_RETRY_LONGEST: Duration = Duration::from_secs(3_600);
 
-/// Connections in all of a node, as far as the system gives file descriptors for them: an idle one costs 12 KB.
+/// Connections in all of a node, as far as the system gives file descriptors for them: an idle one costs 12 to 14 KB.
 pub const CONNECTIONS: usize = 12_000;
 
 /// File descriptors that are left for store, listeners, trackers and commands.
