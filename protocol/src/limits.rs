@@ -103,6 +103,24 @@ pub const GRANT_ROWS_MAX: usize = 1_024;
 /// each. spec: EPOCH-14
 pub const GRANT_ROWS_WRITTEN_MIN: usize = 8;
 
+/// Bytes of the smallest sealed part of a private state: a dozen friends look like none. spec: ENTRY-23
+pub const PRIVATE_SEALED_BYTES_MIN: usize = 2_000;
+
+/// Bytes of the largest sealed part of a private state: a body holds it. spec: ENTRY-23
+pub const PRIVATE_SEALED_BYTES_MAX: usize = 32_000;
+
+/// Bytes of content that the largest sealed part holds, behind tag and length. spec: ENTRY-23
+pub const PRIVATE_CONTENT_BYTES_MAX: usize = PRIVATE_SEALED_BYTES_MAX - 16 - 4;
+
+/// Parts of a private state: some ten thousand friends and feeds. spec: ENTRY-24
+pub const PRIVATE_PARTS_MAX: usize = 64;
+
+/// Epochs that are listed for who may not read all of an audience: the newest of a life with many removals. spec: ENTRY-25
+pub const PRIVATE_EPOCHS_MAX: usize = 1_024;
+
+/// Bytes of an audience's name in a private state: a list's, and the word before it. spec: ENTRY-25
+pub const AUDIENCE_NAME_BYTES_MAX: usize = 128;
+
 /// Earlier epochs that one epoch seals: one is usual, two after rotations on two devices; all fit beside the grant rows.
 /// spec: EPOCH-6
 pub const EARLIER_EPOCHS_MAX: usize = 64;

@@ -5,12 +5,13 @@ use thiserror::Error;
 use super::body::type_and_version;
 use super::epoch::SEALED_SECRET_BYTES;
 use super::grant::{GrantRows, GrantRowsError};
+use super::private::PrivateNotice;
 use super::record;
 use crate::bencode::{self, DecodeError, Dict, FieldError, FieldProblem, Value};
 use crate::ids::{BoxPublic, EpochId};
 use crate::limits::{BODY_BYTES_MAX, EARLIER_EPOCHS_MAX};
 
-/// What a control entry says. spec: EPOCH-5 to EPOCH-7, MAIL-1, ENTRY-13
+/// What a control entry says. spec: EPOCH-5 to EPOCH-7, MAIL-1, ENTRY-13, ENTRY-23
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Control {
     /// A new epoch begins: type `epoch`.
@@ -19,6 +20,8 @@ pub enum Control {
     Grants(Grants),
     /// The key to which letters for the log's device are sealed from now on: type `prekey`.
     Prekey(PrekeyNotice),
+    /// A part of the owner's private state, which only the words open: type `private`.
+    Private(PrivateNotice),
     /// A type or version that this program does not know: kept and served.
     Unknown {
         /// The type.
@@ -96,6 +99,7 @@ impl Control {
             Self::Epoch(start) => (EpochStart::TYPE, 1, start.to_dict()),
             Self::Grants(grants) => (Grants::TYPE, 1, grants.to_dict()),
             Self::Prekey(notice) => (PrekeyNotice::TYPE, 1, notice.to_dict()),
+            Self::Private(notice) => (PrivateNotice::TYPE, 1, notice.to_dict()),
             Self::Unknown { name, version, fields } => (name.as_str(), *version, fields.clone()),
         };
         dict.insert(b"t", name.to_owned());
@@ -113,6 +117,7 @@ impl Control {
             (EpochStart::TYPE, 1) => Self::Epoch(EpochStart::from_dict(dict)?),
             (Grants::TYPE, 1) => Self::Grants(Grants::from_dict(dict)?),
             (PrekeyNotice::TYPE, 1) => Self::Prekey(PrekeyNotice::from_dict(dict)?),
+            (PrivateNotice::TYPE, 1) => Self::Private(PrivateNotice::from_dict(dict)?),
             (name, version) => {
                 Self::Unknown { name: name.to_owned(), version, fields: record::unknown(dict, &[b"t", b"v"]) }
             }

@@ -182,11 +182,11 @@ impl FromStr for Link {
 }
 
 impl LinkSeeder {
-    fn to_dict(&self) -> Dict<'_> {
+    pub(super) fn to_dict(&self) -> Dict<'_> {
         Dict::new().with(b"a", self.address.as_str()).with_optional(b"k", self.witness)
     }
 
-    fn from_value(value: &Value<'_>) -> Result<Self, LinkError> {
+    pub(super) fn from_value(value: &Value<'_>) -> Result<Self, LinkError> {
         let dict = value.as_dict().ok_or(FieldError::new(b"s", FieldProblem::WrongType))?;
         Ok(Self {
             address: record::visible_ascii(b"a", dict.text(b"a")?, ADDRESS_BYTES_MAX)?,

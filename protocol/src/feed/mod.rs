@@ -17,6 +17,7 @@ mod leaf;
 mod link;
 mod manifest;
 mod names;
+mod private;
 mod record;
 mod records;
 mod roster;
@@ -38,6 +39,7 @@ pub use leaf::{BlobRef, Class, LeafContent, LeafError, LeafHeader, OtherBody, Re
 pub use link::{Link, LinkError, LinkSeeder};
 pub use manifest::{Manifest, ManifestContent, SeederAddress, successor_digest};
 pub use names::{file_name, shown, shown_in_line};
+pub use private::{AudienceState, FollowedState, MemberState, PrivateError, PrivateNotice, PrivatePart, PrivateState};
 pub use record::RecordError;
 pub use records::{Records, RecordsDecision};
 pub use roster::{Device, LogEnd, Roster, RosterContent};

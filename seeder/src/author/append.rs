@@ -108,6 +108,18 @@ impl<'t> Page<'t> {
         self.now_ms
     }
 
+    /// The next moment of this device.
+    pub(super) fn tick(&mut self) -> Stamp {
+        let stamp = self.clock.tick(self.now_ms);
+        self.own.clock = stamp.number().unsigned_abs();
+        stamp
+    }
+
+    /// Takes note of a moment in the own feed.
+    pub(super) fn observe(&mut self, stamp: Stamp) {
+        self.clock.observe(stamp, self.now_ms);
+    }
+
     /// Appends an item.
     pub(super) fn item(&mut self, item: &Item) -> Result<(), WriteError> {
         let feed = self.keys.feed;
@@ -115,8 +127,7 @@ impl<'t> Page<'t> {
             Item::FriendsEpoch => self.epoch_of(&Audience::Friends).map(drop),
             Item::Sealed(content, audience) => {
                 let secret = self.epoch_of(audience)?;
-                let stamp = self.clock.tick(self.now_ms);
-                self.own.clock = stamp.number().unsigned_abs();
+                let stamp = self.tick();
                 let body = Body { stamp, critical: false, content: content.clone(), unknown: Dict::new() };
                 let key = secret.read_key(&feed);
                 let entry = self.log.append(&body, &key, self.now_ms / 1_000, self.entropy).map_err(refused)?;
@@ -132,9 +143,11 @@ impl<'t> Page<'t> {
         Ok(())
     }
 
-    /// Signs and stores all that was appended. Gives the place of the last entry, if any came to be.
-    pub(super) fn close(self) -> Result<Option<EntryPlace>, WriteError> {
+    /// Signs and stores all that was appended, and behind it the private state if it changed. Gives the place of the last entry, if any came to be.
+    pub(super) fn close(mut self) -> Result<Option<EntryPlace>, WriteError> {
         let place = self.new.last().map(|entry| entry.place);
+        self.keep_private()?;
+        let place = place.or(self.new.last().map(|entry| entry.place));
         if let Some(head) = self.log.head(&self.keys.device).filter(|_| !self.new.is_empty()) {
             self.txn.put_head(&head)?;
             self.txn.put_entries(self.keys.feed, self.own.log, &to_store(self.first, self.new), self.now_ms)?;

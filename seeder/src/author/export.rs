@@ -7,9 +7,10 @@ use peerfeed_protocol::ids::{EpochId, FeedId};
 use peerfeed_protocol::limits::SEALED_FILE_BYTES_MAX;
 use zeroize::Zeroizing;
 
+use super::belongings::{Belongings, Membership};
 use super::{Author, AuthorError};
 use crate::keys;
-use crate::store::{AudienceName, AudienceRow, FeedRow, Member, Reading, Reads, Roles, Store, WriteError, WriteTxn};
+use crate::store::{AudienceName, AudienceRow, FeedRow, Reading, Reads, Store, WriteError, WriteTxn};
 
 const KIND: &str = "export";
 
@@ -20,9 +21,7 @@ pub struct Exported {
     /// Manifest and roster as they were.
     pub records: Records,
     epochs: Vec<(EpochId, EpochSecret)>,
-    audiences: Vec<(AudienceName, AudienceRow)>,
-    members: Vec<(FeedId, AudienceName, u64, Reads)>,
-    followed: Vec<(FeedId, FeedRow)>,
+    belongings: Belongings,
 }
 
 /// The identity of a folder in one sealed file: its key, records, the secrets of its own epochs, who is in its audiences,
@@ -40,44 +39,42 @@ fn content(store: &Store, author: &Author) -> Result<Dict<'static>, AuthorError>
         Granted::Secret(secret) => Some(Value::from(vec![Value::from(epoch), Value::from(*secret.expose())])),
         Granted::ReadKey(_) => None,
     });
-    let (mut audiences, mut members) = (Vec::new(), Vec::new());
-    for (name, row) in txn.audiences()? {
+    let belongings = Belongings::gather(&txn)?;
+    let audiences = belongings.audiences.iter().map(|(name, row)| {
         let epoch = row.epoch.unwrap_or(EpochId::PUBLIC);
         let left = Value::from(u64::from(row.left));
-        audiences.push(Value::from(vec![Value::from(name.as_bytes().to_vec()), Value::from(epoch), left]));
-        for (member_feed, member) in txn.members(&name)? {
-            let dict = Dict::new()
-                .with(b"a", member.since_s)
-                .with(b"f", *member_feed.as_bytes())
-                .with(b"n", name.as_bytes().to_vec())
-                .with_optional(b"r", reads(&member));
-            members.push(Value::from(dict));
-        }
-    }
-    let followed = txn.feeds()?.into_iter().filter(|(_, row)| row.roles.follow).map(|(followed, row)| {
-        // What another machine holds for others is its own matter.
-        let roles = Roles { follow: true, ..Roles::default() };
-        let row = FeedRow { roles, quota_bytes: None, up: None, down: None, ..row };
-        Value::from(vec![Value::from(*followed.as_bytes()), Value::from(row.to_bytes())])
+        Value::from(vec![Value::from(name.as_bytes().to_vec()), Value::from(epoch), left])
     });
+    let members = belongings.members.iter().map(|(member, name, since_s, member_reads)| {
+        let dict = Dict::new()
+            .with(b"a", *since_s)
+            .with(b"f", *member.as_bytes())
+            .with(b"n", name.as_bytes().to_vec())
+            .with_optional(b"r", reads(member_reads));
+        Value::from(dict)
+    });
+    let followed = belongings
+        .followed
+        .iter()
+        .map(|(followed, row)| Value::from(vec![Value::from(*followed.as_bytes()), Value::from(row.to_bytes())]));
     let identity = match &author.keys.owner {
         Some(OwnerKey::Identity(identity)) => Some(*identity.seed()),
         _ => None,
     };
     Ok(Dict::new()
-        .with(b"a", audiences)
+        .with(b"a", audiences.collect::<Vec<_>>())
         .with(b"e", whole.collect::<Vec<_>>())
         .with(b"f", *feed.as_bytes())
         .with_optional(b"i", identity)
         .with(b"m", records.manifest().bytes().to_vec())
-        .with(b"p", members)
+        .with(b"p", members.collect::<Vec<_>>())
         .with(b"r", records.roster().bytes().to_vec())
         .with(b"v", 1)
         .with(b"w", followed.collect::<Vec<_>>()))
 }
 
-fn reads(member: &Member) -> Option<Vec<Value<'static>>> {
-    match &member.reads {
+fn reads(reads: &Reads) -> Option<Vec<Value<'static>>> {
+    match reads {
         Reads::Everything => None,
         Reads::FromNow(epochs) => Some(epochs.iter().map(|epoch| Value::from(*epoch)).collect()),
     }
@@ -106,34 +103,22 @@ impl Exported {
             identity,
             records,
             epochs: dict.list(b"e").ok()?.iter().map(epoch).collect::<Option<_>>()?,
-            audiences: dict.list(b"a").ok()?.iter().map(audience).collect::<Option<_>>()?,
-            members: dict.list(b"p").ok()?.iter().map(member).collect::<Option<_>>()?,
-            // An earlier version wrote none.
-            followed: dict.optional_list(b"w").ok()?.unwrap_or(&[]).iter().map(followed).collect::<Option<_>>()?,
+            belongings: Belongings {
+                audiences: dict.list(b"a").ok()?.iter().map(audience).collect::<Option<_>>()?,
+                members: dict.list(b"p").ok()?.iter().map(member).collect::<Option<_>>()?,
+                // An earlier version wrote none.
+                followed: dict.optional_list(b"w").ok()?.unwrap_or(&[]).iter().map(followed).collect::<Option<_>>()?,
+            },
         })
     }
 
-    /// Puts audiences, members, epochs and whom its owner follows into a store that has the feed. What is to be granted to members is found out
-    /// anew from their rosters, as their devices are not noted.
+    /// Puts epochs, audiences, members and whom its owner follows into a store that has the feed.
     pub(super) fn restore(&self, txn: &mut WriteTxn) -> Result<(), WriteError> {
         let own = *self.records.manifest().feed();
         for (epoch, secret) in &self.epochs {
             txn.put_epoch(own, *epoch, &Granted::Secret(secret.clone()))?;
         }
-        for (name, row) in &self.audiences {
-            txn.put_audience(name, row)?;
-        }
-        for (feed, name, since_s, reads) in &self.members {
-            let member = Member { since_s: *since_s, reads: reads.clone(), devices: Vec::new() };
-            txn.put_member(*feed, name, &member)?;
-            txn.owe(*feed)?;
-        }
-        for (feed, row) in &self.followed {
-            if txn.feed(*feed)?.is_none() {
-                txn.put_feed(*feed, row)?;
-            }
-        }
-        Ok(())
+        self.belongings.restore(txn)
     }
 }
 
@@ -155,7 +140,7 @@ fn audience(value: &Value<'_>) -> Option<(AudienceName, AudienceRow)> {
     Some((AudienceName::from_stored(name.as_bytes()?), AudienceRow { epoch, left: left.as_int()? != 0 }))
 }
 
-fn member(value: &Value<'_>) -> Option<(FeedId, AudienceName, u64, Reads)> {
+fn member(value: &Value<'_>) -> Option<Membership> {
     let dict = value.as_dict()?;
     let reads = match dict.optional_list(b"r").ok()? {
         None => Reads::Everything,

@@ -83,20 +83,6 @@ impl Author {
         }
         Ok(self.store.read()?.member(feed, &AudienceName::friends())?.map(|member| friend(feed, &member)))
     }
-
-    /// Grants what is owed to friends whose roster came, or changed. Gives whether anything was written.
-    pub fn grant_owed(&self) -> Result<bool, AuthorError> {
-        let txn = self.store.read()?;
-        let mut payable = false;
-        for feed in txn.owed()? {
-            payable |= txn.roster(feed)?.is_some();
-        }
-        drop(txn);
-        if !payable {
-            return Ok(false);
-        }
-        Ok(self.append(Vec::new())?.is_some())
-    }
 }
 
 /// Puts somebody into an audience; what they may read is owed to them.

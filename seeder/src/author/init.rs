@@ -8,7 +8,7 @@ use peerfeed_protocol::ids::FeedId;
 use peerfeed_protocol::limits::{NAME_BYTES_MAX, TRACKERS_MAX};
 
 use super::append::{Item, Page};
-use super::{Audience, Author, AuthorError, now_ms, system_entropy};
+use super::{Audience, Author, AuthorError, now_ms, private, system_entropy};
 use crate::keys::{self, Keys};
 use crate::store::{FeedRow, Reading, Roles, Store, WriteError};
 
@@ -109,6 +109,7 @@ fn forget_unfinished(store: &Store) -> Result<(), AuthorError> {
     store.write_blocking(move |txn| {
         for feed in &own {
             txn.remove_feed(*feed)?;
+            private::forget(txn)?;
         }
         Ok::<_, WriteError>(())
     })?;

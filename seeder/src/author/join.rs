@@ -11,6 +11,7 @@ use peerfeed_protocol::ids::{BoxPublic, EpochId, FeedId};
 use super::append::{Item, Page};
 use super::export::Exported;
 use super::init::own_row;
+use super::private::{self, Restored};
 use super::{Author, AuthorError, now_ms, system_entropy};
 use crate::keys::{self, Keys};
 use crate::store::{LogRow, Reading, Store};
@@ -29,9 +30,17 @@ pub struct JoinOptions {
     pub cold: bool,
 }
 
+/// A device that joined its feed.
+pub struct Joined {
+    /// What writes to the feed.
+    pub author: Author,
+    /// What the words brought back besides posts; none if the feed holds no private state that they open.
+    pub restored: Option<Restored>,
+}
+
 /// Makes this folder a device of a feed whose records are in the store: with keys of its own, which the roster lists from
 /// now on. Posts of the feed that are here can be read as far as words or export open them.
-pub fn join(store: &Store, options: JoinOptions) -> Result<Author, AuthorError> {
+pub fn join(store: &Store, options: JoinOptions) -> Result<Joined, AuthorError> {
     if keys::has_identity(store.folder())? {
         return Err(AuthorError::Exists);
     }
@@ -41,10 +50,11 @@ pub fn join(store: &Store, options: JoinOptions) -> Result<Author, AuthorError> 
     let mut entropy = system_entropy()?;
     let (device, box_key) = (DeviceKey::from_seed(&entropy.bytes()), BoxKey::from_bytes(entropy.bytes()));
     let records = next_records(store, &held, &options, Device::new(device.id(), box_key.public()))?;
-    let recovered = match &options.recovery {
-        Some(recovery) => recovered(store, &held, recovery)?,
-        None => Vec::new(),
+    let (recovered, found) = match &options.recovery {
+        Some(recovery) => (recovered(store, &held, recovery)?, private::newest(store, &held, recovery)?),
+        None => (Vec::new(), None),
     };
+    let stolen = options.revoke_others;
     let keys = Arc::new(Keys { feed, device, box_key, owner: Some(options.owner) });
     let (writer, exported, now) = (Arc::clone(&keys), options.exported, now_ms());
     store.open_vault(keys.vault_key());
@@ -59,18 +69,28 @@ pub fn join(store: &Store, options: JoinOptions) -> Result<Author, AuthorError> 
         if let Some(exported) = &exported {
             exported.restore(txn)?;
         }
+        private::forget(txn)?;
+        let found = found.as_ref();
+        let restored = found.map(|(_, state)| private::restore(txn, feed, state, stolen)).transpose()?;
         let mut page = Page::open(txn, &writer, &mut entropy, now)?;
+        if let Some((stamp, _)) = found {
+            page.observe(*stamp);
+        }
         page.pay_owed()?;
         page.item(&Item::FriendsEpoch)?;
-        page.close()
+        page.close()?;
+        Ok(restored)
     });
     // Nothing is to be sealed under a key that nobody has.
-    let saved = written.map_err(AuthorError::from).and_then(|_| Ok(keys.save(store.folder(), options.cold)?));
-    saved.inspect_err(|_| store.close_vault())?;
+    let saved = written.map_err(AuthorError::from).and_then(|restored| {
+        keys.save(store.folder(), options.cold)?;
+        Ok(restored)
+    });
+    let restored = saved.inspect_err(|_| store.close_vault())?;
     store.seal_epochs()?;
     let author = Author { store: store.clone(), keys };
     author.index()?;
-    Ok(author)
+    Ok(Joined { author, restored })
 }
 
 /// The records that list the new device.
@@ -129,7 +149,7 @@ fn granted(control: &Control, own: &BoxKey, author: &BoxPublic, feed: &FeedId) -
     let (epoch, rows) = match control {
         Control::Epoch(start) => (start.epoch, &start.grants),
         Control::Grants(grants) => (grants.epoch, &grants.grants),
-        Control::Prekey(_) | Control::Unknown { .. } => return None,
+        Control::Prekey(_) | Control::Private(_) | Control::Unknown { .. } => return None,
     };
     match rows.granted_to(own, author, feed, &epoch)? {
         Granted::Secret(secret) => Some((epoch, secret)),

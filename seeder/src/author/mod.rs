@@ -9,6 +9,7 @@
 mod append;
 mod asking;
 mod attach;
+mod belongings;
 mod epochs;
 mod error;
 mod export;
@@ -21,6 +22,7 @@ mod media_type;
 mod message;
 mod post;
 mod prekeys;
+mod private;
 mod records;
 
 pub use crate::store::Audience;
@@ -30,11 +32,12 @@ pub use error::AuthorError;
 pub use export::{Exported, export};
 pub use friends::{Accepted, Friend};
 pub use init::{NewIdentity, init, init_cold};
-pub use join::{JoinOptions, join};
+pub use join::{JoinOptions, Joined, join};
 pub use letters::News;
 pub use lists::{LIST_NAME_BYTES_MAX, List};
 pub use message::Letter;
 pub use post::Draft;
+pub use private::Restored;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};

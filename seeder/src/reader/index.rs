@@ -169,7 +169,7 @@ fn read_control(
         Control::Epoch(start) => (start.epoch, start.grants),
         Control::Grants(grants) => (grants.epoch, grants.grants),
         Control::Prekey(notice) => return Ok(Outcome::Prekey(place, time_s, notice.key)),
-        Control::Unknown { .. } => return Ok(Outcome::Nothing(place)),
+        Control::Private(_) | Control::Unknown { .. } => return Ok(Outcome::Nothing(place)),
     };
     if keyring.epoch(&epoch).is_some_and(|known| known.secret.is_some()) {
         return Ok(Outcome::Nothing(place));

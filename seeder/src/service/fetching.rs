@@ -47,7 +47,7 @@ impl Service {
 
     async fn tell_fetched(&self, outcomes: Vec<FeedOutcome>, replies: &Replies) -> Result<(), Failure> {
         self.index().await?;
-        self.grant_owed().await?;
+        self.settle().await?;
         if !self.daemon {
             let round = self.mail_round().await?;
             self.tell_news(&round.news, replies).await?;

@@ -114,17 +114,17 @@ impl Service {
         }
     }
 
-    /// Grants what is owed to friends whose feed has come meanwhile.
-    pub(crate) async fn grant_owed(&self) -> Result<(), Failure> {
+    /// Grants what is owed to friends whose feed has come meanwhile, and keeps in the feed who they are.
+    pub(crate) async fn settle(&self) -> Result<(), Failure> {
         if matches!(keys::seal(self.data()), Ok(Seal::Locked)) {
-            // It is paid when the keys are open.
+            // It is done when the keys are open.
             return Ok(());
         }
         let store = self.store().clone();
         let author = blocking(move || Author::open(&store)).await?;
         let Some(author) = author else { return Ok(()) };
         let feed = author.feed();
-        if blocking(move || author.grant_owed()).await? {
+        if blocking(move || author.settle()).await? {
             self.node().notify_appended(feed);
         }
         Ok(())
@@ -134,8 +134,8 @@ impl Service {
     pub(crate) async fn keep_granting(&self) {
         let mut entries = self.node().subscribe();
         loop {
-            if let Err(failure) = self.grant_owed().await {
-                tracing::error!(%failure, "a friend is still without a key");
+            if let Err(failure) = self.settle().await {
+                tracing::error!(%failure, "a friend is still without a key, or not noted in the feed");
             }
             // Entries come together with the records before them; those that came meanwhile need no round of their own.
             match entries.recv().await {

@@ -14,12 +14,14 @@ use peerfeed_protocol::limits::SEALED_FILE_BYTES_MAX;
 
 use super::Service;
 use super::following::{new_row, read_link, take_hints};
+use super::names::Names;
 use super::publishing::blocking;
 use crate::api::{Failure, Keys, Need, Replies, Reply, Secret};
-use crate::author::{self, Author, AuthorError, Exported, JoinOptions};
+use crate::author::{self, Author, AuthorError, Exported, JoinOptions, Restored};
 use crate::keys::{self, KeyError, Seal};
 use crate::node::{Progress, SyncGoal};
 use crate::store::Reading;
+use crate::ui::Safe;
 
 /// How long the seeders are waited for that are to hear of a new device.
 const PUBLISH_PATIENCE: Duration = Duration::from_secs(10);
@@ -39,7 +41,7 @@ impl Service {
         let opened = blocking(move || keys::unlock(&folder, passphrase.expose()).map_err(AuthorError::from)).await;
         opened.map_err(|failure| failure.hint("type it again, or look into the file that was given"))?;
         self.index().await?;
-        self.grant_owed().await
+        self.settle().await
     }
 
     pub(super) async fn unlocked(&self, replies: &Replies) -> Result<(), Failure> {
@@ -90,18 +92,38 @@ impl Service {
             let cold = how.cold || successor;
             author::join(&store, JoinOptions { owner, recovery, exported: None, revoke_others: how.stolen, cold })
         };
-        let author = blocking(join).await?;
-        self.joined(author, replies).await?;
+        let joined = blocking(join).await?;
+        self.joined(joined.author, replies).await?;
         if how.stolen {
             replies.note("all other devices are revoked: only your 24 words change this feed from now on").await;
         }
-        replies
-            .note(
-                "friends, lists and whom you follow are not in your words: `peerfeed add` and `accept` them again; who has an \
-                 export gets them back by `peerfeed import FILE` into an empty folder",
-            )
-            .await;
+        replies.note(self.told_restored(joined.restored.as_ref())?).await;
         Ok(())
+    }
+
+    /// What came back besides posts, in a sentence.
+    fn told_restored(&self, restored: Option<&Restored>) -> Result<String, Failure> {
+        let Some(Restored { friends, granted, lists, followed }) = restored else {
+            return Ok("your feed says nothing of friends, lists and whom you follow: `peerfeed add` and `accept` them again; \
+                       who has an export gets them back by `peerfeed import FILE` into an empty folder"
+                .into());
+        };
+        let feeds = counted(*followed, "feed that you follow", "feeds that you follow");
+        if *granted {
+            let friends = counted(friends.len(), "friend", "friends");
+            let lists = counted(*lists, "list", "lists");
+            return Ok(format!("{friends}, {lists} and {feeds} came back: `peerfeed fetch` gets their posts"));
+        }
+        if friends.is_empty() {
+            return Ok(format!("{feeds} came back"));
+        }
+        let names = Names::load(self)?;
+        let shown: Vec<_> = friends.iter().map(|friend| Safe::line(&names.shown(*friend)).to_string()).collect();
+        Ok(format!(
+            "{feeds} came back; nobody reads what you write from now on: who had your machine could have added friends. These \
+             were noted: {}. `peerfeed accept NAME` makes those whom you know friends again",
+            shown.join(", ")
+        ))
     }
 
     pub(super) async fn export(&self, file: PathBuf, seal: Secret, replies: &Replies) -> Result<(), Failure> {
@@ -176,8 +198,8 @@ impl Service {
         }
         let store = self.store().clone();
         let options = JoinOptions { owner, recovery: None, exported: Some(exported), revoke_others: false, cold };
-        let author = blocking(move || author::join(&store, options)).await?;
-        self.joined(author, replies).await
+        let joined = blocking(move || author::join(&store, options)).await?;
+        self.joined(joined.author, replies).await
     }
 
     /// A writer for what only the owner of the feed may sign. With words, whoever has them is the owner.
@@ -252,6 +274,10 @@ impl Service {
         replies.send(Reply::Keys(Keys { state: state.into() })).await;
         Ok(())
     }
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 fn read_words(words: Option<&Secret>) -> Result<Option<Phrase>, Failure> {

@@ -75,7 +75,8 @@ impl Handle for Service {
         if let Some(passphrase) = call.passphrase {
             self.unlock(passphrase).await?;
         }
-        match call.request {
+        let changes = changes_private_state(&call.request);
+        let outcome = match call.request {
             Request::Init { name, cold } => self.init(name, cold, &trackers, &replies).await,
             Request::Recover { link, stolen, cold, timeout_ms } => {
                 let how = identity::Recovery { link, stolen, cold, timeout_ms };
@@ -134,8 +135,30 @@ impl Handle for Service {
             Request::UnseedCodes {} => self.unseed_codes(&replies).await,
             Request::Unseed { feed } => self.unseed(&feed, &replies).await,
             Request::Status {} => self.status(&replies).await,
+        };
+        if changes
+            && outcome.is_ok()
+            && let Err(failure) = self.settle().await
+        {
+            tracing::warn!(%failure, "the change is not in the feed yet, only on this disk");
         }
+        outcome
     }
+}
+
+/// Whether a request may change who is in which audience, or who is followed.
+fn changes_private_state(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Accept { .. }
+            | Request::Add { .. }
+            | Request::ListAdd { .. }
+            | Request::ListDelete { .. }
+            | Request::ListRemove { .. }
+            | Request::Mute { .. }
+            | Request::Remove { .. }
+            | Request::Unfollow { .. }
+    )
 }
 
 fn trackers(texts: &[String]) -> Result<Vec<TrackerUrl>, Failure> {

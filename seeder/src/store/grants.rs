@@ -62,7 +62,7 @@ pub(super) fn note(
         }
         Ok(Control::Grants(grants)) => (grants.epoch, grants.grants),
         // What its author made wrong, or a later version knows, is kept and served and says nothing here.
-        Ok(Control::Prekey(_) | Control::Unknown { .. }) | Err(_) => return Ok(()),
+        Ok(Control::Prekey(_) | Control::Private(_) | Control::Unknown { .. }) | Err(_) => return Ok(()),
     };
     let mut table = txn.change(GRANTS)?;
     for row in rows.iter() {

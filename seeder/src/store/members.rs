@@ -64,6 +64,17 @@ pub(super) fn of_audience(view: &impl View, audience: &AudienceName) -> Result<V
     Ok(members)
 }
 
+/// Everybody in any audience, by feed id and audience.
+pub(super) fn all(view: &impl View) -> Result<Vec<(FeedId, AudienceName, Member)>, StorageError> {
+    let mut members = Vec::new();
+    for row in view.table(MEMBERS)?.iter()? {
+        let (key, value) = row?;
+        let (feed, name) = key.value();
+        members.push((FeedId::from_stored(*feed), AudienceName::from_stored(name), decode(value.value())?));
+    }
+    Ok(members)
+}
+
 /// The audiences that somebody is in.
 pub(super) fn of_feed(view: &impl View, feed: FeedId) -> Result<Vec<(AudienceName, Member)>, StorageError> {
     let mut memberships = Vec::new();

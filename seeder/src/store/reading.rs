@@ -181,6 +181,11 @@ pub trait Reading: View + Sized {
         members::of_audience(self, audience)
     }
 
+    /// Everybody in any audience of the own feed.
+    fn all_members(&self) -> Result<Vec<(FeedId, AudienceName, Member)>, StorageError> {
+        members::all(self)
+    }
+
     /// Somebody in an audience of the own feed.
     fn member(&self, feed: FeedId, audience: &AudienceName) -> Result<Option<Member>, StorageError> {
         members::one(self, feed, audience)

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use bytes::Bytes;
 use peerfeed::author::{self, Accepted, Audience, Author, AuthorError, Draft};
 use peerfeed::reader::{self, EntryState, Query};
 use peerfeed::store::{AudienceName, Member, MemberDevice, Options, Reading, Reads, Store};
 use peerfeed_protocol::crypto::{BoxKey, DeviceKey, IdentityKey, Phrase};
-use peerfeed_protocol::feed::{Device, Granted, ManifestContent, Records, RosterContent};
+use peerfeed_protocol::feed::{Control, Device, Granted, ManifestContent, Records, RosterContent};
 use peerfeed_protocol::ids::FeedId;
 
 use crate::author::hold_blind;
@@ -16,7 +17,7 @@ pub(super) struct Person {
     _folder: tempfile::TempDir,
     pub(super) store: Store,
     pub(super) author: Author,
-    phrase: Phrase,
+    pub(super) phrase: Phrase,
 }
 
 impl Person {
@@ -75,8 +76,19 @@ impl Person {
         self.reads(other)
     }
 
-    pub(super) fn entries(&self) -> u64 {
-        self.store.read().unwrap().logs(self.feed()).unwrap().iter().map(|log| log.size).sum()
+    /// How many entries the own feed has, but for those that keep the private state.
+    pub(super) fn entries(&self) -> usize {
+        self.bodies().filter(|body| !matches!(Control::decode(body), Ok(Control::Private(_)))).count()
+    }
+
+    /// The bodies of the own feed, as stored.
+    pub(super) fn bodies(&self) -> impl Iterator<Item = Bytes> {
+        let txn = self.store.read().unwrap();
+        let mut bodies = Vec::new();
+        for log in txn.logs(self.feed()).unwrap() {
+            bodies.extend(txn.entries(&log, 0..log.size, usize::MAX).unwrap());
+        }
+        bodies.into_iter().map(|entry| entry.body.unwrap())
     }
 
     /// Signs records with these devices after the present ones, as an installation elsewhere would.
@@ -195,10 +207,10 @@ fn a_friend_whose_feed_was_not_fetched_yet_gets_the_key_as_soon_as_it_was() {
     let (ann, ben) = (Person::new(), Person::new());
     ann.posts("hello");
     assert!(matches!(ann.author.accept(ben.feed(), false), Ok(Accepted::Now(friend)) if friend.devices == 0));
-    assert!(!ann.author.grant_owed().unwrap());
+    assert!(!ann.author.settle().unwrap());
     ann.fetches(&ben);
-    assert!(ann.author.grant_owed().unwrap());
-    assert!(!ann.author.grant_owed().unwrap(), "nothing is owed any more");
+    assert!(ann.author.settle().unwrap());
+    assert!(!ann.author.settle().unwrap(), "nothing is owed any more");
     assert_eq!(ben.fetches_and_reads(&ann), ["hello"]);
 }
 
@@ -210,7 +222,7 @@ fn a_friends_new_device_is_granted_and_a_revoked_one_reads_nothing_newer() {
     let new = Device::new(DeviceKey::from_seed(&[78; 32]).id(), phone.public());
     ben.lists(|devices| devices.push(new.clone()));
     ann.fetches(&ben);
-    assert!(ann.author.grant_owed().unwrap());
+    assert!(ann.author.settle().unwrap());
     let granted_to_phone = || {
         let txn = ann.store.read().unwrap();
         let records = txn.records(ann.feed()).unwrap().unwrap();

@@ -14,6 +14,7 @@ mod letters;
 mod model;
 mod node;
 mod party;
+mod private;
 mod requests;
 mod sample;
 mod store;

@@ -146,7 +146,7 @@ pub(super) fn type_and_version<'s>(dict: &'s Dict<'_>) -> Result<(&'s str, u64),
 }
 
 /// A text of at most `max_bytes`.
-fn text_up_to(key: &[u8], text: &str, max_bytes: usize) -> Result<String, FieldError> {
+pub(super) fn text_up_to(key: &[u8], text: &str, max_bytes: usize) -> Result<String, FieldError> {
     if text.len() > max_bytes {
         return Err(FieldError::new(key, FieldProblem::WrongLength));
     }

@@ -35,6 +35,7 @@ pub(super) fn control(given: &Given<'_>) -> Outcome {
             json!({ "type": "grants", "epoch": hex(grants.epoch), "rows": grants.grants.iter().len() })
         }
         Control::Prekey(notice) => json!({ "type": "prekey", "key": hex(notice.key) }),
+        Control::Private(notice) => json!({ "type": "private", "sealed": notice.sealed.len() }),
         Control::Unknown { name, .. } => json!({ "type": name }),
     })
 }

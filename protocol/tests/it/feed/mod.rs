@@ -6,6 +6,7 @@ mod entries;
 mod epochs;
 mod links;
 mod logs;
+mod private;
 mod properties;
 mod records;
 
@@ -27,6 +28,7 @@ fn stories() -> Vec<Story> {
         epochs::stories(),
         blobs::stories(),
         links::stories(),
+        private::stories(),
     ];
     parts.into_iter().flatten().collect()
 }
@@ -44,6 +46,7 @@ fn run(given: &Given<'_>) -> Outcome {
         "control" => epochs::control(given),
         "grant" => epochs::grant(given),
         "history" => epochs::history(given),
+        "private" => private::private(given),
         "blob" => blobs::blob(given),
         "blob-size" => blobs::size(given),
         "link" => links::link(given),

@@ -131,6 +131,52 @@ fn words_alone_bring_a_feed_back_with_all_that_its_owner_wrote() {
     assert_eq!(texts(&ben, &["Ann"]).last().unwrap(), "From the new machine.");
 }
 
+#[test]
+fn words_alone_bring_friends_lists_and_names_back_and_a_new_post_reaches_them() {
+    let (server, ben, zoe, (ann, words)) = (Server::start(), Folder::of("Ben"), Folder::of("Zoe"), with_words(&[]));
+    for person in [&ann, &ben, &zoe] {
+        server.holds(person);
+        posts(person, "My own.");
+    }
+    ann.does(&["add", &ben.link(&[]), "--name", "Ben of the hill", "--follow-only"]);
+    ann.does(&["add", &zoe.link(&[]), "--name", "Zoe of the lake", "--follow-only"]);
+    ben.does(&["add", &ann.link(&[]), "--name", "Ann", "--follow-only"]);
+    ann.does(&["fetch"]);
+    ann.does(&["accept", "Ben of the hill"]);
+    ann.does(&["list", "add", "hikers", "Ben of the hill"]);
+    ann.does(&["mute", "Zoe of the lake"]);
+    posts(&ann, "For friends.");
+    ann.does(&["post", "For hikers.", "--to", "hikers", "--wait", "20s"]);
+    ben.does(&["fetch"]);
+    let sealed = |folder: &Folder| {
+        let entries = folder.json(&["read", "Ann"]);
+        entries.iter().filter(|entry| entry["type"] != "post").count()
+    };
+    assert_eq!(sealed(&ben), 0, "nobody is shown that the state was kept");
+    assert_eq!(texts(&ann, &["Ann"]), ["My own.", "For friends.", "For hikers."]);
+    let (link, friends, typed) = (ann.link(&[]), ann.one(&["friends"]), fs::read_to_string(&words).unwrap());
+    drop(ann);
+
+    let new = Folder::empty();
+    let told = new.tries(&["recover", &link, "--words-file", &new.file("words", typed.as_bytes())]);
+    told.ends(0, &["1 friend, 1 list and 2 feeds that you follow came back"]);
+    assert_eq!(new.one(&["friends"])["feed"], friends["feed"]);
+    assert_eq!(new.one(&["friends"])["name"], "Ben of the hill");
+    assert_eq!(new.one(&["list"])["members"][0]["feed"], friends["feed"]);
+    let feeds = new.one(&["status"])["feeds"].as_array().unwrap().clone();
+    let muted = |name: &str| feeds.iter().find(|feed| feed["name"] == name).unwrap()["muted"].clone();
+    assert_eq!((muted("Ben of the hill"), muted("Zoe of the lake")), (false.into(), true.into()));
+    assert_eq!(texts(&new, &["Ann"]), ["My own.", "For friends.", "For hikers."]);
+    // Their feeds are fetched again, and they are granted what is owed to them.
+    new.does(&["fetch"]);
+    assert_eq!(new.one(&["friends"])["granted"], true);
+    posts(&new, "From the new machine.");
+    new.does(&["post", "Hikers again.", "--to", "hikers", "--wait", "20s"]);
+    ben.does(&["fetch"]);
+    let read = texts(&ben, &["Ann"]);
+    assert_eq!(read[3..], ["From the new machine.", "Hikers again."], "{read:?}");
+}
+
 /// What a thief of the disk has.
 fn copy(from: &Folder) -> Folder {
     let thief = Folder::empty();
