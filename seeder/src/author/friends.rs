@@ -3,7 +3,7 @@
 use peerfeed_protocol::ids::FeedId;
 
 use super::{Author, AuthorError, now_ms};
-use crate::store::{AudienceName, AudienceRow, Contact, Member, Reading, Reads, WriteError, WriteTxn};
+use crate::store::{AudienceName, AudienceRow, Contact, Member, Reading, Reads, StorageError, WriteError, WriteTxn};
 
 /// A friend: somebody who may read what is for friends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +83,22 @@ impl Author {
         }
         Ok(self.store.read()?.member(feed, &AudienceName::friends())?.map(|member| friend(feed, &member)))
     }
+
+    /// Grants what is owed to friends whose roster came, or changed. Gives whether anything was written.
+    pub fn grant_owed(&self) -> Result<bool, AuthorError> {
+        let payable = payable(&self.store.read()?)?;
+        Ok(payable && self.append(Vec::new())?.is_some())
+    }
+}
+
+/// Whether anything is owed that can be granted now.
+pub(super) fn payable(view: &impl Reading) -> Result<bool, StorageError> {
+    for feed in view.owed()? {
+        if view.roster(feed)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Puts somebody into an audience; what they may read is owed to them.

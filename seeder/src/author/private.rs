@@ -3,8 +3,8 @@
 
 use peerfeed_protocol::crypto::BoxKey;
 use peerfeed_protocol::feed::{
-    AudienceState, Control, Device, FollowedState, LinkSeeder, MemberState, PrivateNotice, PrivatePart, PrivateState,
-    Records, Stamp,
+    AudienceState, Control, FollowedState, LinkSeeder, MemberState, PrivateNotice, PrivatePart, PrivateState, Records,
+    Shown, Stamp,
 };
 use peerfeed_protocol::ids::{BoxPublic, FeedId};
 use peerfeed_protocol::limits::{PRIVATE_EPOCHS_MAX, SEEDERS_MAX, TRACKERS_MAX};
@@ -12,11 +12,12 @@ use sha2::{Digest, Sha256};
 
 use super::append::Page;
 use super::belongings::{Belongings, Membership};
-use super::{Author, AuthorError};
+use super::friends::payable;
+use super::{Author, AuthorError, now_ms};
 use crate::keys::Keys;
 use crate::store::{
-    Audience, AudienceName, AudienceRow, FeedRow, LogRow, Reading, Reads, Roles, SeederHint, StorageError, Store,
-    WriteError, WriteTxn,
+    Audience, AudienceName, AudienceRow, FeedRow, Reading, Reads, Roles, SeederHint, StorageError, Store, WriteError,
+    WriteTxn,
 };
 
 /// What was written last, as a digest. spec: STORE-35
@@ -44,10 +45,7 @@ impl Author {
     /// whether anything was written.
     pub fn settle(&self) -> Result<bool, AuthorError> {
         let txn = self.store.read()?;
-        let mut due = unwritten(&txn, &self.keys)?.is_some();
-        for feed in txn.owed()? {
-            due |= txn.roster(feed)?.is_some();
-        }
+        let due = payable(&txn)? || unwritten(&txn, &self.keys)?.is_some();
         drop(txn);
         Ok(due && self.append(Vec::new())?.is_some())
     }
@@ -114,42 +112,38 @@ fn link_seeder(hint: &SeederHint) -> LinkSeeder {
     LinkSeeder { address: hint.address.clone(), witness: hint.witness }
 }
 
-/// The newest private state in the logs of a feed that the words open. Entries count only as far as their device's logs do.
-/// spec: ENTRY-27
+/// The newest private state in the logs of a feed that the words open: of each log the last, of these the one with the latest
+/// moment that is not ahead of the time. What a revoked device wrote does not count: a thief may have written it. spec: ENTRY-27
 pub(super) fn newest(
     store: &Store,
     held: &Records,
     recovery: &BoxKey,
 ) -> Result<Option<(Stamp, PrivateState)>, AuthorError> {
-    let feed = *held.manifest().feed();
+    let (feed, now_ms) = (*held.manifest().feed(), now_ms());
     let txn = store.read()?;
     let mut newest: Option<(Stamp, PrivateState)> = None;
     for log in txn.logs(feed)? {
-        let Some(device) = held.roster().device(&log.log.device) else { continue };
+        let Some(device) = held.roster().device(&log.log.device).filter(|device| device.ends.is_none()) else {
+            continue;
+        };
+        let mut last: Option<(Stamp, PrivateState)> = None;
         // The parts of a state stand one behind the other.
         let mut parts: Vec<PrivatePart> = Vec::new();
-        for index in 0..counting(&log, device) {
+        for index in 0..log.size {
             let Some(entry) = txn.entry(&log, index)? else { continue };
             let Some(Ok(Control::Private(notice))) = entry.body.as_deref().map(Control::decode) else { continue };
             let Ok(part) = notice.open(recovery, &device.box_key, &feed) else { continue };
-            parts.retain(|held| held.stamp == part.stamp);
+            let stamp = part.stamp;
+            parts.retain(|held| held.stamp == stamp);
             parts.push(part);
-            let stamp = parts[0].stamp;
-            if newest.as_ref().is_none_or(|(held, _)| *held < stamp)
-                && let Some(state) = PrivateState::whole(&parts)
-            {
-                newest = Some((stamp, state));
-            }
+            last = PrivateState::whole(&parts).map(|state| (stamp, state)).or(last);
+        }
+        let rank = |found: &Option<(Stamp, PrivateState)>| found.as_ref().map(|(stamp, _)| Shown::of(*stamp, now_ms));
+        if rank(&newest) < rank(&last) {
+            newest = last;
         }
     }
     Ok(newest)
-}
-
-/// How many entries of a log count: of a revoked device those before its end. spec: FEED-10
-fn counting(log: &LogRow, device: &Device) -> u64 {
-    let Some(ends) = &device.ends else { return log.size };
-    let end = ends.iter().find(|end| end.incarnation == log.log.incarnation);
-    end.map_or(0, |end| end.size.min(log.size))
 }
 
 /// What the words brought back besides posts.

@@ -9,7 +9,7 @@ use super::following::check_name;
 use super::names::Names;
 use super::publishing::blocking;
 use crate::api::{self, Failure, Replies, Reply};
-use crate::author::{Accepted, Author, Friend};
+use crate::author::{Accepted, Author, AuthorError, Friend};
 use crate::keys::{self, Seal};
 use crate::store::Reading;
 use crate::ui::Safe;
@@ -116,6 +116,10 @@ impl Service {
 
     /// Grants what is owed to friends whose feed has come meanwhile, and keeps in the feed who they are.
     pub(crate) async fn settle(&self) -> Result<(), Failure> {
+        self.write_due(Author::settle).await
+    }
+
+    async fn write_due(&self, write: fn(&Author) -> Result<bool, AuthorError>) -> Result<(), Failure> {
         if matches!(keys::seal(self.data()), Ok(Seal::Locked)) {
             // It is done when the keys are open.
             return Ok(());
@@ -124,7 +128,7 @@ impl Service {
         let author = blocking(move || Author::open(&store)).await?;
         let Some(author) = author else { return Ok(()) };
         let feed = author.feed();
-        if blocking(move || author.settle()).await? {
+        if blocking(move || write(&author)).await? {
             self.node().notify_appended(feed);
         }
         Ok(())
@@ -134,8 +138,9 @@ impl Service {
     pub(crate) async fn keep_granting(&self) {
         let mut entries = self.node().subscribe();
         loop {
-            if let Err(failure) = self.settle().await {
-                tracing::error!(%failure, "a friend is still without a key, or not noted in the feed");
+            // What else is due is looked for when something changes, not with every entry of every feed.
+            if let Err(failure) = self.write_due(Author::grant_owed).await {
+                tracing::error!(%failure, "a friend is still without a key");
             }
             // Entries come together with the records before them; those that came meanwhile need no round of their own.
             match entries.recv().await {

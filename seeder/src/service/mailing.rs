@@ -86,7 +86,6 @@ impl Service {
         if blocking(move || writer.renew_prekey()).await? || !self.notice_grants(&author).await?.is_empty() {
             self.node().notify_appended(author.feed());
         }
-        self.settle().await?;
         self.read_here(&author).await?;
         self.bring_letters(&author, tries).await?;
         Ok(())

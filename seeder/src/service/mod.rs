@@ -146,12 +146,13 @@ impl Handle for Service {
     }
 }
 
-/// Whether a request may change who is in which audience, or who is followed.
+/// Whether a request may change who is in which audience, or who is followed; letters that are fetched make friends.
 fn changes_private_state(request: &Request) -> bool {
     matches!(
         request,
         Request::Accept { .. }
             | Request::Add { .. }
+            | Request::Fetch { .. }
             | Request::ListAdd { .. }
             | Request::ListDelete { .. }
             | Request::ListRemove { .. }

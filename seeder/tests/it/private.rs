@@ -4,6 +4,7 @@ use peerfeed::author::{self, JoinOptions, Joined};
 use peerfeed::store::{AudienceName, Options, Reading, Store};
 use peerfeed_protocol::crypto::OwnerKey;
 use peerfeed_protocol::feed::{Control, PrivateNotice};
+use tempfile::TempDir;
 
 use crate::author::hold_blind;
 use crate::friends::Person;
@@ -18,13 +19,17 @@ impl Person {
     }
 
     /// Comes back on a new machine with the words alone.
-    fn recovers(&self, stolen: bool) -> (tempfile::TempDir, Store, Joined) {
+    fn recovers(&self) -> (TempDir, Store, Joined) {
+        self.joins(&self.store, OwnerKey::Identity(self.phrase.identity()), false)
+    }
+
+    /// Comes back from what `held` has of the own feed.
+    fn joins(&self, held: &Store, owner: OwnerKey, stolen: bool) -> (TempDir, Store, Joined) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), &Options::default()).unwrap();
-        hold_blind(&self.store, &store, self.feed());
-        let owner = if stolen { OwnerKey::successor(&self.phrase) } else { OwnerKey::Identity(self.phrase.identity()) };
+        hold_blind(held, &store, self.feed());
         let recovery = Some(self.phrase.recovery_box());
-        let options = JoinOptions { owner, recovery, exported: None, revoke_others: stolen, cold: stolen };
+        let options = JoinOptions { owner, recovery, exported: None, revoke_others: stolen, cold: true };
         let joined = author::join(&store, options).unwrap();
         (folder, store, joined)
     }
@@ -70,7 +75,7 @@ fn the_newest_one_comes_back_with_the_words() {
     ann.author.put_on_list("family", &[ben.feed()], false).unwrap();
     ann.author.remove(ben.feed()).unwrap();
     ann.posts("after Ben");
-    let (_folder, store, joined) = ann.recovers(false);
+    let (_folder, store, joined) = ann.recovers();
     let restored = joined.restored.unwrap();
     assert_eq!((restored.friends, restored.granted, restored.lists), (vec![cleo.feed()], true, 1));
     assert!(joined.author.friends().unwrap()[0].from_now);
@@ -88,7 +93,7 @@ fn who_is_removed_before_the_new_machine_granted_anything_reads_nothing_newer() 
     ann.accepts(&ben, false);
     ann.posts("one");
     let before = ann.store.read().unwrap().audience(&AudienceName::friends()).unwrap().epoch;
-    let (_folder, store, joined) = ann.recovers(false);
+    let (_folder, store, joined) = ann.recovers();
     joined.author.remove(ben.feed()).unwrap();
     let after = store.read().unwrap().audience(&AudienceName::friends()).unwrap();
     assert!(after.epoch != before && !after.left, "an epoch began that Ben was never granted");
@@ -98,12 +103,16 @@ fn who_is_removed_before_the_new_machine_granted_anything_reads_nothing_newer() 
 fn a_thief_makes_nobody_a_friend_of_a_feed_that_is_taken_back() {
     let (ann, thief) = (Person::new(), Person::new());
     // Written with the stolen keys, before the owner takes the feed back.
-    ann.accepts(&thief, false);
+    ann.author.accept(thief.feed(), false).unwrap();
     ann.author.put_on_list("family", &[thief.feed()], false).unwrap();
-    let (_folder, store, joined) = ann.recovers(true);
+    let successor = || OwnerKey::successor(&ann.phrase);
+    let (_folder, store, joined) = ann.joins(&ann.store, successor(), true);
     let restored = joined.restored.unwrap();
     assert_eq!((restored.friends, restored.granted), (vec![thief.feed()], false));
     assert!(joined.author.friends().unwrap().is_empty());
     assert!(joined.author.lists().unwrap().is_empty());
     assert!(store.read().unwrap().owed().unwrap().iter().all(|feed| *feed != thief.feed()));
+    // Nor later, when the owner comes back once more without a thief.
+    let (_folder, _store, again) = ann.joins(&store, successor(), false);
+    assert_eq!(again.restored, None, "what a revoked device wrote does not count");
 }
