@@ -131,7 +131,9 @@ fn look(data: &Path, acknowledged: &BTreeMap<String, String>, content: &[u8]) {
         }
     }
     assert_eq!(txn.total_usage().unwrap().chunk_bytes, charged, "chunks of unfinished posts were freed");
-    assert!(entries.iter().all(|entry| entry.state == EntryState::Open));
+    // Before its keys are on the disk an identity was told to nobody: the next attempt makes another one.
+    let told = data.join("device.key").exists();
+    assert!(!told || entries.iter().all(|entry| entry.state == EntryState::Open));
     let out = tempfile::tempdir().unwrap();
     if let Some(entry) = entries.iter().find(|entry| !entry.attachments.is_empty()) {
         let file = &entry.attachments[0];
