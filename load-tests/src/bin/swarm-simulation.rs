@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(900);
 const POST_PATIENCE: Duration = Duration::from_secs(180);
 
 /// Simulates a swarm.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 struct Arguments {
     /// Peers that come.
     #[arg(long, default_value_t = 1_000)]
@@ -100,7 +100,9 @@ fn main() -> Result<ExitCode> {
         liars: arguments.liars,
     };
     let mut page = head("A swarm in virtual time");
-    writeln!(page, "\n`{arguments:?}`, seed {seed}\n\n| | |\n|---|---|")?;
+    // Where the pages go is nobody's business.
+    let shown = Arguments { out: None, million: None, ..arguments.clone() };
+    writeln!(page, "\n`{shown:?}`, seed {seed}\n\n| | |\n|---|---|")?;
 
     for _ in 0..arguments.seeders {
         run.join_seeder(arguments.author_up * 1_000);
