@@ -6,6 +6,8 @@ Types each answer once its prompt was shown; prints all that the terminal showed
 import os
 import pty
 import sys
+import termios
+import time
 
 
 def main() -> int:
@@ -22,6 +24,9 @@ def main() -> int:
                 sys.exit(f"never asked {prompt!r}: {shown!r}")
             shown += part
         from_here = len(shown)
+        # Whoever asks drops what was typed before echo went off.
+        while termios.tcgetattr(terminal)[3] & termios.ECHO:
+            time.sleep(0.01)
         os.write(terminal, answer.encode() + b"\n")
     while part := read(terminal):
         shown += part
