@@ -35,16 +35,12 @@ pub struct BackendOptions {
 }
 
 /// The engine, near or far.
-#[derive(Clone)]
 pub enum Backend {
     /// A daemon runs on the folder.
     Daemon(Client),
     /// This process holds the folder. If it does so for long, it serves other commands meanwhile.
-    Own(Arc<Service>, Option<Arc<Serving>>),
+    Own(Arc<Service>, Option<JoinHandle<()>>),
 }
-
-/// A task that serves other commands.
-pub struct Serving(JoinHandle<()>);
 
 impl Backend {
     /// Finds the daemon, or starts the engine here. Another command that holds the folder is waited for a little while.
@@ -77,7 +73,7 @@ impl Backend {
         }
         // Without a socket other commands must wait; that is no reason not to do this one.
         let server = Server::bind(&options.data.join(SOCKET)).ok();
-        let serving = server.map(|server| Arc::new(Serving(tokio::spawn(server.run(Arc::clone(&service))))));
+        let serving = server.map(|server| tokio::spawn(server.run(Arc::clone(&service))));
         Self::Own(service, serving)
     }
 
@@ -90,10 +86,12 @@ impl Backend {
     }
 
     /// Ends the engine if it is here.
-    pub async fn close(&self) {
+    pub async fn close(self) {
         if let Self::Own(service, serving) = self {
-            if let Some(Serving(task)) = serving.as_deref() {
+            if let Some(task) = serving {
                 task.abort();
+                // The socket's file goes with the task.
+                task.await.ok();
             }
             service.shutdown().await;
         }
