@@ -121,7 +121,7 @@ async fn a_fetch_of_what_is_here_already_ends_soon() {
     assert!(first.new_entries > 0);
     let began = Instant::now();
     assert_eq!(done(bob.sync(feed, false).await).new_entries, 0);
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(began.elapsed() < PATIENCE / 4, "{:?}", began.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,7 +149,7 @@ async fn a_live_post_reaches_a_connected_reader_though_the_tracker_has_died() {
     };
     let entry = entry.unwrap();
     assert_eq!((entry.log, entry.index), (place.log, place.index));
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert!(began.elapsed() < PATIENCE / 4, "{:?}", began.elapsed());
     assert_eq!(bob.texts(feed), ["live", "before"]);
     seeder.until("the seeder has the second post", |seeder| seeder.entries(feed) == ana.entries(feed)).await;
 }
@@ -196,7 +196,7 @@ async fn when_nobody_is_there_everyone_who_was_tried_is_named() {
     bob.follow(feed, hints, std::slice::from_ref(&tracker)).await;
     let began = Instant::now();
     let failure = bob.sync_within(feed, SyncGoal::default(), Duration::from_secs(4)).await;
-    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     let Progress::Failed(SyncFailure::NobodyAnswered { tried, .. }) = failure else { panic!("{failure:?}") };
     assert_eq!(tried.len(), 3, "{tried:?}");
     assert!(tried.iter().all(|attempt| attempt.error.is_some()), "{tried:?}");
@@ -236,7 +236,7 @@ async fn a_stranger_gets_no_byte_and_slow_ones_are_cut_off() {
                 break;
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
-            if began.elapsed() > Duration::from_secs(8) {
+            if began.elapsed() > Duration::from_secs(15) {
                 break;
             }
         }
@@ -247,7 +247,7 @@ async fn a_stranger_gets_no_byte_and_slow_ones_are_cut_off() {
     let mut answer = Vec::new();
     tokio::time::timeout(PATIENCE, silent.read_to_end(&mut answer)).await.unwrap().ok();
     assert_eq!(answer, b"");
-    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     assert_eq!(tokio::time::timeout(PATIENCE, dripping).await.unwrap().unwrap(), b"");
     assert!(seeder.node.status().await.peers.is_empty());
 }

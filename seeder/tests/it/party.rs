@@ -13,7 +13,7 @@ use peerfeed_protocol::ids::{EntryPlace, EpochId, FeedId, WitnessKey};
 use peerfeed_tracker::config::Config;
 use peerfeed_tracker::server::{Server, Shutdown};
 
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A node with its data folder.
 pub(super) struct Party {

@@ -34,8 +34,8 @@ fn a_post_goes_to_a_list_and_a_message_to_one_person() {
     assert_eq!((&list["list"], &list["members"][0]["name"]), (&"family".into(), &"Ben".into()));
     assert!(ann.does(&["list"]).contains("family  Ben"));
 
-    ann.does(&["post", "Sunday at ours?", "--to", "Family", "--wait", "20s"]);
-    ann.does(&["dm", "cleo", "What shall we cook?", "--wait", "20s"]);
+    ann.does(&["post", "Sunday at ours?", "--to", "Family", "--wait", "60s"]);
+    ann.does(&["dm", "cleo", "What shall we cook?", "--wait", "60s"]);
     assert_eq!(reads(&ben, "Ann"), [post("Hello."), post("Sunday at ours?")]);
     assert_eq!(reads(&cleo, "Ann"), [post("Hello."), ("message".to_owned(), "What shall we cook?".to_owned())]);
     assert!(cleo.does(&["read", "Ann"]).contains("  direct message  "));
@@ -44,7 +44,7 @@ fn a_post_goes_to_a_list_and_a_message_to_one_person() {
         assert!(shown.contains(words), "{words} in {shown}");
     }
 
-    cleo.does(&["dm", "Ann", "Soup.", "--wait", "20s"]);
+    cleo.does(&["dm", "Ann", "Soup.", "--wait", "60s"]);
     ann.does(&["fetch"]);
     let thread = ann.json(&["dm", "Cleo"]);
     let texts: Vec<_> = thread.iter().map(|entry| entry["text"].as_str().unwrap()).collect();

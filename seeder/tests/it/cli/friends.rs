@@ -25,7 +25,7 @@ impl Server {
 
 /// Posts, and goes when the server has it.
 pub(super) fn posts(person: &Folder, text: &str) {
-    person.does(&["post", text, "--wait", "20s"]);
+    person.does(&["post", text, "--wait", "60s"]);
 }
 
 /// The texts that a person reads of another one, oldest first, and how many entries are sealed. These stand in the
@@ -100,7 +100,7 @@ fn only_who_is_a_friend_can_be_removed_and_an_unfollowed_one_still_can() {
 fn who_is_muted_is_shown_only_when_asked_for_until_it_is_undone() {
     let (ann, ben, server) = (Folder::of("Ann"), Folder::of("Ben"), Server::start());
     server.holds(&ben);
-    ben.does(&["post", "Good morning, everybody.", "--to", "public", "--wait", "20s"]);
+    ben.does(&["post", "Good morning, everybody.", "--to", "public", "--wait", "60s"]);
     ann.does(&["add", &ben.link(&[]), "--name", "Ben", "--follow-only"]);
     ann.does(&["fetch"]);
     ann.does(&["post", "Ann's own."]);

@@ -114,7 +114,7 @@ fn words_alone_bring_a_feed_back_with_all_that_its_owner_wrote() {
     ann.does(&["fetch"]);
     ann.does(&["accept", "Ben"]);
     posts(&ann, "For friends.");
-    ann.does(&["dm", "Ben", "For Ben.", "--wait", "20s"]);
+    ann.does(&["dm", "Ben", "For Ben.", "--wait", "60s"]);
     let (link, feed) = (ann.link(&[]), ann.one(&["id"])["feed"].clone());
 
     let new = Folder::empty();
@@ -125,7 +125,7 @@ fn words_alone_bring_a_feed_back_with_all_that_its_owner_wrote() {
     assert_eq!(back["devices"].as_array().unwrap().len(), 2);
     assert_eq!(texts(&new, &[]), ["For friends.", "For Ben."]);
     new.tries(&["recover", &link, "--words-file", &words]).ends(2, &["already has an identity"]);
-    new.does(&["post", "From the new machine.", "--to", "public", "--wait", "20s"]);
+    new.does(&["post", "From the new machine.", "--to", "public", "--wait", "60s"]);
     ben.does(&["add", &link, "--name", "Ann"]);
     ben.does(&["fetch", "Ann"]);
     assert_eq!(texts(&ben, &["Ann"]).last().unwrap(), "From the new machine.");
@@ -146,7 +146,7 @@ fn words_alone_bring_friends_lists_and_names_back_and_a_new_post_reaches_them() 
     ann.does(&["list", "add", "hikers", "Ben of the hill"]);
     ann.does(&["mute", "Zoe of the lake"]);
     posts(&ann, "For friends.");
-    ann.does(&["post", "For hikers.", "--to", "hikers", "--wait", "20s"]);
+    ann.does(&["post", "For hikers.", "--to", "hikers", "--wait", "60s"]);
     ben.does(&["fetch"]);
     let sealed = |folder: &Folder| {
         let entries = folder.json(&["read", "Ann"]);
@@ -171,7 +171,7 @@ fn words_alone_bring_friends_lists_and_names_back_and_a_new_post_reaches_them() 
     new.does(&["fetch"]);
     assert_eq!(new.one(&["friends"])["granted"], true);
     posts(&new, "From the new machine.");
-    new.does(&["post", "Hikers again.", "--to", "hikers", "--wait", "20s"]);
+    new.does(&["post", "Hikers again.", "--to", "hikers", "--wait", "60s"]);
     ben.does(&["fetch"]);
     let read = texts(&ben, &["Ann"]);
     assert_eq!(read[3..], ["From the new machine.", "Hikers again."], "{read:?}");
@@ -196,7 +196,7 @@ fn a_stolen_feed_is_taken_back_and_the_thief_writes_to_nobody() {
     let thief = copy(&ann);
     // The thief is quick.
     thief.does(&["trackers", "add", "udp://thief.example:1"]);
-    thief.does(&["post", "I am Ann.", "--to", "public", "--wait", "20s"]);
+    thief.does(&["post", "I am Ann.", "--to", "public", "--wait", "60s"]);
 
     let new = Folder::empty();
     let back = new.one(&["recover", &link, "--stolen", "--words-file", &words]);
@@ -204,7 +204,7 @@ fn a_stolen_feed_is_taken_back_and_the_thief_writes_to_nobody() {
     assert_eq!(back["devices"].as_array().unwrap().iter().filter(revoked).count(), 1);
     assert!(!new.data().join("identity.key").exists(), "the successor's key is nowhere");
     new.does(&["trackers", "remove", "udp://thief.example:1", "--words-file", &words]);
-    new.does(&["post", "It is me again.", "--to", "public", "--wait", "20s"]);
+    new.does(&["post", "It is me again.", "--to", "public", "--wait", "60s"]);
     ben.does(&["fetch"]);
     thief.tries(&["post", "Believe me!", "--to", "public", "--wait", "5s"]);
     ben.does(&["fetch"]);
@@ -248,8 +248,8 @@ fn an_exported_identity_becomes_a_second_device_with_a_log_of_its_own() {
     assert_eq!((&followed["name"], &followed["muted"]), (&"Zoe of the hill".into(), &true.into()));
     let keys = |folder: &Folder| fs::read(folder.data().join("device.key")).unwrap();
     assert_ne!(keys(&ann), keys(&second), "a device's keys never move");
-    second.does(&["post", "From the second.", "--to", "public", "--wait", "20s"]);
-    ann.does(&["post", "From the first again.", "--to", "public", "--wait", "20s"]);
+    second.does(&["post", "From the second.", "--to", "public", "--wait", "60s"]);
+    ann.does(&["post", "From the first again.", "--to", "public", "--wait", "60s"]);
     let ben = Folder::empty();
     ben.does(&["add", &ann.link(&[]), "--name", "Ann"]);
     ben.does(&["fetch"]);

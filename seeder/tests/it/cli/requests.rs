@@ -23,7 +23,7 @@ impl Server {
         let person = Folder::of(name);
         self.folder.does(&["seed", &person.link(&[])]);
         person.does(&["seeders", "add", self.daemon.code()]);
-        person.does(&["post", &format!("{name} was here first."), "--wait", "20s"]);
+        person.does(&["post", &format!("{name} was here first."), "--wait", "60s"]);
         person
     }
 }
@@ -91,7 +91,7 @@ fn a_request_without_an_invitation_waits_for_a_yes_or_a_no() {
     assert_eq!(ann.one(&["refuse", "Eve"])["state"], "refused");
     ann.tries(&["refuse", "Eve"]).ends(1, &["nobody called Eve waits"]);
 
-    ann.does(&["post", "For Benny.", "--wait", "20s"]);
+    ann.does(&["post", "For Benny.", "--wait", "60s"]);
     assert_eq!(reads(&ben, "Ann"), ["For Benny."]);
     assert_eq!(ben.json(&["friends"]).len(), 1);
     assert_eq!(reads(&ann, "Benny"), ["Ben was here first."]);
@@ -192,7 +192,7 @@ fn a_request_waits_here_while_nobody_of_theirs_can_be_reached() {
     let server = Server::start();
     server.folder.does(&["seed", &ann.link(&[])]);
     ann.does(&["seeders", "add", server.daemon.code()]);
-    ann.does(&["post", "Now I have a server.", "--wait", "20s"]);
+    ann.does(&["post", "Now I have a server.", "--wait", "60s"]);
     ben.does(&["add", &ann.link(&[]), "--follow-only"]);
     ben.does(&["fetch"]);
     assert_eq!(states(&ben), [("Ann".to_owned(), "sent".to_owned())]);

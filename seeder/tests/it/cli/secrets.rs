@@ -80,6 +80,17 @@ fn key_file(folder: &Folder, name: &str, key: &[u8]) -> Vec<u8> {
     value.as_dict().unwrap().bytes(key).unwrap().to_vec()
 }
 
+/// What a new author has to hide, once the passphrase is set: the words are those that `init` printed.
+fn secrets_of(author: &Folder, words: &str) -> Vec<Secret> {
+    vec![
+        Secret::text("the passphrase", PASSPHRASE),
+        Secret::text("the words", words),
+        Secret::bytes("the identity's key", &key_file(author, "identity.key", b"k")),
+        Secret::bytes("the device's signing key", &key_file(author, "device.key", b"k")),
+        Secret::bytes("the device's box key", &key_file(author, "device.key", b"b")),
+    ]
+}
+
 fn search(secrets: &[Secret], place: &str, content: &[u8]) {
     for secret in secrets {
         assert!(!secret.is_in(content), "{} is in {place}", secret.name);
@@ -116,17 +127,10 @@ fn no_secret_is_printed_logged_shown_by_the_system_or_stored_open() {
     let words = ann.one(&["init", "--name", "Ann"])["recovery_phrase"].as_str().unwrap().to_owned();
     let phrase: Phrase = words.parse().unwrap();
     server.holds(&ann);
-    let device = [b"k", b"b"].map(|key| key_file(&ann, "device.key", key));
     let friends_key = ann.link_with_key();
-    let secrets = [
-        Secret::text("the passphrase", PASSPHRASE),
-        Secret::text("the words", &words),
-        Secret::bytes("the identity's key", &key_file(&ann, "identity.key", b"k")),
-        Secret::bytes("the device's signing key", &device[0]),
-        Secret::bytes("the device's box key", &device[1]),
-        Secret::bytes("the recovery box", &*phrase.recovery_box().to_bytes()),
-        Secret::bytes("the friends key", friends_key.key.as_ref().unwrap().1.expose()),
-    ];
+    let mut secrets = secrets_of(&ann, &words);
+    secrets.push(Secret::bytes("the recovery box", &*phrase.recovery_box().to_bytes()));
+    secrets.push(Secret::bytes("the friends key", friends_key.key.as_ref().unwrap().1.expose()));
     let open = fs::read(ann.data().join("device.key")).unwrap();
     assert!(secrets[3].is_in(&open) && secrets[4].is_in(&open), "the search finds what is there");
     assert!(secrets[1].is_in(base64(words.as_bytes(), STANDARD).as_slice()), "in other forms, too");
@@ -139,7 +143,7 @@ fn no_secret_is_printed_logged_shown_by_the_system_or_stored_open() {
         &["id"],
         &["read", "--passphrase-file", &typed],
         &["id", "--passphrase-file", &one],
-        &["post", "hello", "--passphrase-file", &one, "--wait", "20s"],
+        &["post", "hello", "--passphrase-file", &one, "--wait", "60s"],
         &["read", "--passphrase-file", &one],
         &["invite", "--passphrase-file", &one],
         &["seeders", "--passphrase-file", &one],
@@ -165,14 +169,7 @@ fn no_secret_is_printed_logged_shown_by_the_system_or_stored_open() {
 fn a_crash_shows_no_secret_and_leaves_no_image_of_the_memory() {
     let ann = Folder::empty();
     let words = ann.one(&["init", "--name", "Ann"])["recovery_phrase"].as_str().unwrap().to_owned();
-    let device = [b"k", b"b"].map(|key| key_file(&ann, "device.key", key));
-    let secrets = [
-        Secret::text("the passphrase", PASSPHRASE),
-        Secret::text("the words", &words),
-        Secret::bytes("the identity's key", &key_file(&ann, "identity.key", b"k")),
-        Secret::bytes("the device's signing key", &device[0]),
-        Secret::bytes("the device's box key", &device[1]),
-    ];
+    let secrets = secrets_of(&ann, &words);
     let file = ann.file("passphrase", PASSPHRASE.as_bytes());
     ann.does(&["passwd", "--new-passphrase-file", &file]);
     let mut command = ann.command(&["--listen", "none", "run", "--passphrase-file", &file]);

