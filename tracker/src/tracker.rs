@@ -30,7 +30,7 @@ pub struct Tracker {
     pub connection_ids: ConnectionKeys,
     /// What one customer may ask for.
     pub guard: Guard,
-    /// A step of the sweep, which holds the lock of a shard, the wait for it included.
+    /// The longest step of the sweep, which holds the lock of a shard, the wait for it included.
     pub sweep_longest: Longest,
     /// How busy the listeners are.
     pub load: Load,

@@ -28,9 +28,16 @@ async fn sweep(tracker: &Tracker) {
     ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
     for step in 0.. {
         ticks.tick().await;
-        let begun = Instant::now();
-        tracker.swarms.sweep(step, tracker.moment().up);
-        tracker.sweep_longest.note(begun.elapsed());
+        let mut pass = tracker.swarms.pass(step);
+        while !pass.is_over() {
+            let now = tracker.moment().up;
+            let begun = Instant::now();
+            let gone = tracker.swarms.sweep(&mut pass, now);
+            tracker.sweep_longest.note(begun.elapsed());
+            drop(gone);
+            // Whoever waits for the shard, or for this thread, comes first.
+            tokio::task::yield_now().await;
+        }
     }
 }
 

@@ -22,6 +22,9 @@ const PEERS_PER_BUCKET: usize = 64;
 /// Peers that a full bucket makes room for at once: exact growth wastes little, and this saves most reallocations.
 const GROWTH: usize = 4;
 
+/// Buckets that are put together at once.
+const MERGES: usize = 32;
+
 /// Runs of which most answers are made.
 const RUNS: usize = 4;
 
@@ -78,23 +81,45 @@ impl<const N: usize> Crowd<N> {
         true
     }
 
-    /// Keeps the peers that `keep` wants, and gives memory back where much fell away.
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(&Peer<N>) -> bool, hash: impl Fn(&[u8; N]) -> u64) {
-        for bucket in &mut self.buckets {
-            bucket.retain(&mut keep);
-            if bucket.capacity() > bucket.len() + 2 * GROWTH {
-                bucket.shrink_to_fit();
-            }
+    /// How many buckets there are.
+    pub(super) fn buckets(&self) -> usize {
+        self.buckets.len()
+    }
+
+    /// Keeps the peers of one bucket that `keep` wants, if there is such a bucket; returns how many it held.
+    pub(super) fn retain_in(&mut self, at: usize, keep: impl FnMut(&Peer<N>) -> bool) -> usize {
+        let Some(bucket) = self.buckets.get_mut(at) else { return 0 };
+        let held = bucket.len();
+        self.bucket_bytes -= bytes_of(bucket);
+        bucket.retain(keep);
+        if bucket.capacity() > bucket.len() + 2 * GROWTH {
+            bucket.shrink_to_fit();
         }
-        self.len = self.buckets.iter().map(Vec::len).sum();
-        self.bucket_bytes = self.buckets.iter().map(bytes_of).sum();
-        if self.buckets.len() > 1 && self.buckets.len() * PEERS_PER_BUCKET > 4 * self.len {
-            let mut smaller = Self::new();
-            for peer in self.iter() {
-                smaller.insert(*peer, &hash);
+        self.bucket_bytes += bytes_of(bucket);
+        self.len -= held - bucket.len();
+        held
+    }
+
+    /// Puts at most [`MERGES`] buckets together where they have become too many; true when they are not, or no longer.
+    pub(super) fn merge_some(&mut self) -> bool {
+        // Half as many as peers would fill: then many have to come before they are split again.
+        let are_few = |buckets: usize, len| buckets == 1 || buckets * PEERS_PER_BUCKET <= 2 * len;
+        for _ in 0..MERGES {
+            if are_few(self.buckets.len(), self.len) {
+                break;
             }
-            *self = smaller;
+            let Some(last) = self.buckets.pop() else { break };
+            self.bucket_bytes -= bytes_of(&last);
+            let into = source_of(self.buckets.len());
+            self.bucket_bytes -= bytes_of(&self.buckets[into]);
+            self.buckets[into].reserve_exact(last.len());
+            self.buckets[into].extend(last);
+            self.bucket_bytes += bytes_of(&self.buckets[into]);
         }
+        if self.buckets.capacity() > 2 * self.buckets.len() {
+            self.buckets.shrink_to_fit();
+        }
+        are_few(self.buckets.len(), self.len)
     }
 
     /// Every peer.
@@ -150,7 +175,7 @@ impl<const N: usize> Crowd<N> {
     /// Adds one bucket and moves into it what belongs there from the one bucket that held it so far.
     fn split_one(&mut self, hash: impl Fn(&[u8; N]) -> u64) {
         let new = self.buckets.len();
-        let source = new - (new + 1).next_power_of_two() / 2;
+        let source = source_of(new);
         if self.buckets.len() == self.buckets.capacity() {
             self.buckets.reserve_exact((new / 4).max(1));
         }
@@ -201,6 +226,11 @@ pub(super) fn below(bound: usize, rng: &mut impl Rng) -> usize {
     let bound = u64::try_from(bound).expect("64-bit platforms only");
     let product = u64::from(rng.next_u32()) * (bound & u64::from(u32::MAX));
     usize::try_from(product >> 32).expect("below the bound")
+}
+
+/// From which bucket the one that comes next is split.
+fn source_of(new: usize) -> usize {
+    new - (new + 1).next_power_of_two() / 2
 }
 
 /// Bytes on the heap of one bucket.
@@ -265,8 +295,19 @@ mod tests {
             check(&crowd);
         }
         for kept in [1500, 900, 100, 0] {
-            crowd.retain(|peer| u16::from_be_bytes([peer.address[2], peer.address[3]]) < kept, hash);
+            for bucket in 0..crowd.buckets() {
+                crowd.retain_in(bucket, |peer| u16::from_be_bytes([peer.address[2], peer.address[3]]) < kept);
+                check(&crowd);
+            }
+            assert_eq!(crowd.len(), usize::from(kept));
+            while !crowd.merge_some() {
+                check(&crowd);
+            }
             check(&crowd);
+            for n in 0..kept.into() {
+                let seed = Peer::new(address(n), true, Tick::at(0));
+                assert!(crowd.refresh(seed, hash(&address(n))), "{n} of {kept} is where it is looked for");
+            }
         }
     }
 
@@ -279,7 +320,10 @@ mod tests {
     #[test]
     fn memory_is_given_back_when_most_have_gone() {
         let mut crowd = crowd(100_000);
-        crowd.retain(|peer| peer.address[3] == 0, hash);
+        for bucket in 0..crowd.buckets() {
+            crowd.retain_in(bucket, |peer| peer.address[3] == 0);
+        }
+        while !crowd.merge_some() {}
         assert_eq!(crowd.len(), 391);
         assert!(crowd.heap_bytes() < 10_000, "{} bytes", crowd.heap_bytes());
         assert!(crowd.refresh(Peer::new(address(256), true, Tick::at(0)), hash(&address(256))));

@@ -12,8 +12,8 @@ use siphasher::sip::SipHasher13;
 
 use super::peers::Crowding;
 use super::record::{Tick, around_bytes};
-use super::shard::{Shard, ShardLimits, Step};
-use super::table::{Hashes, Noted, Space};
+use super::shard::{Gone, Pass, Shard, ShardLimits, Step};
+use super::table::{Hashes, Noted, Space, Sweeping};
 
 /// Who is in which swarm. Shared by all workers; every call locks one shard for a bounded time.
 ///
@@ -112,8 +112,7 @@ struct KeyedHashes {
 const GROWTH_DIVISOR: usize = 8;
 
 impl SwarmMap {
-    /// Enough that the workers of a large machine rarely meet and that a sweep's step is short; 128 KiB when empty.
-    /// Some get up to twice as many swarms as others, see `shard_of`.
+    /// Enough that the workers of a large machine rarely meet; 168 KiB when empty. Some get up to twice as many swarms as others, see `shard_of`.
     pub const SHARDS: usize = 1024;
 
     /// A map without swarms.
@@ -208,16 +207,24 @@ impl SwarmMap {
         self.shard(hash).scrape(info_hash, hash)
     }
 
-    /// One step of forgetting: what has expired in shard `step` modulo [`Self::SHARDS`]. When more memory is held than may
-    /// be, swarms that never came alive go as well, and so do peers that are halfway to expiring.
-    pub fn sweep(&self, step: usize, now: Duration) {
+    /// A pass over shard `n` modulo [`Self::SHARDS`], to be made by [`sweep`](Self::sweep).
+    pub fn pass(&self, n: usize) -> Pass {
+        Pass::of(n % self.shards.len())
+    }
+
+    /// One step of forgetting what has expired, for which a shard is locked for well below a millisecond, however much there
+    /// is to forget. When more memory is held than may be, swarms that never came alive go as well, and so do peers that are
+    /// halfway to expiring.
+    #[must_use = "what has gone is given back to the allocator when it is dropped"]
+    pub fn sweep(&self, pass: &mut Pass, now: Duration) -> Gone {
         let now = Tick::at(now.as_secs());
         let gives_back = self.bytes() > self.bytes_max();
         let lifetime_ticks = self.limits().lifetime_ticks / if gives_back { 2 } else { 1 };
-        let mut shard = lock(&self.shards[step % Self::SHARDS]);
+        let mut shard = lock(&self.shards[pass.shard]);
         let before = shard.bytes();
-        shard.sweep(now, lifetime_ticks, gives_back, &self.hashes);
+        let gone = shard.sweep(pass, Sweeping { now, lifetime_ticks, gives_back }, &self.hashes);
         self.account(before, shard.bytes());
+        gone
     }
 
     /// What the map holds, expired peers that no sweep has met yet included.
@@ -254,9 +261,9 @@ impl SwarmMap {
 
 /// The shard of a swarm.
 ///
-/// Tables double when they are full, so shards of one size would double all at once, and the map would take 56 bytes for a
-/// swarm shortly before and 112 shortly after. Shards get from 0.74 to 1.5 times their share, evenly spread by the logarithm:
-/// then about as many are just full as have just doubled, whatever the number of swarms, and a swarm takes 78 bytes.
+/// Tables grow when they are full, so shards of one size would grow all at once, and the map would take a quarter more for a
+/// swarm shortly after than shortly before. Shards get from 0.74 to 1.5 times their share, evenly spread by the logarithm:
+/// then about as many are just full as have just grown, whatever the number of swarms, and a swarm takes 60 bytes.
 ///
 /// Bits from the middle of the hash choose: a table finds slots by the lowest and tells swarms in a slot apart by the
 /// highest seven, so those must still differ within a shard.

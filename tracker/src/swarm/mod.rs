@@ -1,8 +1,8 @@
 //! Who is in which swarm: the tracker's whole state, which knows no transport, clock or source of randomness.
 //!
 //! [`SwarmMap`] is cut into shards by a keyed hash, so that nobody can aim at one lock. In a shard the address families
-//! lie in tables of their own, because a peer of one takes 8 bytes and of the other 20 (`record`). A swarm of one
-//! or two peers lies in the table itself, up to 64 in one exact allocation, larger ones in buckets of seeds and of
+//! lie in tables of their own, because a peer of one takes 8 bytes and of the other 20 (`record`). A table is rows
+//! one behind the other with a small index (`rows`). A swarm of one or two peers lies in its row itself, up to 64 in one exact allocation, larger ones in buckets of seeds and of
 //! others (`peers`, `crowd`).
 //!
 //! What never happens here: a peer keyed by its peer id, an unkeyed hash, a shard waited for while the lock of another is held.
@@ -13,8 +13,10 @@ mod map;
 mod model;
 mod peers;
 mod record;
+mod rows;
 mod shard;
 mod table;
 
 pub use map::{Announcement, Asked, Presence, SwarmMap, SwarmOptions, Totals};
+pub use shard::{Gone, Pass};
 pub use table::Noted;

@@ -150,6 +150,15 @@ fn map(memory_bytes: usize) -> SwarmMap {
     })
 }
 
+pub(super) fn sweep_all(map: &SwarmMap, now: Duration) {
+    for n in 0..SwarmMap::SHARDS {
+        let mut pass = map.pass(n);
+        while !pass.is_over() {
+            drop(map.sweep(&mut pass, now));
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -160,9 +169,7 @@ proptest! {
             match step {
                 Step::Wait { ticks } => model.now += ticks,
                 Step::Sweep => {
-                    for shard in 0..SwarmMap::SHARDS {
-                        map.sweep(shard, Duration::from_secs(model.now * TICK_SECONDS));
-                    }
+                    sweep_all(&map, Duration::from_secs(model.now * TICK_SECONDS));
                     model.sweep();
                 }
                 Step::Announce { swarm, peer, presence, has_completed, asked } => {

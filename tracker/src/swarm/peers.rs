@@ -31,6 +31,18 @@ pub(super) struct Many<const N: usize> {
 /// Peers up to which looking at each is cheaper than keeping order: half a kilobyte of IPv4.
 const FEW_MAX: usize = 64;
 
+/// Buckets of each half that are swept at once.
+const SWEPT_BUCKETS: usize = 16;
+
+/// What a step of a sweep has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    /// Peers looked at, or about as much work.
+    pub(super) peers: usize,
+    /// Nobody is left to look at.
+    pub(super) is_all: bool,
+}
+
 /// What an address was before an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Before {
@@ -166,18 +178,22 @@ impl<const N: usize, const INLINE: usize> Peers<N, INLINE> {
         before
     }
 
-    /// Keeps the peers that `keep` wants.
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(&Peer<N>) -> bool, hash: impl Fn(&[u8; N]) -> u64) {
+    /// Keeps the peers that `keep` wants. Of a large swarm it looks at some buckets at a time, and `bucket` tells where to go
+    /// on: `None` at the beginning.
+    pub(super) fn sweep(&mut self, bucket: &mut Option<usize>, mut keep: impl FnMut(&Peer<N>) -> bool) -> Part {
         if let Self::Many(many) = self {
-            many.seeds.retain(&mut keep, &hash);
-            many.others.retain(&mut keep, &hash);
-            if many.seeds.len() + many.others.len() <= FEW_MAX / 2 {
+            let part = many.sweep(bucket, keep);
+            if part.is_all && many.seeds.len() + many.others.len() <= FEW_MAX / 2 {
                 *self = Self::from_list(many.seeds.iter().chain(many.others.iter()).copied().collect());
             }
-        } else if !self.listed().iter().all(&mut keep) {
+            return part;
+        }
+        let peers = self.len();
+        if !self.listed().iter().all(&mut keep) {
             let kept = self.listed().iter().copied().filter(keep).collect();
             *self = Self::from_list(kept);
         }
+        Part { peers, is_all: true }
     }
 
     /// Gives up to `want` peers at random.
@@ -295,6 +311,23 @@ impl<const N: usize> Many<N> {
         let held = self.seeds.neighbours(hash).iter().chain(self.others.neighbours(hash));
         let Some(stalest) = room.in_the_way_of(address, &held) else { return (room.may_grow)() };
         self.half(stalest.is_seed()).remove(&stalest.address, hash)
+    }
+
+    /// Sweeps the next buckets of both halves, downwards; behind the last, too many buckets become fewer.
+    fn sweep(&mut self, bucket: &mut Option<usize>, mut keep: impl FnMut(&Peer<N>) -> bool) -> Part {
+        let all = self.seeds.buckets().max(self.others.buckets());
+        let to = bucket.unwrap_or(all).min(all);
+        let from = to.saturating_sub(SWEPT_BUCKETS);
+        let mut peers = 0;
+        for at in from..to {
+            peers += self.seeds.retain_in(at, &mut keep) + self.others.retain_in(at, &mut keep);
+        }
+        *bucket = Some(from);
+        if from > 0 {
+            return Part { peers, is_all: false };
+        }
+        let are_few = [&mut self.seeds, &mut self.others].map(Crowd::merge_some);
+        Part { peers: peers + SWEPT_BUCKETS, is_all: are_few == [true, true] }
     }
 
     /// Seeds and others in proportion to their numbers, so that a swarm with many seeds still shows its downloaders.

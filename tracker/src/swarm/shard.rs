@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::crowd::Draw;
 use super::map::{Announcement, Asked, Presence, Totals};
 use super::record::{Peer, Tick};
-use super::table::{Arrival, Hashes, Noted, Space, Swarm, Table};
+use super::table::{Arrival, Cursor, Hashes, Noted, Space, Swarm, Sweeping, Swept, Table};
 
 /// IPv4 peers: 6 bytes of address and port; two of them lie in the table.
 type V4 = Table<6, 2>;
@@ -38,6 +38,41 @@ pub(super) struct Step<'a, H> {
     pub(super) limits: &'a ShardLimits,
     pub(super) space: Space,
     pub(super) hashes: &'a H,
+}
+
+/// How far the sweep of a shard has come. Between its steps the shard is not locked.
+#[derive(Debug)]
+pub struct Pass {
+    pub(super) shard: usize,
+    /// The one that is being swept; `None` at the end.
+    family: Option<Family>,
+    cursor: Cursor,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Family {
+    V4,
+    V6,
+}
+
+/// What has been forgotten, as it lay in memory: to be dropped while no shard is locked, for giving much memory back takes
+/// the system a while.
+#[derive(Debug, Default)]
+pub struct Gone {
+    v4: Vec<Swarm<6, 2>>,
+    v6: Vec<Swarm<18, 1>>,
+}
+
+impl Pass {
+    /// Before the first step.
+    pub(super) fn of(shard: usize) -> Self {
+        Self { shard, family: Some(Family::V4), cursor: Cursor::BEGIN }
+    }
+
+    /// Whether all of the shard has been swept.
+    pub fn is_over(&self) -> bool {
+        self.family.is_none()
+    }
 }
 
 impl Shard {
@@ -77,10 +112,19 @@ impl Shard {
         sum(v4, self.v6.find(info_hash, hash).map(Swarm::counts).unwrap_or_default())
     }
 
-    /// Forgets what has expired; with `gives_back` also swarms that never came alive.
-    pub(super) fn sweep(&mut self, now: Tick, lifetime_ticks: u16, gives_back: bool, hashes: &impl Hashes) {
-        self.v4.sweep(now, lifetime_ticks, gives_back, hashes);
-        self.v6.sweep(now, lifetime_ticks, gives_back, hashes);
+    /// Goes on with forgetting at `pass`, one family after the other.
+    pub(super) fn sweep(&mut self, pass: &mut Pass, how: Sweeping, hashes: &impl Hashes) -> Gone {
+        let mut gone = Gone::default();
+        let swept = match pass.family {
+            Some(Family::V4) => self.v4.sweep(&mut pass.cursor, how, hashes, &mut gone.v4),
+            Some(Family::V6) => self.v6.sweep(&mut pass.cursor, how, hashes, &mut gone.v6),
+            None => return gone,
+        };
+        if swept == Swept::ToTheEnd {
+            pass.family = (pass.family == Some(Family::V4)).then_some(Family::V6);
+            pass.cursor = Cursor::BEGIN;
+        }
+        gone
     }
 
     /// What it holds.

@@ -1,17 +1,17 @@
 //! The swarms of one shard and one address family.
 
-use hashbrown::HashTable;
 use peerfeed_protocol::announce::{InfoHash, ScrapeEntry};
 use rand_core::Rng;
 
 use super::crowd::Draw;
 use super::peers::{Before, Crowding, Peers, Room};
 use super::record::{Peer, Tick};
+use super::rows::Rows;
 
 /// Swarms by info hash. `N` bytes per peer address; `INLINE` peers lie in the table.
 #[derive(Debug)]
 pub(super) struct Table<const N: usize, const INLINE: usize> {
-    swarms: HashTable<Swarm<N, INLINE>>,
+    swarms: Rows<Swarm<N, INLINE>>,
     /// Bytes that the swarms hold outside of the table.
     heap_bytes: usize,
     peers: usize,
@@ -40,8 +40,9 @@ const GIVEN_UP_DIVISOR: usize = 16;
 /// Ages that are told apart when swarms are given up, in ticks: beyond two hours all are equally stale.
 const AGES: usize = 240;
 
-/// More than a first table takes.
-const TABLE_BYTES_MIN: usize = 1024;
+/// Rows that one step of the sweep looks at, and peers besides: a few tenths of a millisecond.
+const SWEPT_ROWS_MAX: usize = 512;
+const SWEPT_PEERS_MAX: usize = 4096;
 
 /// The keyed hashes of a map.
 pub(super) trait Hashes {
@@ -64,6 +65,37 @@ pub(super) struct Arrival<'a, const N: usize> {
     pub(super) may_add: &'a dyn Fn() -> bool,
 }
 
+/// How far a pass over a table has come: rows below this one, and buckets of its swarm below that one, are still to come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cursor {
+    row: usize,
+    bucket: Option<usize>,
+}
+
+/// What is forgotten.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sweeping {
+    pub(super) now: Tick,
+    /// Peers older than this.
+    pub(super) lifetime_ticks: u16,
+    /// Swarms that never came alive, too; and all free room is given back.
+    pub(super) gives_back: bool,
+}
+
+/// How far a step of the sweep has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Swept {
+    /// There is more to look at.
+    Partly,
+    /// Nothing is left to look at.
+    ToTheEnd,
+}
+
+impl Cursor {
+    /// Before everything.
+    pub(super) const BEGIN: Self = Self { row: usize::MAX, bucket: None };
+}
+
 /// What an arrival may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Space {
@@ -77,12 +109,12 @@ pub(super) struct Space {
 
 impl<const N: usize, const INLINE: usize> Table<N, INLINE> {
     pub(super) fn new() -> Self {
-        Self { swarms: HashTable::new(), heap_bytes: 0, peers: 0, is_full_since: None }
+        Self { swarms: Rows::new(), heap_bytes: 0, peers: 0, is_full_since: None }
     }
 
     /// Bytes in use, the table's free slots included.
     pub(super) fn bytes(&self) -> usize {
-        self.swarms.allocation_size() + self.heap_bytes
+        self.swarms.bytes() + self.heap_bytes
     }
 
     /// Swarms with at least one peer of this family.
@@ -104,7 +136,7 @@ impl<const N: usize, const INLINE: usize> Table<N, INLINE> {
             if space.peers_max > 0 && may_add() && self.make_slot(*now, hashes, space, &mut noted) {
                 let swarm =
                     Swarm { info_hash: *info_hash, downloaded: u32::from(*has_completed), peers: Peers::one(*peer) };
-                self.swarms.insert_unique(*hash, swarm, |swarm| hashes.of_swarm(&swarm.info_hash));
+                self.swarms.insert(*hash, swarm, |swarm| hashes.of_swarm(&swarm.info_hash));
                 self.peers += 1;
                 (noted.is_kept, noted.is_new_peer, noted.is_new_swarm) = (true, true, true);
             }
@@ -131,14 +163,14 @@ impl<const N: usize, const INLINE: usize> Table<N, INLINE> {
 
     /// Whether one more swarm can be put in without taking more than `space`.
     fn make_slot(&mut self, now: Tick, hashes: &impl Hashes, space: &Space, noted: &mut Noted) -> bool {
-        let has_slot = self.swarms.len() < self.swarms.capacity();
-        if has_slot || self.swarms.allocation_size().max(TABLE_BYTES_MIN) <= space.swarm_bytes {
+        let has_slot = |swarms: &Rows<_>| swarms.growth_bytes() <= space.swarm_bytes;
+        if has_slot(&self.swarms) {
             return true;
         }
         // A table in which all swarms are alive is not walked through for every new one.
         if self.is_full_since != Some(now) {
             noted.evicted += self.give_up_stalest(now, hashes);
-            self.is_full_since = (self.swarms.len() == self.swarms.capacity()).then_some(now);
+            self.is_full_since = (!has_slot(&self.swarms)).then_some(now);
         }
         self.is_full_since.is_none()
     }
@@ -156,60 +188,75 @@ impl<const N: usize, const INLINE: usize> Table<N, INLINE> {
             *count = left.min(*count);
             left -= *count;
         }
-        // Slots of swarms that left can be used only in a table that is built anew.
-        let slots = self.swarms.len();
-        for swarm in std::mem::replace(&mut self.swarms, HashTable::with_capacity(slots)) {
-            match swarm.age_unless_alive(now).map(|age| &mut by_age[age]) {
-                Some(count) if *count > 0 => {
-                    *count -= 1;
-                    self.peers -= swarm.peers.len();
-                    self.heap_bytes -= swarm.peers.heap_bytes();
-                }
-                _ => {
-                    let hash = hashes.of_swarm(&swarm.info_hash);
-                    self.swarms.insert_unique(hash, swarm, |swarm| hashes.of_swarm(&swarm.info_hash));
-                }
+        let before = self.swarms.len();
+        let (peers, heap_bytes) = (&mut self.peers, &mut self.heap_bytes);
+        let keep = |swarm: &Swarm<N, INLINE>| match swarm.age_unless_alive(now).map(|age| &mut by_age[age]) {
+            Some(count) if *count > 0 => {
+                *count -= 1;
+                *peers -= swarm.peers.len();
+                *heap_bytes -= swarm.peers.heap_bytes();
+                false
             }
-        }
-        count(slots - self.swarms.len())
+            _ => true,
+        };
+        self.swarms.retain(keep, |swarm| hashes.of_swarm(&swarm.info_hash));
+        count(before - self.swarms.len())
     }
 
     /// Takes a peer out; returns whether it was there.
     pub(super) fn leave(&mut self, info_hash: &InfoHash, hash: u64, address: &[u8; N], hashes: &impl Hashes) -> bool {
-        // Not `entry`, which would make room for a swarm that is not to come.
-        let Ok(mut entry) = self.swarms.find_entry(hash, |swarm| swarm.info_hash == *info_hash) else {
-            return false;
-        };
-        let peers = &mut entry.get_mut().peers;
+        let Some(at) = self.swarms.position(hash, |swarm| swarm.info_hash == *info_hash) else { return false };
+        let peers = &mut self.swarms.at_mut(at).expect("found just now").peers;
         let held_bytes = peers.heap_bytes();
         let was_there = peers.remove(address, |address| hashes.of_peer(address)) != Before::Absent;
+        let is_empty = peers.len() == 0;
         self.heap_bytes = self.heap_bytes + peers.heap_bytes() - held_bytes;
         self.peers -= usize::from(was_there);
-        if peers.len() == 0 {
-            self.heap_bytes -= peers.heap_bytes();
-            entry.remove();
+        if is_empty {
+            let swarm = self.swarms.remove(at, |swarm| hashes.of_swarm(&swarm.info_hash));
+            self.heap_bytes -= swarm.peers.heap_bytes();
         }
         was_there
     }
 
-    /// Forgets peers older than the lifetime and swarms without peers; with `gives_back` also those that never came alive.
-    /// Gives free slots back when most are.
-    pub(super) fn sweep(&mut self, now: Tick, lifetime_ticks: u16, gives_back: bool, hashes: &impl Hashes) {
-        let (mut heap_bytes, mut peers) = (0, 0);
-        self.swarms.retain(|swarm| {
-            swarm.peers.retain(|peer| !peer.is_expired(now, lifetime_ticks), |address| hashes.of_peer(address));
-            if swarm.peers.len() == 0 || (gives_back && swarm.downloaded & ALIVE == 0) {
-                return false;
+    /// Goes on with forgetting at `cursor`, for a bounded number of swarms and peers. Swarms without peers go into `gone`, so
+    /// that their memory can be given back when no lock is held any more. At the end of the table, free rows are given back.
+    pub(super) fn sweep(
+        &mut self,
+        cursor: &mut Cursor,
+        how: Sweeping,
+        hashes: &impl Hashes,
+        gone: &mut Vec<Swarm<N, INLINE>>,
+    ) -> Swept {
+        let Sweeping { now, lifetime_ticks, gives_back } = how;
+        let hash_of = |swarm: &Swarm<N, INLINE>| hashes.of_swarm(&swarm.info_hash);
+        let (mut rows, mut peers) = (0, 0);
+        // Downwards, since the last row comes where one is taken out, and that one has been looked at.
+        cursor.row = cursor.row.min(self.swarms.len());
+        while let Some(at) = cursor.row.checked_sub(1) {
+            if rows >= SWEPT_ROWS_MAX || peers >= SWEPT_PEERS_MAX {
+                return Swept::Partly;
             }
-            heap_bytes += swarm.peers.heap_bytes();
-            peers += swarm.peers.len();
-            true
-        });
-        (self.heap_bytes, self.peers) = (heap_bytes, peers);
-        if gives_back || self.swarms.capacity() > 4 * self.swarms.len() {
-            let kept = if gives_back { self.swarms.len() } else { 2 * self.swarms.len() };
-            self.swarms.shrink_to(kept, |swarm| hashes.of_swarm(&swarm.info_hash));
+            let Some(swarm) = self.swarms.at_mut(at) else { break };
+            let (held, held_bytes) = (swarm.peers.len(), swarm.peers.heap_bytes());
+            let keep = |peer: &Peer<N>| !peer.is_expired(now, lifetime_ticks);
+            let part = swarm.peers.sweep(&mut cursor.bucket, keep);
+            (rows, peers) = (rows + 1, peers + part.peers);
+            self.peers -= held - swarm.peers.len();
+            self.heap_bytes = self.heap_bytes + swarm.peers.heap_bytes() - held_bytes;
+            if !part.is_all {
+                continue;
+            }
+            (cursor.row, cursor.bucket) = (at, None);
+            if swarm.peers.len() == 0 || (gives_back && swarm.downloaded & ALIVE == 0) {
+                let swarm = self.swarms.remove(at, hash_of);
+                self.heap_bytes -= swarm.peers.heap_bytes();
+                self.peers -= swarm.peers.len();
+                gone.push(swarm);
+            }
         }
+        self.swarms.shrink(gives_back, hash_of);
+        Swept::ToTheEnd
     }
 
     /// A swarm, if it has peers of this family.

@@ -4,6 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng as _;
 
 use super::*;
+use crate::swarm::model::sweep_all;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -51,9 +52,7 @@ impl World {
     }
 
     fn sweep_all(&self) {
-        for step in 0..SwarmMap::SHARDS {
-            self.map.sweep(step, self.now);
-        }
+        sweep_all(&self.map, self.now);
     }
 }
 
@@ -338,7 +337,7 @@ fn a_swarm_of_one_takes_at_most_ninety_bytes_and_each_further_peer_ten() {
         world.ask(n, peer(n), Presence::Seed, Asked::Own(0), false);
         if n >= 400_000 && n % 50_000 == 0 {
             let per_swarm = world.map.totals().bytes / usize::try_from(n).unwrap();
-            assert!(per_swarm <= 85, "{per_swarm} bytes per swarm, {n} swarms");
+            assert!(per_swarm <= 64, "{per_swarm} bytes per swarm, {n} swarms");
         }
     }
 

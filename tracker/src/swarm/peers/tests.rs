@@ -124,14 +124,45 @@ fn a_downloader_of_a_large_swarm_is_given_both_seeds_and_others() {
     }
 }
 
+fn sweep(peers: &mut V4, keep: impl Fn(&Peer<6>) -> bool) {
+    let mut bucket = None;
+    while !peers.sweep(&mut bucket, &keep).is_all {}
+}
+
+#[test]
+fn a_large_swarm_is_swept_in_many_short_steps_while_others_come_and_go() {
+    let mut peers = swarm(20_000, |n| n % 2 == 0);
+    let mut bucket = None;
+    let (mut steps, mut new) = (0, 20_000);
+    loop {
+        let part = peers.sweep(&mut bucket, |peer| peer.address[3].is_multiple_of(64) || peer.address[2] >= 0x4e);
+        assert!(part.peers < 4096, "{}", part.peers);
+        if part.is_all {
+            break;
+        }
+        steps += 1;
+        peers.insert(peer(new, false), &room(true, 0), hash);
+        peers.remove(&peer(new - 300, false).address, hash);
+        new += 1;
+    }
+    assert!(steps > 10, "{steps}");
+    for n in (0..19_000).filter(|n| n % 64 == 0) {
+        assert_eq!(peers.remove(&peer(n, n % 2 == 0).address, hash), Before::Seed, "{n}");
+    }
+    for n in 20_000..new {
+        assert_eq!(peers.remove(&peer(n, false).address, hash), Before::Other, "{n}");
+    }
+    assert!(peers.heap_bytes() < 20_000, "{}", peers.heap_bytes());
+}
+
 #[test]
 fn a_shrunken_swarm_goes_back_to_the_small_forms() {
     let mut peers = swarm(500, |n| n % 2 == 0);
-    peers.retain(|peer| peer.address[2] == 0 && peer.address[3] < 20, hash);
+    sweep(&mut peers, |peer| peer.address[2] == 0 && peer.address[3] < 20);
     assert!(matches!(peers, Peers::Few(_)));
     assert_eq!((peers.len(), peers.seeds()), (20, 10));
-    peers.retain(|peer| peer.address[3] < 2, hash);
+    sweep(&mut peers, |peer| peer.address[3] < 2);
     assert!(matches!(peers, Peers::Inline { len: 2, .. }));
-    peers.retain(|_| false, hash);
+    sweep(&mut peers, |_| false);
     assert_eq!(peers.len(), 0);
 }
