@@ -53,7 +53,8 @@ struct Tables {
 impl Guard {
     /// A guard that has seen nobody.
     pub fn new(options: &GuardOptions) -> Self {
-        let count = options.memory_bytes.max(64 << 10) / Buckets::BUCKET_BYTES / 6;
+        // Three tables of sites, with a quarter more for the networks around them.
+        let count = options.memory_bytes.max(64 << 10) / Buckets::BUCKET_BYTES * 4 / 15;
         let tables = |rate| Tables::new(count, rate, options.hash_key);
         let lifetime_seconds = options.peer_lifetime.as_secs_f64().max(1.0);
         Self {
@@ -102,7 +103,7 @@ impl Guard {
 impl Tables {
     fn new(count: usize, rate: Rate, key: [u8; 16]) -> Self {
         let around = Rate { per_second: rate.per_second * AROUND_FACTOR, burst: rate.burst * AROUND_FACTOR };
-        Self { sites: Buckets::new(count, rate, key), around: Buckets::new(count, around, key) }
+        Self { sites: Buckets::new(count, rate, key), around: Buckets::new(count / 4, around, key) }
     }
 
     fn take(&self, ip: IpAddr, cost: f64, now: Duration) -> bool {
