@@ -28,6 +28,7 @@ pub mod metrics;
 pub mod privileges;
 pub mod proxy;
 pub mod server;
+mod sockets;
 pub mod status;
 pub mod swarm;
 pub mod tls;

@@ -113,16 +113,17 @@ async fn serve(arguments: &Arguments, config: &Config) -> anyhow::Result<()> {
 
     let shutdown = server.shutdown();
     let reloader = server.reloader();
-    let running = tokio::spawn(server.run());
+    let mut running = tokio::spawn(server.run());
     notify(READY);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
         () = reload(arguments, reloader, &mut hangup) => {}
+        ended = &mut running => return Ok(ended.context("the tracker broke off")??),
     }
     notify(STOPPING);
     shutdown.trigger();
-    running.await.context("the tracker broke off")
+    Ok(running.await.context("the tracker broke off")??)
 }
 
 /// Reads everything again at each SIGHUP; what is wrong then is logged, and the old stays in force.

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Socket, Type};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time;
@@ -17,12 +17,19 @@ use super::stream::Stream;
 use crate::limit::{ACCEPT_PAUSE, HTTP_BACKLOG, HTTP_HEAD_TIMEOUT, SHUTDOWN_GRACE, TLS_HANDSHAKE_BYTES};
 use crate::metrics::Counter;
 use crate::proxy::{Networks, read_source};
+use crate::sockets;
 use crate::tls::Acceptor;
 use crate::tracker::{NoRandomness, Tracker, worker_rng};
 
 /// One HTTP address of the tracker.
 pub struct Listener {
     socket: TcpListener,
+    host: Host,
+}
+
+/// A listener whose runtime tells it of connections.
+pub struct Watching {
+    queue: Queue,
     host: Host,
 }
 
@@ -45,36 +52,20 @@ pub struct Front {
     pub trusted: Arc<Networks>,
 }
 
-/// Binds `count` sockets to `address`, among which the kernel spreads the connections; port 0 takes a free one, the same
-/// for all. A socket for `[::]` takes IPv4 too, unless `only_v6`.
+/// Binds `count` sockets to `address` as [`sockets::bind`] does, on which connections can be made from now on.
 pub fn bind(address: SocketAddr, only_v6: bool, count: usize) -> io::Result<Vec<TcpListener>> {
-    // Without SO_REUSEPORT first: with it, a second tracker on the port would silently take half of the connections.
-    let probe = open(address, only_v6)?;
-    probe.bind(&address.into())?;
-    let address = probe.local_addr()?.as_socket().unwrap_or(address);
-    drop(probe);
-    (0..count.max(1))
-        .map(|_| {
-            let socket = open(address, only_v6)?;
-            socket.set_reuse_port(count > 1)?;
-            socket.bind(&address.into())?;
-            socket.listen(i32::try_from(HTTP_BACKLOG).unwrap_or(i32::MAX))?;
-            Ok(socket.into())
-        })
-        .collect()
-}
-
-fn open(address: SocketAddr, only_v6: bool) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(only_v6)?;
-    }
-    // Connections of an earlier run that linger must not keep a restarted tracker from its port.
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    // Replies are one small write each: waiting for more to say would only delay them. Connections take it over.
-    socket.set_tcp_nodelay(true)?;
-    Ok(socket)
+    let prepare = |socket: &Socket| {
+        // Connections of an earlier run that linger must not keep a restarted tracker from its port.
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        // Replies are one small write each: waiting for more to say would only delay them. Connections take it over.
+        socket.set_tcp_nodelay(true)
+    };
+    let listen = |socket: Socket| {
+        socket.listen(i32::try_from(HTTP_BACKLOG).unwrap_or(i32::MAX))?;
+        Ok(socket.into())
+    };
+    sockets::bind(Type::STREAM, address, only_v6, count, prepare)?.into_iter().map(listen).collect()
 }
 
 impl Listener {
@@ -89,14 +80,18 @@ impl Listener {
         Ok(Self { socket, host: Host { tracker, places, front, handler } })
     }
 
+    /// Has the runtime that this is called in watch for connections.
+    pub fn watch(self) -> io::Result<Watching> {
+        Ok(Watching { queue: Queue::of(self.socket)?, host: self.host })
+    }
+}
+
+impl Watching {
     /// Serves until `stop` turns true, then gives open connections [`SHUTDOWN_GRACE`] to finish their request.
     ///
     /// A connection for which there is no place is closed at once, so that the next one is never kept waiting.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let Self { socket, host } = self;
-        let Ok(queue) = Queue::of(socket) else {
-            return host.tracker.metrics.count(Counter::HttpAcceptFailed);
-        };
+        let Self { queue, host } = self;
         let mut connections = JoinSet::new();
         while let Some((stream, peer)) = host.accept(&queue, &mut stop).await {
             if let Some(place) = host.place(peer) {

@@ -13,6 +13,6 @@ mod request;
 mod stream;
 mod wire;
 
-pub use listener::{Front, Listener, bind};
+pub use listener::{Front, Listener, Watching, bind};
 pub use places::{Bytes, NoPlace, Place, Places};
 pub use request::{Answer, Handler};

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 pub use bound::{Bound, Transport};
@@ -91,6 +91,11 @@ pub enum BindError {
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
 }
+
+/// Why a server whose listeners are bound does not run.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot serve HTTP: allow it more open files (LimitNOFILE in its unit, or `ulimit -n`) or more memory")]
+pub struct StartError(#[source] io::Error);
 
 impl Server {
     /// Binds every listener of `config` and reads its lists, certificate and secret. Must be called within a tokio runtime.
@@ -221,22 +226,32 @@ impl Server {
         Shutdown(self.stop.clone())
     }
 
-    /// Answers until [`Shutdown::trigger`]; returns when every listener has ended. Each worker has a thread of its own, and
-    /// HTTP a runtime in it, so that a connection stays where it was accepted.
-    pub async fn run(mut self) {
-        let http = std::mem::take(&mut self.http);
-        let stop = &self.stop;
-        let threads = http.into_iter().map(|worker| spawn_http(worker, stop.subscribe())).collect();
+    /// Answers until [`Shutdown::trigger`]; returns when every listener has ended, or at once where one cannot begin. Each
+    /// worker has a thread of its own, and HTTP a runtime in it, so that a connection stays where it was accepted.
+    pub async fn run(mut self) -> Result<(), StartError> {
+        let (mut threads, mut started) = (Vec::new(), Vec::new());
+        for worker in std::mem::take(&mut self.http) {
+            let (tell, told) = oneshot::channel();
+            let stop = self.stop.subscribe();
+            threads.push(thread::spawn(move || serve_http(worker, stop, tell)));
+            started.push(told);
+        }
+        for told in started {
+            // Who dropped its end has broken off.
+            told.await.unwrap_or_else(|_| Err(io::Error::other("its thread ended"))).map_err(StartError)?;
+        }
         self.run_with(threads, JoinSet::new()).await;
+        Ok(())
     }
 
     /// The same, but HTTP runs in the caller's runtime, so that a test can let its time jump.
-    pub async fn run_in_place(mut self) {
+    pub async fn run_in_place(mut self) -> Result<(), StartError> {
         let mut listeners = JoinSet::new();
         for listener in std::mem::take(&mut self.http).into_iter().flatten() {
-            listeners.spawn(listener.run(self.stop.subscribe()));
+            listeners.spawn(listener.watch().map_err(StartError)?.run(self.stop.subscribe()));
         }
         self.run_with(vec![], listeners).await;
+        Ok(())
     }
 
     async fn run_with(self, mut threads: Vec<JoinHandle<()>>, mut listeners: JoinSet<()>) {
@@ -267,21 +282,28 @@ impl Server {
     }
 }
 
-/// A thread that serves these listeners until they end.
-fn spawn_http(worker: Vec<http::Listener>, stop: watch::Receiver<bool>) -> JoinHandle<()> {
-    thread::spawn(move || {
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(error) => return tracing::error!("cannot serve HTTP: {error}"),
-        };
-        runtime.block_on(async move {
-            let mut listeners = JoinSet::new();
-            for listener in worker {
-                listeners.spawn(listener.run(stop.clone()));
-            }
-            while listeners.join_next().await.is_some() {}
-        });
-    })
+/// Serves these listeners until they end, in a runtime of its own; tells first whether it can.
+fn serve_http(worker: Vec<http::Listener>, stop: watch::Receiver<bool>, tell: oneshot::Sender<io::Result<()>>) {
+    let prepare = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let entered = runtime.enter();
+        let listeners = worker.into_iter().map(http::Listener::watch).collect::<io::Result<Vec<_>>>()?;
+        drop(entered);
+        Ok((runtime, listeners))
+    };
+    let (runtime, listeners) = match prepare() {
+        Ok(ready) => ready,
+        Err(error) => return drop(tell.send(Err(error))),
+    };
+    // Where nobody hears it any more, the server ends.
+    let _ = tell.send(Ok(()));
+    runtime.block_on(async move {
+        let mut all = JoinSet::new();
+        for listener in listeners {
+            all.spawn(listener.run(stop.clone()));
+        }
+        while all.join_next().await.is_some() {}
+    });
 }
 
 impl Shutdown {

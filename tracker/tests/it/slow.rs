@@ -41,7 +41,7 @@ async fn a_client_that_sends_nothing_or_half_a_request_is_let_go() {
     }
     assert_eq!(tracker.metrics.value(Counter::HttpConnection), 3);
     shutdown.trigger();
-    running.await.unwrap();
+    running.await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
