@@ -94,7 +94,8 @@ fn loopback_is_free_unless_switched_on() {
     let program = Program::on_ipv4();
     let mut client = connect_from([127, 0, 0, 2], program.address(0));
     let targets: Vec<_> = (0..5000).map(|n| announce(n, 1000)).collect();
-    assert!(replies(&ask(&mut client, &targets)).iter().all(|reply| reply.interval.as_secs() <= 1980));
+    // Not the interval, which a busy machine stretches.
+    assert!(replies(&ask(&mut client, &targets)).iter().all(|reply| reply.warning.is_none()));
 }
 
 #[test]
