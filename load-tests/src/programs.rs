@@ -54,8 +54,8 @@ fn built_folder() -> Result<PathBuf> {
         .arg("--target-dir")
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"));
-    if folder.ends_with("release") {
-        cargo.arg("--release");
+    if let Some(profile) = folder.file_name().filter(|&name| name != "debug") {
+        cargo.arg("--profile").arg(profile);
     }
     let status = cargo.status().context("cannot run cargo to build the programs")?;
     ensure!(status.success(), "cargo could not build the programs");

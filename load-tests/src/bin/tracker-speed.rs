@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -12,6 +12,7 @@ use peerfeed_load_tests::announcing::measure::Load;
 use peerfeed_load_tests::announcing::memory::Filling;
 use peerfeed_load_tests::announcing::population::{Population, Shape};
 use peerfeed_load_tests::announcing::{expiry, floor, memory};
+use peerfeed_load_tests::programs::Programs;
 use peerfeed_load_tests::results::{head, publish};
 
 /// Loads trackers side by side and tells what each answer cost.
@@ -114,6 +115,8 @@ fn build(tools: &Tools) -> Result<()> {
         let mut cargo = std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.args(["install", program, "--version", "0.9.0", "--locked"]);
         cargo.args(["--no-default-features", "--features", "mimalloc", "--root"]).arg(&tools.folder);
+        // As `dist`, in which ours is built: a crate brings no profile of its own.
+        cargo.env("CARGO_PROFILE_RELEASE_LTO", "fat").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1");
         ensure!(cargo.status().context("cannot run cargo")?.success(), "cargo could not build {program}");
     }
     Ok(())
@@ -132,13 +135,14 @@ fn compare(arguments: &Compare) -> Result<()> {
     // Which counts processors, so before this program keeps to one.
     let head = head("Tracker: processor time per answer");
     let mut comparison = comparison::run(&options, &own, &arguments.tools.folder, tell)?;
-    let page = format!("{head}\n{}", comparison.page()?);
+    let page = format!("{head}\n{}{}", profile()?, comparison.page()?);
     publish(&page, arguments.out.as_deref())
 }
 
 fn memory(arguments: &Memory) -> Result<()> {
     let tools = Some(&*arguments.tools.folder);
     let mut page = head("Tracker: memory per peer, and expiry");
+    write!(page, "\n{}", profile()?)?;
     let fill = |shape| memory::fill(&Population::new(shape), tools, tell, |_| Ok(()));
     let singles = fill(Shape::Even { swarms: 500_000, each: 1 })?;
     let crowds = fill(Shape::Even { swarms: 20, each: 25_000 })?;
@@ -176,6 +180,13 @@ fn memory(arguments: &Memory) -> Result<()> {
         writeln!(page, "## Expiry\n\n{}", expiry::page(&mut watched, arguments.rate))?;
     }
     publish(&page, arguments.out.as_deref())
+}
+
+/// In which profile ours is built, in a paragraph.
+fn profile() -> Result<String> {
+    let folder = Programs::find()?.tracker.parent().and_then(Path::file_name);
+    let profile = folder.context("the tracker is in no folder")?.to_string_lossy();
+    Ok(format!("Our tracker and the floors are built with the profile `{profile}` of `Cargo.toml`.\n\n"))
 }
 
 fn tell(line: &str) {
