@@ -149,7 +149,7 @@ settings! {
     /// Memory that the whole process may take (B, KiB, MiB, GiB), at least 32MiB, or auto.
     /// auto is a quarter of what the machine or the control group has, whichever is less. When the swarms' part of it is
     /// full, announces are answered, but swarms that never came alive give way to new ones. A swarm of one peer takes up to
-    /// 90 bytes, each further IPv4 peer about 10.
+    /// 75 bytes, each further IPv4 peer about 10.
     memory: Memory = Memory::Auto, Text("SIZE"), OnStart;
 
     /// Threads per UDP address; 0 means one per processor.
