@@ -6,7 +6,7 @@ use snow::params::{CipherChoice, DHChoice, HashChoice};
 use snow::resolvers::{CryptoResolver, DefaultResolver, RingResolver};
 use snow::types::{Cipher, Dh, Hash, Random};
 use snow::{Builder, HandshakeState};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::record::Records;
 use super::violation::Violation;
@@ -120,12 +120,17 @@ impl Handshake {
         self.state.is_handshake_finished()
     }
 
-    pub(super) fn finish(self) -> Session {
+    pub(super) fn finish(mut self) -> Session {
         let hash = self.state.get_handshake_hash().try_into().expect("BLAKE2s has 32 bytes");
         let remote = self.state.get_remote_static().expect("XX exchanges static keys");
         let node = NodeKey::from_slice(remote).expect("an X25519 key has 32 bytes");
-        let transport = self.state.into_transport_mode().expect("the handshake is finished");
-        Session { records: Records::new(transport), hash, node }
+        let (mut first, mut second) = self.state.dangerously_get_raw_split();
+        // The first key is for what the initiator sends.
+        let records =
+            if self.state.is_initiator() { Records::new(&first, &second) } else { Records::new(&second, &first) };
+        first.zeroize();
+        second.zeroize();
+        Session { records, hash, node }
     }
 }
 

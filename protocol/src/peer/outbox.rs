@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use super::frame::{self, KEEP_ALIVE};
 use super::lane::{BULK, URGENT};
 use super::message::{ChannelId, MessageType};
-use super::record::{LENGTH_BYTES, Records, Scratch};
+use super::record::{LENGTH_BYTES, Records};
 use crate::limits::{RECORD_OVERHEAD_BYTES, RECORD_PAYLOAD_BYTES_MAX};
 
 /// Bytes after which no further frame is added to a record of the urgent lane.
@@ -132,35 +132,35 @@ impl Outbox {
         if self.is_empty() {
             return out.len() - start;
         }
-        let mut scratch = Scratch::new();
         loop {
             let room = bytes_max - (out.len() - start);
             let Some(room) = room.checked_sub(LENGTH_BYTES + RECORD_OVERHEAD_BYTES).filter(|room| *room > 0) else {
                 break;
             };
             let room = room.min(RECORD_PAYLOAD_BYTES_MAX);
-            let (length, lane) = match self.fill_urgent(&mut scratch.payload()[..room]) {
-                0 => (self.fill_bulk(&mut scratch.payload()[..room]), BULK),
-                length => (length, URGENT),
-            };
-            if length == 0 {
+            let record = out.len();
+            out.extend_from_slice(&[0; LENGTH_BYTES]);
+            let lane = if self.append_urgent(out, room) > 0 { URGENT } else { BULK };
+            if lane == BULK && self.append_bulk(out, room) == 0 {
+                out.truncate(record);
                 break;
             }
-            records.seal(&mut scratch, length, lane, out);
+            records.seal(out, record, lane);
         }
         out.len() - start
     }
 
     /// A record is read only when it is whole, so one with enough in it ends where a frame ends: what is behind would
     /// delay what is in front.
-    fn fill_urgent(&mut self, room: &mut [u8]) -> usize {
+    fn append_urgent(&mut self, out: &mut Vec<u8>, room: usize) -> usize {
         let mut filled = 0;
         while filled < URGENT_RECORD_BYTES
             && let Some(left) = self.urgent_frames.front_mut()
-            && (filled == 0 || *left <= room.len() - filled)
+            && (filled == 0 || *left <= room - filled)
         {
-            let length = (*left).min(room.len() - filled);
-            self.urgent.copy_to_slice(&mut room[filled..filled + length]);
+            let length = (*left).min(room - filled);
+            out.extend_from_slice(&self.urgent[..length]);
+            self.urgent.advance(length);
             filled += length;
             *left -= length;
             if *left == 0 {
@@ -177,18 +177,19 @@ impl Outbox {
     }
 
     /// A record never carries parts of two bulk frames, so that a receiver's buffer ends where the frame ends.
-    fn fill_bulk(&mut self, room: &mut [u8]) -> usize {
+    fn append_bulk(&mut self, out: &mut Vec<u8>, room: usize) -> usize {
         // What was begun is ended first: a lane's frames do not mix.
         let begun = self.chunks.front().is_some_and(|frame| frame.begun);
         let queue = if begun || self.texts.is_empty() { &mut self.chunks } else { &mut self.texts };
         let Some(frame) = queue.front_mut() else { return 0 };
         frame.begun = true;
         let mut filled = 0;
-        while filled < room.len()
+        while filled < room
             && let Some(piece) = frame.pieces.front_mut()
         {
-            let length = piece.len().min(room.len() - filled);
-            piece.copy_to_slice(&mut room[filled..filled + length]);
+            let length = piece.len().min(room - filled);
+            out.extend_from_slice(&piece[..length]);
+            piece.advance(length);
             filled += length;
             if piece.is_empty() {
                 frame.pieces.pop_front();
@@ -220,9 +221,10 @@ mod tests {
     /// The types of the frames in the order in which they leave.
     fn order(mut outbox: Outbox) -> Vec<u8> {
         let mut order = Vec::new();
-        let mut room = [0; 1_005];
-        while outbox.fill_bulk(&mut room) > 0 {
-            order.push(room[4]);
+        let mut out = Vec::new();
+        while outbox.append_bulk(&mut out, 1_005) > 0 {
+            order.push(out[4]);
+            out.clear();
         }
         assert!(outbox.is_empty());
         order
@@ -238,9 +240,10 @@ mod tests {
     #[test]
     fn what_was_begun_is_ended_first() {
         let mut outbox = outbox(&[(MessageType::Chunks, 1)]);
-        outbox.fill_bulk(&mut [0; 100]);
+        let mut out = Vec::new();
+        outbox.append_bulk(&mut out, 100);
         outbox.push_bulk(Some(ChannelId(3)), MessageType::Entries, vec![Bytes::from_static(b"text")]);
-        assert_eq!(outbox.fill_bulk(&mut [0; 2_000]), 905, "the rest of the film alone");
-        assert_eq!(outbox.fill_bulk(&mut [0; 2_000]), 9);
+        assert_eq!(outbox.append_bulk(&mut out, 2_000), 905, "the rest of the film alone");
+        assert_eq!(outbox.append_bulk(&mut out, 2_000), 9);
     }
 }
