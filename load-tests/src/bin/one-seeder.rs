@@ -1,5 +1,5 @@
 //! One seeder, one client, one large file, on one machine: how fast it is verified and synced in the receiver's store, and how
-//! fast a reader writes it out, beside libtorrent and aria2 in the same run.
+//! fast a reader writes it out, beside libtorrent, aria2 and Transmission in the same run.
 //!
 //! All speak TCP over loopback. Rounds alternate, so that a change of the machine's mood meets all.
 
@@ -11,7 +11,9 @@ use clap::Parser;
 use peerfeed_load_tests::film::write_film;
 use peerfeed_load_tests::results::{head, median, publish};
 use peerfeed_load_tests::tracker::Tracker;
-use peerfeed_load_tests::transfer::{Aria2, Author, Cargo, Contestant, Get, Libtorrent, Seed, Torrent, Transfer};
+use peerfeed_load_tests::transfer::{
+    Aria2, Author, Cargo, Contestant, Get, Libtorrent, Seed, Torrent, Transfer, Transmission, network,
+};
 
 /// Measures one seeder to one client, next to other people's programs.
 #[derive(Debug, Parser)]
@@ -38,6 +40,7 @@ struct Column {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    let has_network = network::enter()?;
     let folder = match &arguments.dir {
         Some(parent) => tempfile::tempdir_in(parent)?,
         None => tempfile::tempdir()?,
@@ -47,12 +50,14 @@ fn main() -> Result<()> {
 
     let tracker = Tracker::start("127.0.0.1")?;
     let author = Author::start(&cargo, &tracker.http_url)?;
-    let torrent = Torrent::make(&cargo, &tracker.http_url)?;
+    let torrent = Torrent::make(&cargo, "cargo", &tracker.http_url)?;
     let libtorrent = Libtorrent::start(&cargo, &torrent)?;
     let aria2 = Aria2::start(&cargo, &torrent)?;
+    let transmission = if has_network { Transmission::start(&cargo)? } else { None };
     let (seed, get) = (Seed(&author), Get(&author));
     let mut contestants: Vec<&dyn Contestant> = vec![&seed, &libtorrent, &get];
     contestants.extend(aria2.as_ref().map(|aria2| aria2 as &dyn Contestant));
+    contestants.extend(transmission.as_ref().map(|transmission| transmission as &dyn Contestant));
 
     let mut columns: Vec<Column> =
         contestants.iter().map(|contestant| Column { name: contestant.name(), transfers: Vec::new() }).collect();
@@ -106,7 +111,7 @@ fn page(arguments: &Arguments, sealing: f64, columns: &[Column]) -> Result<Strin
     )?;
     writeln!(
         page,
-        "The time counts from the start of the receiving process (for libtorrent: from adding the peer to a running session)."
+        "The time counts from the start of the receiving process (for libtorrent: from adding the peer to a running session; for\nTransmission, which takes seconds to look for peers: from the first bytes on the disk)."
     )?;
     Ok(page)
 }

@@ -18,9 +18,9 @@ const EXCHANGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/libtorrent/exch
 pub struct Torrent(PathBuf);
 
 impl Torrent {
-    /// Makes it, for a tracker.
-    pub fn make(cargo: &Cargo, announce_url: &str) -> Result<Self> {
-        let path = cargo.folder.join("cargo.torrent");
+    /// Makes it under a name, for a tracker.
+    pub fn make(cargo: &Cargo, name: &str, announce_url: &str) -> Result<Self> {
+        let path = cargo.folder.join(name).with_extension("torrent");
         exchange(&["make", &shown(&cargo.file), &shown(&path), announce_url])?;
         Ok(Self(path))
     }

@@ -1,9 +1,10 @@
-//! One large file from one program to another of its kind, over TCP on loopback: ours, and other people's. Transmission is not
-//! among them: it takes no peer on loopback.
+//! One large file from one program to another of its kind, over TCP on loopback: ours, and other people's.
 
 mod aria2;
 mod libtorrent;
+pub mod network;
 mod ours;
+mod transmission;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use nix::sys::time::TimeValLike as _;
 pub use aria2::Aria2;
 pub use libtorrent::{Libtorrent, Torrent};
 pub use ours::{Author, Get, Seed};
+pub use transmission::Transmission;
 
 /// How long one transfer may take before the run is given up.
 const PATIENCE: Duration = Duration::from_secs(120);
