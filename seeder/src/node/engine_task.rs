@@ -4,12 +4,13 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use peerfeed_protocol::feed::BlobRef;
 use peerfeed_protocol::feed::blob::BlobSize;
-use peerfeed_protocol::ids::FeedId;
-use peerfeed_protocol::peer::Moment;
+use peerfeed_protocol::ids::{BlobRoot, FeedId};
+use peerfeed_protocol::peer::{Moment, VerifiedChunks};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinSet;
@@ -19,12 +20,12 @@ use super::loading::{self, Loaded};
 use super::reads::{self, Served};
 use super::secrets::Secrets;
 use super::waiter::Waiters;
-use super::{NewEntry, announces, connecting, indexer, writes};
+use super::{NewEntry, Progress, announces, connecting, indexer, writes};
 use crate::net::tracker::TrackerClient;
 use crate::net::{Admission, Clock, Commander, Driver, Rates, Report};
 use crate::store::{StorageError, Store};
 use crate::swarm::{
-    self, Action, Announced, Command, ConnectionId, Engine, Input, JobId, Outcome, Read, SyncGoal, Write,
+    self, Action, Announced, Command, ConnectionId, Engine, Input, JobId, Outcome, Read, SyncGoal, TaskId, Write,
 };
 
 /// Reports of connections that wait for the engine; a connection that finds no room waits, and its peer with it.
@@ -55,6 +56,8 @@ pub(super) struct EngineTask {
     asked: mpsc::UnboundedReceiver<Ask>,
     connections: HashMap<ConnectionId, Commander>,
     waiters: Waiters,
+    /// Who takes chunks as they come, by the task that brings them.
+    takers: HashMap<TaskId, Taker>,
     /// Reads of feeds that are under way: what is asked meanwhile may be about them and waits.
     loading: usize,
     deferred: VecDeque<Ask>,
@@ -69,6 +72,13 @@ pub(super) struct EngineTask {
     mail: broadcast::Sender<FeedId>,
     farewells: JoinSet<()>,
     numbers: Arc<AtomicU64>,
+}
+
+/// Who takes the chunks of a blob as they come.
+struct Taker {
+    feed: FeedId,
+    root: BlobRoot,
+    fresh: SyncSender<VerifiedChunks>,
 }
 
 /// A channel that is bounded by what the engine lets be under way.
@@ -107,6 +117,7 @@ impl EngineTask {
             asked,
             connections: HashMap::new(),
             waiters: Waiters::default(),
+            takers: HashMap::new(),
             loading: 0,
             deferred: VecDeque::new(),
             reports: Ends { sender: reporter, receiver: reports },
@@ -172,6 +183,7 @@ impl EngineTask {
             }
             self.act();
             for task in self.waiters.abandoned() {
+                self.takers.remove(&task);
                 self.engine.cancel(self.shared.clock.now(), task);
             }
         }
@@ -212,8 +224,9 @@ impl EngineTask {
                 let task = self.waiters.progress(progress);
                 self.engine.start_sync(now, task, &feeds, goal, None, timeout);
             }
-            Ask::FetchBlob { feed, root, bytes, timeout, progress } => {
+            Ask::FetchBlob { feed, root, bytes, timeout, progress, fresh } => {
                 let task = self.waiters.progress(progress);
+                self.takers.extend(fresh.map(|fresh| (task, Taker { feed, root, fresh })));
                 // A size that no blob has is one that nobody holds.
                 let blob = BlobSize::new(bytes).ok().map(|size| BlobRef { root, size });
                 self.engine.start_sync(now, task, &[feed], SyncGoal::default(), blob, timeout);
@@ -309,6 +322,15 @@ impl EngineTask {
         }
     }
 
+    /// Gives chunks that have just come to who waits for them.
+    fn hand_on(&self, write: &Write) {
+        let Write::Chunks { feed, chunks, .. } = write else { return };
+        for taker in self.takers.values().filter(|taker| (taker.feed, taker.root) == (*feed, chunks.root())) {
+            // Who is slow, or gone, finds them in the store.
+            let _ = taker.fresh.try_send(chunks.clone());
+        }
+    }
+
     /// Has done what the engine wants done.
     fn act(&mut self) {
         while let Some(action) = self.engine.poll_action() {
@@ -323,8 +345,11 @@ impl EngineTask {
                     tokio::spawn(connecting::dial(driver, address, options, opens));
                 }
                 Action::Tell { connection, command } => self.command(connection, command),
-                // The writer outlives this task; its queue is open.
-                Action::Write { job, write } => drop(self.writes.send((job, write))),
+                Action::Write { job, write } => {
+                    self.hand_on(&write);
+                    // The writer outlives this task; its queue is open.
+                    let _ = self.writes.send((job, write));
+                }
                 Action::Read(read) => self.read(read),
                 Action::Announce(job) => {
                     let (client, port) = (self.trackers.clone(), self.shared.listen_port);
@@ -337,7 +362,12 @@ impl EngineTask {
                 }
                 // Nobody may be listening.
                 Action::MailCame(feed) => drop(self.mail.send(feed)),
-                Action::Report { task, report } => self.waiters.tell(task, report),
+                Action::Report { task, report } => {
+                    if !matches!(report, swarm::Report::Progress(Progress::Working { .. })) {
+                        self.takers.remove(&task);
+                    }
+                    self.waiters.tell(task, report);
+                }
                 Action::Arrived { feed, log, from, to } => {
                     for index in from..to {
                         let _ = self.arrived.send(NewEntry { feed, log, index });

@@ -1,10 +1,12 @@
 //! The handle that callers hold.
 
 use std::net::SocketAddr;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use peerfeed_protocol::ids::{BlobRoot, FeedId, WitnessKey};
+use peerfeed_protocol::peer::VerifiedChunks;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{NewEntry, NodeOptions, NodeStatus, ProbeError, Progress, StartError, SyncGoal, WaitError};
@@ -39,7 +41,14 @@ pub(super) enum Ask {
     /// See [`Node::sync`].
     Sync { feeds: Vec<FeedId>, goal: SyncGoal, timeout: Duration, progress: mpsc::Sender<Progress> },
     /// See [`Node::fetch_blob`].
-    FetchBlob { feed: FeedId, root: BlobRoot, bytes: u64, timeout: Duration, progress: mpsc::Sender<Progress> },
+    FetchBlob {
+        feed: FeedId,
+        root: BlobRoot,
+        bytes: u64,
+        timeout: Duration,
+        progress: mpsc::Sender<Progress>,
+        fresh: Option<SyncSender<VerifiedChunks>>,
+    },
     /// See [`Node::wait_stored`].
     WaitStored { feed: FeedId, timeout: Duration, answer: oneshot::Sender<Result<Vec<String>, WaitError>> },
     /// See [`Node::probe_seeder`].
@@ -92,9 +101,19 @@ impl Node {
     }
 
     /// Brings one blob of a feed, complete; `bytes` is the sealed size that the entry's header names.
-    pub fn fetch_blob(&self, feed: FeedId, root: BlobRoot, bytes: u64, timeout: Duration) -> mpsc::Receiver<Progress> {
+    ///
+    /// `fresh` is given the chunks as they come, on their way to the disk, and is dropped before the work is done. What it
+    /// has no room for it does not get.
+    pub fn fetch_blob(
+        &self,
+        feed: FeedId,
+        root: BlobRoot,
+        bytes: u64,
+        timeout: Duration,
+        fresh: Option<SyncSender<VerifiedChunks>>,
+    ) -> mpsc::Receiver<Progress> {
         let (progress, receiver) = mpsc::channel(PROGRESS_QUEUE);
-        self.ask(Ask::FetchBlob { feed, root, bytes, timeout, progress });
+        self.ask(Ask::FetchBlob { feed, root, bytes, timeout, progress, fresh });
         receiver
     }
 

@@ -2,19 +2,23 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use bytes::Bytes;
 use peerfeed_protocol::feed::blob::{BlobOpener, BlobSizeError, CHUNK_PIECE_BYTES, OpenChunkError};
 use peerfeed_protocol::feed::{Attachment, BlobRef, file_name};
 use peerfeed_protocol::ids::FeedId;
+use peerfeed_protocol::limits::CHUNK_BYTES;
+use peerfeed_protocol::peer::VerifiedChunks;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::unfinished::Unfinished;
 use crate::store::limits::GROUP_CHUNKS;
-use crate::store::{BlobRow, Reading, StorageError, Store};
+use crate::store::{Reading, StorageError, Store};
 
 /// Bytes read at once of what was written before its turn.
 const READ_BYTES: usize = 1 << 18;
@@ -85,6 +89,8 @@ pub struct FileWriter {
     /// Over the first so many bytes.
     hash: Sha256,
     hashed_bytes: u64,
+    /// Where chunks are opened.
+    opened: Vec<u8>,
 }
 
 impl FileWriter {
@@ -101,8 +107,21 @@ impl FileWriter {
             done_bytes: 0,
             hash: Sha256::new(),
             hashed_bytes: 0,
+            opened: Vec::with_capacity(CHUNK_BYTES),
             attachment,
         })
+    }
+
+    /// Writes a group that has just come, before it is in the store. Blocks.
+    pub fn write_fresh(&mut self, fresh: &VerifiedChunks) -> Result<(), FileError> {
+        let group = fresh.from() / GROUP_CHUNKS;
+        let is_whole = (fresh.root(), fresh.size()) == (self.blob.root, self.blob.size)
+            && self.range(group) == (fresh.from()..fresh.from().saturating_add(count(fresh.chunks())));
+        if !is_whole || self.groups.get(group as usize) != Some(&false) {
+            return Ok(());
+        }
+        self.groups[group as usize] = true;
+        self.write_group(group, fresh.chunks())
     }
 
     /// Writes what is held by now and was not written before. Blocks.
@@ -110,21 +129,26 @@ impl FileWriter {
         let Some(row) = store.read()?.blob(self.feed, self.blob)? else { return Ok(()) };
         for group in (0..).take(self.groups.len()) {
             if row.holds_group(group) && !std::mem::replace(&mut self.groups[group as usize], true) {
-                self.write_group(store, &row, group)?;
+                // A snapshot of its own for each group: a long one would keep freed pages from being used again.
+                let chunks = store.read()?.chunks(&row, self.range(group))?;
+                self.write_group(group, &chunks)?;
                 progress(FileProgress { done_bytes: self.done_bytes, total_bytes: self.attachment.size_bytes });
             }
         }
         Ok(())
     }
 
-    fn write_group(&mut self, store: &Store, row: &BlobRow, group: u32) -> Result<(), FileError> {
-        let first = group * GROUP_CHUNKS;
-        let range = first..self.blob.size.chunks().min(first.saturating_add(GROUP_CHUNKS));
-        // A snapshot of its own for each group: a long one would keep freed pages from being used again.
-        let chunks = store.read()?.chunks(row, range.clone())?;
-        for (index, chunk) in range.zip(chunks) {
-            let mut chunk = Vec::from(chunk);
-            let piece = self.opener.open_in_place(index, &mut chunk)?;
+    /// The chunks of a group.
+    fn range(&self, group: u32) -> Range<u32> {
+        let first = group.saturating_mul(GROUP_CHUNKS);
+        first..self.blob.size.chunks().min(first.saturating_add(GROUP_CHUNKS))
+    }
+
+    fn write_group(&mut self, group: u32, chunks: &[Bytes]) -> Result<(), FileError> {
+        for (index, chunk) in self.range(group).zip(chunks) {
+            self.opened.clear();
+            self.opened.extend_from_slice(chunk);
+            let piece = self.opener.open_in_place(index, &mut self.opened)?;
             let offset = u64::from(index) * CHUNK_PIECE_BYTES as u64;
             self.file.file().write_all_at(piece, offset).map_err(|source| self.file.failed(source))?;
             self.done_bytes += piece.len() as u64;
@@ -169,6 +193,10 @@ pub fn write_attachment(
     let mut writer = FileWriter::create(feed, attachment.clone(), folder)?;
     writer.write_held(store, progress)?;
     writer.finish(folder)
+}
+
+fn count(chunks: &[Bytes]) -> u32 {
+    u32::try_from(chunks.len()).unwrap_or(u32::MAX)
 }
 
 fn hash_rest(file: &File, from: u64, hash: &mut Sha256) -> io::Result<()> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use peerfeed_protocol::feed::{Attachment, BlobRef};
 use peerfeed_protocol::ids::{EntryPlace, FeedId};
+use peerfeed_protocol::peer::VerifiedChunks;
 
 use super::Service;
 use super::names::Names;
@@ -18,6 +19,9 @@ use crate::ui::{Safe, hex};
 
 /// Characters of an entry id that are enough to try.
 const PREFIX_CHARS_MIN: usize = 4;
+
+/// Groups of chunks, 1 MB each, that have come and wait to be written out.
+const FRESH_GROUPS: usize = 64;
 
 impl Service {
     pub(super) async fn get(&self, entry: &str, out: &Path, timeout_ms: u64, replies: &Replies) -> Result<(), Failure> {
@@ -81,15 +85,18 @@ impl Service {
     ) -> Result<api::File, Failure> {
         let blob = attachment.blob().map_err(|error| Failure::of(&error))?;
         let is_held = self.store().read()?.blob(feed, blob)?.is_some_and(|row| row.is_complete());
-        // One word that more has come is enough: whoever takes it looks for all there is.
-        let (more, come) = mpsc::sync_channel(1);
+        let (fresh, come) = mpsc::sync_channel(FRESH_GROUPS);
         let name = attachment.name.clone();
         let (store, told) = (self.store().clone(), replies.clone());
         let writing = blocking(move || write_as_it_comes(&store, feed, attachment, &out, &come, &told));
         let fetching = async {
-            // The writer ends when nobody is left who could tell it of more.
-            let more = more;
-            if is_held { Ok(()) } else { self.fetch_file(feed, blob, &name, timeout_ms, &more, replies).await }
+            // The writer looks for the rest in the store when nobody is left who could bring it more.
+            if is_held {
+                drop(fresh);
+                Ok(())
+            } else {
+                self.fetch_file(feed, blob, &name, timeout_ms, fresh, replies).await
+            }
         };
         let ((), file) = tokio::try_join!(fetching, writing)?;
         Ok(file)
@@ -101,11 +108,11 @@ impl Service {
         blob: BlobRef,
         name: &str,
         timeout_ms: u64,
-        more: &mpsc::SyncSender<()>,
+        fresh: mpsc::SyncSender<VerifiedChunks>,
         replies: &Replies,
     ) -> Result<(), Failure> {
         let timeout = Duration::from_millis(timeout_ms);
-        let mut work = self.node().fetch_blob(feed, blob.root, blob.size.bytes(), timeout);
+        let mut work = self.node().fetch_blob(feed, blob.root, blob.size.bytes(), timeout, Some(fresh));
         replies.progress(Shown { what: name.to_owned(), ..Shown::default() });
         let mut last = None;
         while let Some(progress) = work.recv().await {
@@ -116,8 +123,6 @@ impl Service {
                 }
                 Progress::Failed(failure) => return Err(Names::load(self)?.in_words(failure.into())),
                 working @ Progress::Working { .. } => {
-                    // A writer that failed says so itself.
-                    let _ = more.try_send(());
                     let shown = super::fetching::shown(name, &working);
                     last = shown.filter(|shown| shown.stage != Stage::Entries).or(last);
                     last.iter().cloned().for_each(|shown| replies.progress(shown));
@@ -128,19 +133,19 @@ impl Service {
     }
 }
 
-/// Writes a file for as long as somebody may say that more of it has come.
+/// Writes what comes of a file, and then the rest, which is in the store.
 fn write_as_it_comes(
     store: &Store,
     feed: FeedId,
     attachment: Attachment,
     out: &Path,
-    come: &mpsc::Receiver<()>,
+    come: &mpsc::Receiver<VerifiedChunks>,
     replies: &Replies,
 ) -> Result<api::File, FileError> {
     let (what, size_bytes) = (attachment.name.clone(), attachment.size_bytes);
     let mut writer = FileWriter::create(feed, attachment, out)?;
-    while come.recv().is_ok() {
-        writer.write_held(store, &mut |_| {})?;
+    while let Ok(chunks) = come.recv() {
+        writer.write_fresh(&chunks)?;
     }
     writer.write_held(store, &mut |written| {
         let (done, total) = (written.done_bytes, written.total_bytes);

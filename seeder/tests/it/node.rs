@@ -366,7 +366,7 @@ async fn a_blob_is_fetched_on_demand_and_alone() {
         use peerfeed::store::Reading;
         bob.store().read().unwrap().blobs(feed).unwrap()[0]
     };
-    let mut progress = bob.node.fetch_blob(feed, film.root, film.size.bytes(), PATIENCE);
+    let mut progress = bob.node.fetch_blob(feed, film.root, film.size.bytes(), PATIENCE, None);
     let mut last = None;
     while let Some(event) = progress.recv().await {
         last = Some(event);
