@@ -1,6 +1,7 @@
-//! Chunks of blobs, in groups of sixteen with the hashes that prove them.
+//! Chunks of blobs, in groups of sixteen with the hashes that prove them. Whole groups are in a file of their own.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -11,14 +12,17 @@ use peerfeed_protocol::merkle::{Hash, NodePos, Nodes, leaf_hash, node_hash};
 use redb::{ReadableTable, TableDefinition};
 
 use super::blobs::{self, BlobRow};
+use super::chunk_file;
 use super::error::{StorageError, WriteError};
 use super::limits::GROUP_CHUNKS;
 use super::txn::{View, WriteTxn};
 use super::usage::{self, Change};
 
-/// (blob, index) -> sealed chunk. In a table of its own: 64,000 bytes and their row fill sixteen pages, and nearly no
-/// room is lost.
+/// (blob, index) -> sealed chunk, of groups that do not fill a slot: those at a blob's end, and those of a store of format 4.
+/// 64,000 bytes and their row fill sixteen pages, and nearly no room is lost.
 pub(super) const CHUNKS: TableDefinition<'_, (u32, u32), &[u8]> = TableDefinition::new("chunks");
+/// (blob, group) -> slot in the file of chunks
+pub(super) const SLOTS: TableDefinition<'_, (u32, u32), u32> = TableDefinition::new("chunk slots");
 /// (blob, group) -> the leaf hashes of the group's chunks, joined
 pub(super) const LEAVES: TableDefinition<'_, (u32, u32), &[u8]> = TableDefinition::new("chunk leaves");
 /// (blob, level, index) -> hash: the nodes above the groups, and below only those of groups that are not held
@@ -42,15 +46,41 @@ pub struct NewChunks {
 /// The chunks of `range` from its first on, until one is missing.
 pub(super) fn range(view: &impl View, blob: u32, range: Range<u32>) -> Result<Vec<Bytes>, StorageError> {
     let mut chunks = Vec::with_capacity(range.len().min(GROUP_CHUNKS as usize));
-    let table = view.table(CHUNKS)?;
-    for (row, due) in table.range((blob, range.start)..(blob, range.end))?.zip(range) {
-        let (key, chunk) = row?;
-        if key.value().1 != due {
+    let (slots, table) = (view.table(SLOTS)?, view.table(CHUNKS)?);
+    let mut next = range.start;
+    while next < range.end {
+        let group = next / GROUP_CHUNKS;
+        let end = range.end.min((group + 1).saturating_mul(GROUP_CHUNKS));
+        if let Some(slot) = slots.get((blob, group))? {
+            let first = group * GROUP_CHUNKS;
+            let mut read = view.slot(slot.value(), next - first..end - first)?;
+            chunks.extend((next..end).map(|_| read.split_to(CHUNK_BYTES)));
+            next = end;
+        }
+        for (row, due) in table.range((blob, next)..(blob, end))?.zip(next..end) {
+            let (key, chunk) = row?;
+            if key.value().1 != due {
+                break;
+            }
+            chunks.push(Bytes::copy_from_slice(chunk.value()));
+            next += 1;
+        }
+        if next < end {
             break;
         }
-        chunks.push(Bytes::copy_from_slice(chunk.value()));
     }
     Ok(chunks)
+}
+
+/// The slots of all groups.
+pub(super) fn slots(view: &impl View) -> Result<BTreeSet<u32>, StorageError> {
+    let mut slots = BTreeSet::new();
+    for row in view.table(SLOTS)?.iter()? {
+        if !slots.insert(row?.1.value()) {
+            return Err(StorageError::row("chunk slots"));
+        }
+    }
+    Ok(slots)
 }
 
 impl WriteTxn {
@@ -81,16 +111,18 @@ impl WriteTxn {
     }
 
     fn insert_groups(&mut self, blob: u32, groups: &[(u32, &[Bytes])], new: &NewChunks) -> Result<(), WriteError> {
-        let mut table = self.change(CHUNKS)?;
-        let mut bytes = 0;
         for (group, chunks) in groups {
-            for (index, chunk) in (group * GROUP_CHUNKS..).zip(*chunks) {
-                table.insert((blob, index), chunk.as_ref())?;
-                bytes += chunk.len() as u64;
+            if chunk_file::fills(chunks) {
+                let slot = self.put_group(chunks)?;
+                self.change(SLOTS)?.insert((blob, *group), slot)?;
+            } else {
+                let mut table = self.change(CHUNKS)?;
+                for (index, chunk) in (group * GROUP_CHUNKS..).zip(*chunks) {
+                    table.insert((blob, index), chunk.as_ref())?;
+                }
             }
+            self.count_written(chunks.iter().map(|chunk| chunk.len() as u64).sum());
         }
-        drop(table);
-        self.count_written(bytes);
         let leaves = leaf_hashes(new);
         let mut table = self.change(LEAVES)?;
         for (group, chunks) in groups {

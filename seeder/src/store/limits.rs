@@ -13,9 +13,6 @@ pub const BATCH_JOBS_MAX: usize = 1_000;
 /// Bytes written in one transaction: one fsync of this much is worth its price, and memory stays bounded.
 pub const BATCH_BYTES_MAX: u64 = 32 << 20;
 
-/// Bytes of pages that wait for a sync to be written in long runs: the chunks of one transaction, and a few more.
-pub const GATHERED_BYTES_MAX: usize = 32 << 20;
-
 /// How long a transaction takes further jobs: what the first of them waits at most before its commit begins.
 pub const BATCH_DURATION_MAX: Duration = Duration::from_millis(5);
 
@@ -32,6 +29,9 @@ pub const ENTRY_OVERHEAD_BYTES: u64 = 200;
 
 /// Chunks that are freed in one go: 64 MB, some tens of milliseconds, which is what a job may have to wait.
 pub const SWEPT_CHUNKS_MAX: usize = 1_024;
+
+/// Whole groups that are freed in one go: nothing of the file is touched, only their rows go.
+pub const SWEPT_GROUPS_MAX: usize = 1_024;
 
 /// Seeders that hold a feed and are not listed, remembered of one feed: more than its owner would list.
 pub const SEEDERS_MET_MAX: usize = 16;

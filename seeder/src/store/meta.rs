@@ -6,7 +6,7 @@ use super::error::StorageError;
 use super::txn::{View, WriteTxn};
 
 /// The format that this version writes. A store of a higher one is refused. spec: STORE-2
-pub const FORMAT: u64 = 4;
+pub const FORMAT: u64 = 5;
 
 pub(super) const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
 pub(super) const NOTES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("notes");

@@ -1,4 +1,4 @@
-//! What this installation holds, in one file: feeds, entries, blobs, and what it takes to prove and show them.
+//! What this installation holds, in one database and a file of chunks: feeds, entries, blobs, and what it takes to prove and show them.
 //!
 //! One thread writes. Jobs from anywhere ([`Store::write`]) are gathered into transactions and answered after the commit
 //! has reached the disk; a job that fails leaves no trace, and the others of its transaction are not harmed. Reading
@@ -11,9 +11,9 @@
 mod arrival;
 mod audiences;
 mod blobs;
+mod chunk_file;
 mod chunks;
 mod contacts;
-mod disk;
 mod entries;
 mod epochs;
 mod error;
@@ -38,6 +38,7 @@ mod reading;
 mod records;
 mod removal;
 mod seeders_met;
+mod slots;
 mod stored_by;
 mod sweeping;
 mod tables;
@@ -77,7 +78,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use redb::{Database, ReadableDatabase};
+use redb::Database;
 use zeroize::Zeroizing;
 
 /// A handle to the store; clones are cheap and share one writer.
@@ -94,7 +95,7 @@ struct Inner {
     queue: Option<writer::Queue>,
     writer: Option<JoinHandle<()>>,
     db: Arc<Database>,
-    vault: Arc<vault::Vault>,
+    around: txn::Around,
     folder: PathBuf,
     /// Held by who puts entries into the timeline: two at once would each find what the other has not written yet.
     indexing: tokio::sync::Mutex<()>,
@@ -126,17 +127,17 @@ impl Store {
     /// Opens the secrets in the store to this process, with a key that follows from the device's, and has further ones
     /// sealed under it.
     pub(crate) fn open_vault(&self, key: Zeroizing<[u8; 32]>) {
-        self.inner.vault.set(Some(key));
+        self.inner.around.vault.set(Some(key));
     }
 
     /// Closes them again; what is put then lies open.
     pub(crate) fn close_vault(&self) {
-        self.inner.vault.set(None);
+        self.inner.around.vault.set(None);
     }
 
     /// Whether secrets are open to this process.
     pub(crate) fn has_vault(&self) -> bool {
-        self.inner.vault.is_open()
+        self.inner.around.vault.is_open()
     }
 
     /// Seals what was put before there was a key, once the key is on the disk; for threads outside of the runtime.
@@ -159,7 +160,7 @@ impl Store {
 
     /// A snapshot to read from. Keep it short: see [`ReadTxn`].
     pub fn read(&self) -> Result<ReadTxn, StorageError> {
-        Ok(ReadTxn::new(self.inner.db.begin_read()?, Arc::clone(&self.inner.vault)))
+        ReadTxn::begin(&*self.inner.db, &self.inner.around)
     }
 
     /// Runs a job in the writer and returns after what it wrote was synced to disk. spec: STORE-7

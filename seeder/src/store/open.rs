@@ -6,16 +6,15 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use nix::fcntl::OFlag;
 use redb::{Database, DatabaseError, Durability, ReadOnlyDatabase, ReadableDatabase};
 
-use super::disk::Disk;
+use super::chunk_file::ChunkFile;
 use super::error::{OpenError, StorageError};
 use super::limits::{CACHE_BYTES_DEFAULT, DISK_RESERVE_BYTES};
 use super::lock::FolderLock;
-use super::txn::{ReadTxn, WriteTxn};
+use super::txn::{Around, ReadTxn, WriteTxn};
 use super::writer::{Bounds, Queue};
-use super::{Inner, Store, meta, own_blob, tables, upgrade};
+use super::{Inner, Store, chunks, meta, own_blob, tables, upgrade};
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug)]
@@ -36,21 +35,22 @@ impl Default for Options {
 
 pub(super) fn open(folder: &Path, options: &Options) -> Result<Store, OpenError> {
     let lock = FolderLock::take(folder)?;
+    let around = Around { vault: Arc::default(), chunks: Arc::new(ChunkFile::within(folder)) };
     // Looked at before it is opened for writing, which changes the file. After a crash that cannot be done.
     if let Ok(db) = ReadOnlyDatabase::open(folder.join("store.redb")) {
-        refuse_newer(&db)?;
+        refuse_newer(&db, &around)?;
     }
     let db = open_database(folder, options)?;
-    refuse_newer(&db)?;
-    prepare(&db)?;
+    refuse_newer(&db, &around)?;
+    prepare(&db, &around)?;
+    around.chunks.use_all_but(&chunks::slots(&ReadTxn::begin(&db, &around)?)?)?;
     let db = Arc::new(db);
     let bounds = Bounds {
         folder: folder.to_owned(),
         total_quota_bytes: options.total_quota_bytes,
         reserve_bytes: options.disk_reserve_bytes,
-        vault: Arc::default(),
+        around: around.clone(),
     };
-    let vault = Arc::clone(&bounds.vault);
     let (queue, writer) = Queue::start(Arc::clone(&db), bounds, lock).map_err(StorageError::from)?;
     let (queue, writer) = (Some(queue), Some(writer));
     Ok(Store {
@@ -58,7 +58,7 @@ pub(super) fn open(folder: &Path, options: &Options) -> Result<Store, OpenError>
             queue,
             writer,
             db,
-            vault,
+            around,
             folder: folder.to_owned(),
             indexing: tokio::sync::Mutex::new(()),
         }),
@@ -80,22 +80,17 @@ fn open_database(folder: &Path, options: &Options) -> Result<Database, OpenError
     if new {
         file.set_len(0).map_err(StorageError::from)?;
     }
-    // Where the file system refuses, all is written the common way.
-    let direct = OpenOptions::new().write(true).custom_flags(OFlag::O_DIRECT.bits()).open(&path).ok();
-    let disk = Disk::new(file, direct).map_err(|error| StorageError::from(redb::Error::from(error)))?;
     let db =
-        Database::builder().set_cache_size(options.cache_bytes).create_with_backend(disk).map_err(
-            |error| match error {
-                DatabaseError::Storage(redb::StorageError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
-                    OpenError::Foreign(path.clone())
-                }
-                DatabaseError::DatabaseAlreadyOpen => {
-                    OpenError::Held { folder: folder.to_owned(), holder: "another program".to_owned() }
-                }
-                DatabaseError::Storage(error) => StorageError::from(error).into(),
-                other => StorageError::from(redb::Error::from(other)).into(),
-            },
-        )?;
+        Database::builder().set_cache_size(options.cache_bytes).create_file(file).map_err(|error| match error {
+            DatabaseError::Storage(redb::StorageError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                OpenError::Foreign(path.clone())
+            }
+            DatabaseError::DatabaseAlreadyOpen => {
+                OpenError::Held { folder: folder.to_owned(), holder: "another program".to_owned() }
+            }
+            DatabaseError::Storage(error) => StorageError::from(error).into(),
+            other => StorageError::from(redb::Error::from(other)).into(),
+        })?;
     if new {
         // The file's name is as lasting as its content.
         let synced = File::open(folder).and_then(|folder| folder.sync_all());
@@ -113,10 +108,10 @@ fn is_unmade(file: &File) -> io::Result<bool> {
 }
 
 /// Refuses a database of a later format; a new one has none yet.
-fn refuse_newer(db: &impl ReadableDatabase) -> Result<(), OpenError> {
+fn refuse_newer(db: &impl ReadableDatabase, around: &Around) -> Result<(), OpenError> {
     let txn = db.begin_read().map_err(StorageError::from)?;
     let format = match txn.open_table(meta::NUMBERS) {
-        Ok(_) => meta::format(&ReadTxn::new(txn, Arc::default()))?,
+        Ok(_) => meta::format(&ReadTxn::begin(db, around)?)?,
         Err(redb::TableError::TableDoesNotExist(_)) => None,
         Err(error) => return Err(StorageError::from(error).into()),
     };
@@ -127,18 +122,18 @@ fn refuse_newer(db: &impl ReadableDatabase) -> Result<(), OpenError> {
 }
 
 /// Makes the tables of a new store, brings an older one to this format, and frees what a broken-off post left.
-fn prepare(db: &Database) -> Result<(), StorageError> {
+fn prepare(db: &Database, around: &Around) -> Result<(), StorageError> {
     let mut txn = db.begin_write()?;
     txn.set_durability(Durability::Immediate)?;
     txn.set_quick_repair(true);
-    let mut txn = WriteTxn::new(txn, Arc::default(), None);
+    let mut txn = WriteTxn::new(txn, around, None);
     tables::create(&mut txn)?;
     if let Some(format) = meta::format(&txn)? {
         upgrade::from(&mut txn, format)?;
     }
     meta::put_format(&mut txn)?;
     own_blob::forsake_all(&mut txn)?;
-    Ok(txn.into_inner().commit()?)
+    txn.commit()
 }
 
 #[cfg(test)]

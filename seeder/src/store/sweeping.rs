@@ -6,9 +6,9 @@
 use redb::{ReadableTable, TableDefinition};
 
 use super::blobs::HELD_GROUPS;
-use super::chunks::{self, CHUNKS};
+use super::chunks::{self, CHUNKS, SLOTS};
 use super::error::StorageError;
-use super::limits::SWEPT_CHUNKS_MAX;
+use super::limits::{SWEPT_CHUNKS_MAX, SWEPT_GROUPS_MAX};
 use super::txn::{View, WriteTxn};
 use super::usage::{self, Change};
 
@@ -35,7 +35,17 @@ pub(super) fn step(txn: &mut WriteTxn, blob: u32) -> Result<(), StorageError> {
         count += 1;
     }
     txn.change(CHUNKS)?.retain_in((blob, 0)..=(blob, last), |_, _| false)?;
-    if count < SWEPT_CHUNKS_MAX {
+    let mut slots = Vec::new();
+    let mut last = 0;
+    for row in txn.table(SLOTS)?.range((blob, 0)..=(blob, u32::MAX))?.take(SWEPT_GROUPS_MAX) {
+        let (key, slot) = row?;
+        last = key.value().1;
+        slots.push(slot.value());
+    }
+    txn.change(SLOTS)?.retain_in((blob, 0)..=(blob, last), |_, _| false)?;
+    let more = count == SWEPT_CHUNKS_MAX || slots.len() == SWEPT_GROUPS_MAX;
+    txn.free_slots(slots);
+    if !more {
         chunks::remove_proofs(txn, blob)?;
         txn.change(HELD_GROUPS)?.retain_in((blob, 0)..=(blob, u32::MAX), |_, _| false)?;
         txn.change(DOOMED)?.remove(blob)?;

@@ -28,6 +28,7 @@ pub(super) fn create(txn: &mut WriteTxn) -> Result<(), StorageError> {
     txn.change(own_blob::UNREFERRED)?;
     txn.change(sweeping::DOOMED)?;
     txn.change(chunks::CHUNKS)?;
+    txn.change(chunks::SLOTS)?;
     txn.change(chunks::LEAVES)?;
     txn.change(chunks::BLOB_NODES)?;
     txn.change(epochs::EPOCHS)?;

@@ -1,10 +1,14 @@
 //! Views of the store: a snapshot to read, and the transaction that the writer's jobs share.
 
-use redb::{Key, ReadTransaction, ReadableTable, Table, TableDefinition, Value, WriteTransaction};
-
+use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use redb::{Key, ReadTransaction, ReadableDatabase, ReadableTable, Table, TableDefinition, Value, WriteTransaction};
+
+use super::chunk_file::{ChunkFile, Taken};
 use super::error::StorageError;
+use super::slots::Era;
 use super::vault::Vault;
 
 /// Anything that tables can be read from; the nouns' functions are written over it once.
@@ -17,16 +21,33 @@ pub trait View {
 
     /// What secrets are sealed under.
     fn vault(&self) -> &Vault;
+
+    /// Chunks out of the slot of a group.
+    fn slot(&self, slot: u32, chunks: Range<u32>) -> Result<Bytes, StorageError>;
 }
 
 /// A consistent snapshot: what was committed when it began.
 ///
 /// Short-lived by intention: as long as one lives, no page that it sees is used again, and the file grows.
-pub struct ReadTxn(ReadTransaction, Arc<Vault>);
+pub struct ReadTxn {
+    txn: ReadTransaction,
+    around: Around,
+    /// Keeps the slots that it sees from being used again.
+    _era: Era,
+}
+
+/// What views need beside the database.
+#[derive(Clone)]
+pub(super) struct Around {
+    pub(super) vault: Arc<Vault>,
+    pub(super) chunks: Arc<ChunkFile>,
+}
 
 impl ReadTxn {
-    pub(super) fn new(txn: ReadTransaction, vault: Arc<Vault>) -> Self {
-        Self(txn, vault)
+    /// A snapshot that begins now.
+    pub(super) fn begin(db: &impl ReadableDatabase, around: &Around) -> Result<Self, StorageError> {
+        let era = around.chunks.era();
+        Ok(Self { txn: db.begin_read()?, around: around.clone(), _era: era })
     }
 }
 
@@ -35,11 +56,15 @@ impl View for ReadTxn {
         &self,
         definition: TableDefinition<'_, K, V>,
     ) -> Result<impl ReadableTable<K, V>, StorageError> {
-        Ok(self.0.open_table(definition)?)
+        Ok(self.txn.open_table(definition)?)
     }
 
     fn vault(&self) -> &Vault {
-        &self.1
+        &self.around.vault
+    }
+
+    fn slot(&self, slot: u32, chunks: Range<u32>) -> Result<Bytes, StorageError> {
+        self.around.chunks.read(slot, chunks)
     }
 }
 
@@ -48,15 +73,30 @@ impl View for ReadTxn {
 /// Others see its work after the commit, all of it or nothing.
 pub struct WriteTxn {
     txn: WriteTransaction,
-    vault: Arc<Vault>,
+    around: Around,
+    taken: Taken,
+    freed: Vec<u32>,
     total_quota_bytes: Option<u64>,
     written_bytes: u64,
     changes: u64,
 }
 
 impl WriteTxn {
-    pub(super) fn new(txn: WriteTransaction, vault: Arc<Vault>, total_quota_bytes: Option<u64>) -> Self {
-        Self { txn, vault, total_quota_bytes, written_bytes: 0, changes: 0 }
+    pub(super) fn new(txn: WriteTransaction, around: &Around, total_quota_bytes: Option<u64>) -> Self {
+        let taken = Taken::new(Arc::clone(&around.chunks));
+        let around = around.clone();
+        Self { txn, around, taken, freed: Vec::new(), total_quota_bytes, written_bytes: 0, changes: 0 }
+    }
+
+    /// Writes a whole group to the file of chunks; its slot is kept by the commit of a row that refers to it.
+    pub(super) fn put_group(&mut self, chunks: &[Bytes]) -> Result<u32, StorageError> {
+        self.changes += 1;
+        self.taken.put(chunks)
+    }
+
+    /// Frees slots that no row refers to any more.
+    pub(super) fn free_slots(&mut self, slots: Vec<u32>) {
+        self.freed.extend(slots);
     }
 
     /// A table to change. Every change of the store passes here, so a job that failed before its first needs no undoing.
@@ -95,8 +135,17 @@ impl WriteTxn {
         self.total_quota_bytes
     }
 
-    pub(super) fn into_inner(self) -> WriteTransaction {
-        self.txn
+    /// Syncs all to the disk: first what the rows refer to, then the rows. spec: STORE-36
+    pub(super) fn commit(self) -> Result<(), StorageError> {
+        self.taken.sync()?;
+        self.txn.commit()?;
+        self.taken.keep(self.freed);
+        Ok(())
+    }
+
+    /// Gives all up.
+    pub(super) fn abort(self) -> Result<(), StorageError> {
+        Ok(self.txn.abort()?)
     }
 }
 
@@ -109,6 +158,10 @@ impl View for WriteTxn {
     }
 
     fn vault(&self) -> &Vault {
-        &self.vault
+        &self.around.vault
+    }
+
+    fn slot(&self, slot: u32, chunks: Range<u32>) -> Result<Bytes, StorageError> {
+        self.around.chunks.read(slot, chunks)
     }
 }

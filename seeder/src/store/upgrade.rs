@@ -19,6 +19,7 @@ type Epoch = (u32, &'static [u8; 16]);
 const EPOCHS_3: TableDefinition<'_, Epoch, (u8, &[u8; 32])> = TableDefinition::new("epochs");
 
 /// Brings the store from this format to the one that follows, and on, within the transaction that opens it.
+/// What format 4 has in the table of chunks, whole groups too, is read from there for as long as it is held.
 pub(super) fn from(txn: &mut WriteTxn, format: u64) -> Result<(), StorageError> {
     if format < 2 {
         audiences_of_their_own(txn)?;

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use redb::{Database, Durability, ReadableDatabase};
+use redb::{Database, Durability};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::{StorageError, WriteError};
-use super::limits::{BATCH_BYTES_MAX, BATCH_DURATION_MAX, BATCH_JOBS_MAX, DISK_RESERVE_BYTES, QUEUED_JOBS_MAX};
+use super::limits::{BATCH_BYTES_MAX, BATCH_DURATION_MAX, BATCH_JOBS_MAX, QUEUED_JOBS_MAX};
 use super::sweeping;
-use super::txn::{ReadTxn, WriteTxn};
-use super::vault::Vault;
+use super::txn::{Around, ReadTxn, WriteTxn};
 
 /// A piece of work for the writer. It may run more than once, each time in a transaction that does not show what its
 /// earlier runs did; the last run counts.
@@ -57,18 +56,7 @@ pub(super) struct Bounds {
     pub(super) folder: PathBuf,
     pub(super) total_quota_bytes: Option<u64>,
     pub(super) reserve_bytes: u64,
-    pub(super) vault: Arc<Vault>,
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Self {
-            folder: PathBuf::new(),
-            total_quota_bytes: None,
-            reserve_bytes: DISK_RESERVE_BYTES,
-            vault: Arc::default(),
-        }
-    }
+    pub(super) around: Around,
 }
 
 impl Queue {
@@ -159,12 +147,12 @@ impl Writer {
 
     /// Frees the next part of what is no longer needed. Gives whether there may be more.
     fn sweep(&self) -> Result<bool, StorageError> {
-        let Some(blob) = sweeping::next(&ReadTxn::new(self.db.begin_read()?, Arc::clone(&self.bounds.vault)))? else {
+        let Some(blob) = sweeping::next(&ReadTxn::begin(&*self.db, &self.bounds.around)?)? else {
             return Ok(false);
         };
         let mut txn = self.begin_regardless()?;
         sweeping::step(&mut txn, blob)?;
-        txn.into_inner().commit()?;
+        txn.commit()?;
         Ok(true)
     }
 
@@ -188,7 +176,7 @@ impl Writer {
                 let undo = txn.changes() > changes;
                 job.answer(Ok(()));
                 if undo {
-                    txn.into_inner().abort()?;
+                    txn.abort()?;
                     txn = self.run_again(batch)?;
                 }
             }
@@ -200,10 +188,10 @@ impl Writer {
             }
         }
         if batch.is_empty() {
-            txn.into_inner().abort()?;
+            txn.abort()?;
             return Ok(());
         }
-        Ok(txn.into_inner().commit()?)
+        txn.commit()
     }
 
     /// A new transaction with the work of the batch in it. A job that fails now did so because of one that is gone; it
@@ -212,7 +200,7 @@ impl Writer {
         loop {
             let mut txn = self.begin()?;
             let Some(failed) = batch.iter_mut().position(|job| !job.run(&mut txn)) else { return Ok(txn) };
-            txn.into_inner().abort()?;
+            txn.abort()?;
             batch.remove(failed).answer(Ok(()));
         }
     }
@@ -227,7 +215,7 @@ impl Writer {
         let mut txn = self.db.begin_write()?;
         txn.set_durability(Durability::Immediate)?;
         txn.set_quick_repair(true);
-        Ok(WriteTxn::new(txn, Arc::clone(&self.bounds.vault), self.bounds.total_quota_bytes))
+        Ok(WriteTxn::new(txn, &self.bounds.around, self.bounds.total_quota_bytes))
     }
 
     /// Refuses to begin when the disk is nearly full: redb takes no more writes after a failed one. spec: STORE-13

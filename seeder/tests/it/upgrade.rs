@@ -1,5 +1,6 @@
 //! Data folders of earlier formats.
 
+use std::fs;
 use std::path::Path;
 
 use peerfeed::author::{self, Audience, Author, Draft};
@@ -137,4 +138,57 @@ fn a_folder_of_format_3_has_its_secrets_sealed() {
     let kinds: Vec<u8> = txn.open_table(keys).unwrap().iter().unwrap().map(|row| row.unwrap().1.value().0).collect();
     assert_eq!(kinds, [2], "a whole secret, sealed");
     assert!(!txn.list_tables().unwrap().any(|table| table.name() == "epochs"));
+}
+
+/// Makes of a store of this version one of format 4, which kept all chunks in the database.
+fn as_format_4(folder: &Path) {
+    let chunks: TableDefinition<'_, (u32, u32), &[u8]> = TableDefinition::new("chunks");
+    let slots: TableDefinition<'_, (u32, u32), u32> = TableDefinition::new("chunk slots");
+    let numbers: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
+    let file = fs::read(folder.join("chunks")).unwrap();
+    let db = Database::open(folder.join("store.redb")).unwrap();
+    let txn = db.begin_write().unwrap();
+    for row in txn.open_table(slots).unwrap().iter().unwrap() {
+        let (key, slot) = row.map(|(key, slot)| (key.value(), slot.value() as usize)).unwrap();
+        for (index, chunk) in (key.1 * 16..).zip(file[slot * 1_024_000..][..1_024_000].chunks(64_000)) {
+            txn.open_table(chunks).unwrap().insert((key.0, index), chunk).unwrap();
+        }
+    }
+    txn.delete_table(slots).unwrap();
+    txn.open_table(numbers).unwrap().insert("format", 4).unwrap();
+    txn.commit().unwrap();
+    fs::remove_file(folder.join("chunks")).unwrap();
+}
+
+#[test]
+fn a_folder_of_format_4_keeps_its_chunks_where_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let film = folder.path().join("film");
+    fs::write(&film, vec![7; 5 << 20]).unwrap();
+    let data = folder.path().join("data");
+    let store = open(&data);
+    let author = author::init(&store, Some("Ann"), &[]).unwrap().author;
+    let draft = Draft { text: "a film".to_owned(), audience: Audience::Public, files: vec![film], ..Draft::default() };
+    author.post(&draft, &mut |_| {}).unwrap();
+    let feed = author.feed();
+    let read = |store: &Store| {
+        let txn = store.read().unwrap();
+        let row = txn.blob(feed, txn.blobs(feed).unwrap()[0]).unwrap().unwrap();
+        txn.chunks(&row, 0..row.blob.size.chunks()).unwrap()
+    };
+    let chunks = read(&store);
+    assert!(chunks.len() > 64);
+    drop(author);
+    store.close();
+    as_format_4(&data);
+
+    let store = open(&data);
+    assert!(read(&store) == chunks, "nothing was moved");
+    let posted = folder.path().join("film");
+    let author = Author::open(&store).unwrap().unwrap();
+    let draft =
+        Draft { text: "another".to_owned(), audience: Audience::Public, files: vec![posted], ..Draft::default() };
+    author.post(&draft, &mut |_| {}).unwrap();
+    assert!(data.join("chunks").exists(), "what is new is in the file");
+    assert!(read(&store) == chunks);
 }

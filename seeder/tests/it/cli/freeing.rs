@@ -9,7 +9,10 @@ const FILM_BYTES: usize = 6 << 20;
 
 /// Bytes that the store takes of the disk.
 fn disk_bytes(folder: &Folder) -> u64 {
-    std::fs::metadata(folder.data().join("store.redb")).unwrap().blocks() * 512
+    ["store.redb", "chunks"]
+        .map(|file| std::fs::metadata(folder.data().join(file)).unwrap().blocks() * 512)
+        .iter()
+        .sum()
 }
 
 /// Bytes held for feeds, as `status` tells.

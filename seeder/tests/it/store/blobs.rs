@@ -135,6 +135,43 @@ fn removal_frees_what_nobody_else_refers_to() {
     }
 }
 
+#[test]
+fn a_snapshot_shows_chunks_that_were_freed_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let samples = [SampleBlob::new(3, 40 * 63_984), SampleBlob::new(4, 40 * 63_984)];
+    let store = open(folder.path());
+    let put_all = |seed: u8, sample: &SampleBlob| {
+        let mut log = SampleLog::new(seed, 2);
+        log.post("file", vec![sample.attachment.clone()]);
+        put(&store, &log, &[0..1]);
+        let (feed, blob, new) = (log.feed, sample.blob, sample.all());
+        store.write_blocking(move |txn| txn.put_chunks(feed, blob, &new)).unwrap();
+        feed
+    };
+    let bytes = || std::fs::metadata(folder.path().join("chunks")).unwrap().len();
+    let first = put_all(1, &samples[0]);
+    let (before, snapshot) = (bytes(), store.read().unwrap());
+    let row = snapshot.blob(first, samples[0].blob).unwrap().unwrap();
+    store.write_blocking(move |txn| txn.remove_feed(first)).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let second = put_all(5, &samples[1]);
+    assert!(
+        snapshot.chunks(&row, 0..row.blob.size.chunks()).unwrap() == samples[0].chunks,
+        "it reads what it began with"
+    );
+    assert!(bytes() > before);
+    drop(snapshot);
+    store.write_blocking(move |txn| txn.remove_feed(second)).unwrap();
+    store.close();
+    let began = std::time::Instant::now();
+    while bytes() > 0 {
+        assert!(began.elapsed() < std::time::Duration::from_secs(20), "{} bytes stay", bytes());
+        let store = open(folder.path());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        store.close();
+    }
+}
+
 /// The tables that have rows.
 fn rows_left(folder: &Path) -> Vec<String> {
     use redb::{ReadableDatabase, ReadableTableMetadata, TableHandle};
