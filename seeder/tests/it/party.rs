@@ -176,7 +176,7 @@ pub(super) struct TestTracker {
     pub http: String,
     pub udp: String,
     shutdown: Shutdown,
-    task: tokio::task::JoinHandle<()>,
+    task: tokio::task::JoinHandle<Result<(), peerfeed_tracker::server::StartError>>,
 }
 
 impl TestTracker {
@@ -195,7 +195,7 @@ impl TestTracker {
 
     pub(super) async fn stop(self) {
         self.shutdown.trigger();
-        self.task.await.unwrap();
+        self.task.await.unwrap().unwrap();
     }
 }
 
