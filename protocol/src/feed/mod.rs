@@ -40,7 +40,7 @@ pub use link::{Link, LinkError, LinkSeeder};
 pub use manifest::{Manifest, ManifestContent, SeederAddress, successor_digest};
 pub use names::{file_name, shown, shown_in_line};
 pub use private::{AudienceState, FollowedState, MemberState, PrivateError, PrivateNotice, PrivatePart, PrivateState};
-pub use record::RecordError;
+pub use record::{RecordError, stored_number};
 pub use records::{Records, RecordsDecision};
 pub use roster::{Device, LogEnd, Roster, RosterContent};
 pub use sealed::{CONTENT_BYTES_MAX, ContentTooLong, OpenBodyError, is_sealed_length, open_body, seal_body};

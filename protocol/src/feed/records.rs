@@ -67,17 +67,16 @@ impl Records {
             // A roster by itself changes nothing: only a manifest can put it into force.
             return if held.is_some() { RecordsDecision::Known } else { RecordsDecision::RosterMissing };
         };
+        // Most peers send what is held: nothing of it has to be looked at again.
+        if held.is_some_and(|held| held.manifest.bytes() == manifest) {
+            return RecordsDecision::Known;
+        }
         let manifest = match Manifest::decode(feed, manifest) {
             Ok(manifest) => manifest,
             Err(error) => return RecordsDecision::Refused(error),
         };
-        if let Some(held) = held {
-            if manifest.bytes() == held.manifest.bytes() {
-                return RecordsDecision::Known;
-            }
-            if !manifest.replaces(&held.manifest) {
-                return RecordsDecision::Older;
-            }
+        if held.is_some_and(|held| !manifest.replaces(&held.manifest)) {
+            return RecordsDecision::Older;
         }
         let due = manifest.content().roster_digest;
         let roster = match (roster.map(|bytes| Roster::decode(feed, bytes)), held) {

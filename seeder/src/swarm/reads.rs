@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use peerfeed_protocol::feed::BlobRef;
+use peerfeed_protocol::feed::{BlobRef, stored_number};
 use peerfeed_protocol::ids::{BlobRoot, FeedId, LogId};
 use peerfeed_protocol::limits::{BLOBS_PER_MESSAGE_MAX, FIRST_FLIGHT_BYTES_MAX, HELD_RANGES_MAX};
 use peerfeed_protocol::merkle::{RangeProof, consistency_proof, range_proof};
@@ -103,14 +103,9 @@ fn state(
 ) -> Result<Vec<Command>, StorageError> {
     let logs = txn.logs(feed)?;
     let mut state = State::default();
-    if let Some(records) = txn.records(feed)? {
-        if records.manifest().number() > known.manifest {
-            state.manifest = Some(Bytes::copy_from_slice(records.manifest().bytes()));
-        }
-        if records.roster().number() > known.roster {
-            state.roster = Some(Bytes::copy_from_slice(records.roster().bytes()));
-        }
-    }
+    let newer = |record: Option<Bytes>, known| record.filter(|record| stored_number(record).is_ok_and(|n| n > known));
+    state.manifest = newer(txn.manifest(feed)?, known.manifest);
+    state.roster = newer(txn.roster(feed)?, known.roster);
     let mut told = Vec::new();
     for log in &logs {
         let from = known.heads.iter().find(|(id, _)| *id == log.log).map_or(0, |(_, size)| *size);
@@ -281,7 +276,7 @@ fn pushes(
         if let Some(news) = news.clone() {
             said.push((to.connection, Command::PushHead(to.channel, news, entry.clone())));
         }
-        said.extend(stored.map(|stored| (to.connection, Command::Stored(to.channel, stored))));
+        said.extend(stored.map(|stored| (to.connection, Command::Stored(to.channel, stored, None))));
     }
     Ok(said)
 }
