@@ -215,9 +215,9 @@ impl Connection {
         self.send_urgent(channel, &HeadPush { channel, news, entry })
     }
 
-    /// Tells how much of a log is synced to our disk. spec: PEER-47
-    pub fn send_stored(&mut self, channel: ChannelId, stored: Stored) -> Result<(), CallError> {
-        self.send_urgent(channel, &StoredMessage { channel, stored })
+    /// Tells how much of a log is synced to our disk, and perhaps whether its heads are to be pushed. spec: PEER-47
+    pub fn send_stored(&mut self, channel: ChannelId, stored: Stored, push: Option<bool>) -> Result<(), CallError> {
+        self.send_urgent(channel, &StoredMessage { channel, stored, push })
     }
 
     /// Asks which of these blobs, at most 256, the peer holds. spec: PEER-45

@@ -68,8 +68,8 @@ impl Connection {
                 self.deliver(channel, || Ok(Event::HeadPushed { channel, head: verify::pushed_head(push)? }))
             }
             MessageType::Stored => {
-                let StoredMessage { channel, stored } = StoredMessage::decode(&rest)?;
-                self.deliver(channel, || Ok(Event::Stored { channel, stored }))
+                let StoredMessage { channel, stored, push } = StoredMessage::decode(&rest)?;
+                self.deliver(channel, || Ok(Event::Stored { channel, stored, push }))
             }
             MessageType::Peers => self.take_peers(now, Peers::decode(&rest)?),
             MessageType::Close => self.take_close(&Close::decode(&rest)?),

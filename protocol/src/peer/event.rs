@@ -152,6 +152,8 @@ pub enum Event {
         channel: ChannelId,
         /// How far.
         stored: Stored,
+        /// Whether it wants the heads of this log pushed, or only to hear that it grew; none: as before.
+        push: Option<bool>,
     },
     /// Addresses of other peers of the feed.
     Peers {

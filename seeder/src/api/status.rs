@@ -54,10 +54,12 @@ pub struct Refused {
     pub turned_away: u64,
     /// Connections of those who know no feed that is held here.
     pub strangers: u64,
-    /// Requests of who has too many open.
+    /// Requests of who has too many open, and questions of who asks too often.
     pub over_limit: u64,
-    /// Peers that took nothing of what they had asked for while others waited.
+    /// Peers that took nothing of what they had asked for.
     pub stalled: u64,
+    /// Requests of this node that peers left unanswered.
+    pub late: u64,
     /// Addresses that peers named and cannot know.
     pub ignored_addresses: u64,
 }

@@ -98,6 +98,7 @@ fn refused(totals: &Totals) -> Refused {
         strangers: totals.strangers,
         over_limit: totals.over_limit,
         stalled: totals.stalled,
+        late: totals.late,
         ignored_addresses: totals.ignored_addresses,
     }
 }

@@ -48,8 +48,8 @@ pub enum Command {
     Reject(ChannelId, RequestId, RejectCode),
     /// Ask which blobs the peer holds.
     AskBlobs(ChannelId, Vec<BlobRoot>),
-    /// Say what is synced to disk here.
-    Stored(ChannelId, Stored),
+    /// Say what is synced to disk here, and perhaps whether the log's heads are to be pushed.
+    Stored(ChannelId, Stored, Option<bool>),
     /// Tell records, heads and holdings.
     State(ChannelId, State),
     /// Send a part of the newest entries that the peer wants at once, of a log of this size.

@@ -209,6 +209,18 @@ pub const EXCHANGE_GATHER_PER_PEER: Duration = Duration::from_millis(1);
 /// Peers of a feed, drawn at random, among whom those are picked that a peer is told of.
 pub const EXCHANGE_SAMPLE: usize = 200;
 
+/// Peers that push the heads of a log, seeders not counted: two, so that one may fail and nothing comes later.
+pub const PUSHERS: usize = 2;
+
+/// Peers that are asked to push in place of one that is gone: some of them may have what is new from here.
+pub const REPLACEMENTS: usize = 3;
+
+/// How long after a log grew that is mentioned to those who want no push: others have pushed it to them long before.
+pub const MENTION_AFTER: Duration = Duration::from_millis(1_500);
+
+/// Peers that are asked to push again for a head that they mentioned: some of them may lie.
+pub const ASKED_AGAIN: usize = 8;
+
 /// Least time between two states told to a peer about what is held here.
 pub const TELL_EVERY: Duration = Duration::from_millis(500);
 
@@ -226,6 +238,13 @@ pub const OFFER_BYTES_PER_SECOND: u64 = 20_000;
 
 /// Blobs asked about in one message. spec: PEER-40
 pub const BLOBS_PER_QUESTION: usize = 256;
+
+/// Questions of a peer about blobs of one feed that are answered in a second: it needs one in two seconds, and one more
+/// whenever it learns of a blob. Each costs up to 256 look-ups in the store.
+pub const BLOB_QUESTIONS_PER_SECOND: u64 = 8;
+
+/// Questions beyond that rate, as time, that are answered all the same: who opens a feed learns of many blobs at once.
+pub const BLOB_QUESTIONS_BURST: Duration = Duration::from_secs(8);
 
 /// Blobs of one feed that a peer asked about and is told of as soon as they are here.
 pub const BLOBS_AWAITED: usize = 1_024;

@@ -75,7 +75,7 @@ impl Link {
             }
             Command::Reject(channel, request, code) => connection.reject(channel, request, code),
             Command::AskBlobs(channel, roots) => connection.ask_blobs(channel, roots),
-            Command::Stored(channel, stored) => connection.send_stored(channel, stored),
+            Command::Stored(channel, stored, push) => connection.send_stored(channel, stored, push),
             Command::State(channel, state) => connection.send_state(channel, state),
             Command::Newest(channel, log, size, answer) => connection.send_newest(channel, log, size, answer),
             Command::Peers(channel, peers) => connection.send_peers(channel, peers),

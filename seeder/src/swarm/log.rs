@@ -8,6 +8,7 @@ use peerfeed_protocol::ids::LogId;
 use peerfeed_protocol::merkle::Hash;
 use peerfeed_protocol::peer::message::Stored;
 
+use super::pushers::Pushers;
 use super::ranges::Ranges;
 use super::{ConnectionId, Ticket};
 
@@ -32,6 +33,8 @@ pub(super) struct Log {
     pub complete: u64,
     /// It contradicts itself: no further head is accepted.
     pub forked: bool,
+    /// Who pushes its heads.
+    pub pushers: Pushers,
 }
 
 /// Entries that a peer was asked for.
@@ -57,6 +60,7 @@ impl Log {
             asked: Vec::new(),
             complete: 0,
             forked: false,
+            pushers: Pushers::default(),
         }
     }
 

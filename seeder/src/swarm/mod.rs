@@ -30,6 +30,7 @@ mod place;
 mod prefix;
 mod prepared;
 mod progress;
+mod pushers;
 mod queue;
 mod ranges;
 mod reads;

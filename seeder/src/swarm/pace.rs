@@ -1,4 +1,4 @@
-//! How many bytes of one feed may pass in a second.
+//! How many bytes of one feed, or questions of one peer, may pass in a second.
 
 use std::time::Duration;
 
@@ -14,6 +14,20 @@ pub(super) struct Pace {
 }
 
 impl Pace {
+    /// So many in a second.
+    pub(super) const fn of(per_second: u64) -> Self {
+        Self { bytes_per_second: Some(per_second), free: Moment::START }
+    }
+
+    /// Whether one more may pass beside as many as pass in this time.
+    pub(super) fn admits(&mut self, now: Moment, burst: Duration) -> bool {
+        let admits = self.free.since(now) < burst;
+        if admits {
+            self.take(now, 1);
+        }
+        admits
+    }
+
     /// Sets the rate, or none.
     pub(super) fn set(&mut self, bytes_per_second: Option<u64>) {
         if self.bytes_per_second != bytes_per_second {

@@ -10,7 +10,8 @@ use peerfeed_protocol::peer::message::{Interest, State, Stored};
 use peerfeed_protocol::peer::{ChannelId, Moment, PeerHello};
 
 use super::blob::Holding;
-use super::limits::FEEDS_BESIDE;
+use super::limits::{BLOB_QUESTIONS_PER_SECOND, FEEDS_BESIDE};
+use super::pace::Pace;
 use super::ranges::Ranges;
 use super::window::{Mark, Window};
 use super::{ConnectionId, Ticket};
@@ -75,6 +76,8 @@ pub(super) struct Share {
     pub blobs_asked: HashMap<BlobRoot, Moment>,
     /// Blobs that the peer asked about and that were not all here.
     pub blobs_awaited: HashSet<BlobRoot>,
+    /// How often it asks what is held of blobs.
+    pub questions: Pace,
     /// What was said last about what is stored here.
     pub told_stored: HashMap<LogId, Stored>,
     /// When it was last told what is held here.
@@ -102,6 +105,12 @@ pub(super) struct TheirLog {
     pub held: Ranges,
     /// Entries that it said it does not hold after all.
     pub lacks: Ranges,
+    /// It wants to be told that the log grew, and no head to be pushed.
+    pub silent: bool,
+    /// Up to where it was told so.
+    pub told: u64,
+    /// The same is wanted of it.
+    pub hushed: bool,
 }
 
 /// A request of ours.
@@ -162,6 +171,11 @@ impl Peer {
         all - std::mem::replace(&mut self.counted_bytes, all)
     }
 
+    /// Whether it has proven to be a seeder.
+    pub(super) fn is_seeder(&self) -> bool {
+        self.hello.as_ref().is_some_and(|hello| hello.witness.is_some())
+    }
+
     /// Whether it was dialled here, or came in.
     pub(super) fn dialled_here(&self) -> bool {
         self.id.0.is_multiple_of(2)
@@ -220,6 +234,7 @@ impl Share {
             blobs: HashMap::new(),
             blobs_asked: HashMap::new(),
             blobs_awaited: HashSet::new(),
+            questions: Pace::of(BLOB_QUESTIONS_PER_SECOND),
             told_stored: HashMap::new(),
             told_held: None,
             records: (interest.manifest, interest.roster),

@@ -147,12 +147,13 @@ impl<'f, F: Fn(&str) -> bool> Listing<'f, F> {
                 has_failed: spot.error.is_some(),
                 was_tried: spot.tried,
             });
-            weak.collect()
+            let mut weak: Vec<Weak> = weak.collect();
+            weak.sort_by_key(|weak| (weak.has_failed, weak.was_tried));
+            weak
         });
         let may_go = |weak: &Weak| weak.has_failed || weak.source == source;
-        let candidates = weak.iter().enumerate().filter(|(_, weak)| may_go(weak));
-        let Some((at, _)) = candidates.max_by_key(|(_, weak)| (weak.has_failed, weak.was_tried)) else { return false };
-        let goes = weak.swap_remove(at);
+        let Some(at) = weak.iter().rposition(may_go) else { return false };
+        let goes = weak.remove(at);
         let Some(spot) = self.feed.spots.remove(&goes.address) else { return false };
         if let Some(count) = spot.source.and_then(|source| self.by_source.get_mut(&source)) {
             *count = count.saturating_sub(1);

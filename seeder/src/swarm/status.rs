@@ -35,10 +35,12 @@ pub struct Totals {
     pub turned_away: u64,
     /// Connections of those who know no feed that is held here.
     pub strangers: u64,
-    /// Requests rejected because their sender has too many open.
+    /// Requests rejected because their sender has too many open, and questions passed over because it asks too often.
     pub over_limit: u64,
-    /// Peers dropped because they took nothing of what they had asked for while others waited.
+    /// Peers dropped because they took nothing of what they had asked for.
     pub stalled: u64,
+    /// Requests that peers have left unanswered for so long that others were asked.
+    pub late: u64,
     /// Addresses that peers named and cannot know.
     pub ignored_addresses: u64,
 }

@@ -42,7 +42,7 @@ pub fn status_lines(terminal: &Terminal, status: &Status) -> String {
 
 /// What was refused, most of it harmless; none if nothing was.
 fn refused(refused: &Refused) -> Option<String> {
-    let Refused { violations, banned, turned_away, strangers, over_limit, stalled, ignored_addresses } = *refused;
+    let Refused { violations, banned, turned_away, strangers, over_limit, stalled, late, ignored_addresses } = *refused;
     let counts = [
         (violations, "liar dropped", "liars dropped"),
         (banned, "connection of the banned", "connections of the banned"),
@@ -50,6 +50,7 @@ fn refused(refused: &Refused) -> Option<String> {
         (strangers, "stranger", "strangers"),
         (over_limit, "request too many", "requests too many"),
         (stalled, "peer that took nothing", "peers that took nothing"),
+        (late, "request left unanswered", "requests left unanswered"),
         (ignored_addresses, "address out of reach", "addresses out of reach"),
     ];
     let words: Vec<String> =

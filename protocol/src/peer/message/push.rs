@@ -49,6 +49,8 @@ pub struct StoredMessage {
     pub channel: ChannelId,
     /// What is safe.
     pub stored: Stored,
+    /// Whether the sender wants the heads of this log pushed, or only to hear that it grew; none: as before.
+    pub push: Option<bool>,
 }
 
 impl Message for HeadPush {
@@ -98,6 +100,7 @@ impl Message for StoredMessage {
             .with(b"l", self.stored.log)
             .with(b"m", self.stored.with_blobs)
             .with(b"n", self.stored.entries)
+            .with_optional(b"s", self.push.map(|push| u64::from(!push)))
             .encode()
     }
 
@@ -109,7 +112,8 @@ impl Message for StoredMessage {
             entries,
             with_blobs: dict.uint_up_to(b"m", entries)?,
         };
-        Ok(Self { channel: channel(&dict)?, stored })
+        let push = dict.optional_uint(b"s")?.map(|silent| silent == 0);
+        Ok(Self { channel: channel(&dict)?, stored, push })
     }
 }
 
@@ -137,8 +141,10 @@ mod tests {
             assert_eq!(HeadPush::decode(&message.encode()), Ok(message));
         }
         let stored = Stored { log: LogId::from_stored(&[7; 40]), entries: 9, with_blobs: 4 };
-        let message = StoredMessage { channel: ChannelId(2), stored };
-        assert_eq!(StoredMessage::decode(&message.encode()), Ok(message));
+        for push in [None, Some(true), Some(false)] {
+            let message = StoredMessage { channel: ChannelId(2), stored, push };
+            assert_eq!(StoredMessage::decode(&message.encode()), Ok(message));
+        }
     }
 
     #[test]
@@ -150,6 +156,6 @@ mod tests {
     #[test]
     fn blobs_cannot_be_safer_than_their_entries() {
         let stored = Stored { log: LogId::from_stored(&[7; 40]), entries: 4, with_blobs: 5 };
-        assert!(StoredMessage::decode(&StoredMessage { channel: ChannelId(2), stored }.encode()).is_err());
+        assert!(StoredMessage::decode(&StoredMessage { channel: ChannelId(2), stored, push: None }.encode()).is_err());
     }
 }

@@ -271,7 +271,7 @@ fn what_is_stored_who_holds_what_and_whom_one_met_is_told() {
     let part = BlobHeld { root, bytes: 40 * CHUNK_BYTES as u64, groups: Some(Bytes::from_static(&[0xa0])) };
     let met = PeerExchange { added: vec!["192.0.2.1:5".parse().unwrap()], dropped: vec![] };
     pair.initiator.ask_blobs(channel, vec![root]).unwrap();
-    pair.responder.send_stored(channel, stored).unwrap();
+    pair.responder.send_stored(channel, stored, None).unwrap();
     pair.responder.tell_blobs(channel, vec![part.clone()]).unwrap();
     pair.responder.send_peers(channel, met.clone()).unwrap();
     pair.responder.send_peers(channel, met.clone()).unwrap();

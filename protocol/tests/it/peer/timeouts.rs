@@ -104,7 +104,7 @@ fn a_peer_that_takes_nothing_is_given_up() {
     let (mut pair, channel) = open_pair(&sample);
     let start = pair.now;
     let connection = &mut pair.responder;
-    connection.send_stored(channel, stored(&sample)).unwrap();
+    connection.send_stored(channel, stored(&sample), None).unwrap();
     let mut now = start;
     while !connection.is_over() {
         now = connection.poll_timeout().unwrap();

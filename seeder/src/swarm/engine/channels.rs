@@ -39,7 +39,7 @@ impl Engine {
             }
             Event::State { channel, state } => self.handle_state(now, connection, channel, &state),
             Event::HeadPushed { channel, head } => self.handle_push(now, connection, channel, head),
-            Event::Stored { channel, stored } => self.handle_stored(connection, channel, stored),
+            Event::Stored { channel, stored, push } => self.handle_stored(connection, channel, stored, push),
             Event::Entries { channel, entries, last, .. } => {
                 self.handle_entries(now, connection, channel, ticket, entries, last);
             }
@@ -53,7 +53,7 @@ impl Engine {
             Event::ChunksWanted { channel, request, wanted } => {
                 self.handle_chunks_wanted(connection, channel, request, wanted);
             }
-            Event::BlobsWanted { channel, roots } => self.handle_blobs_wanted(connection, channel, roots),
+            Event::BlobsWanted { channel, roots } => self.handle_blobs_wanted(now, connection, channel, roots),
             Event::PutWanted { channel, request, packet, admission } => {
                 self.handle_put_wanted(Recipient { connection, channel }, request, packet, admission);
             }
@@ -216,6 +216,7 @@ impl Engine {
                 log.unask_all(connection);
             }
         }
+        self.replace_pusher(connection, id);
         self.uploads.withdraw(connection, |read| read.channel() == Some(share.channel));
         self.wake(id);
         self.due.tasks.add(id);

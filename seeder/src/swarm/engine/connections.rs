@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use peerfeed_protocol::ids::{FeedId, NodeKey};
 use peerfeed_protocol::peer::message::RejectCode;
-use peerfeed_protocol::peer::{Closed, Event, Fault, Moment, PeerHello};
+use peerfeed_protocol::peer::{Closed, Event, Fault, Moment, PeerHello, Timeout};
 
 use super::{Command, Engine};
 use crate::swarm::ConnectionId;
@@ -198,6 +198,8 @@ impl Engine {
                 self.bans.ban(now, peer.node, address);
             }
         }
+        // Whoever takes nothing for long keeps its connection from nobody, but what it asked for was read in vain.
+        self.totals.stalled += u64::from(matches!(ended, Ended::Closed(Closed::Timeout(Timeout::Stalled))));
         let steady = peer.established.is_some_and(|since| now.since(since) >= STEADY);
         let reason = describe(ended);
         tracing::debug!(%connection, address = ?peer.address, reason, "connection ended");
@@ -212,6 +214,9 @@ impl Engine {
                 // It has no room now: whoever comes back at once takes it from those who never had any.
                 place.not_before = now.after(self.chance.jitter(TURNED_AWAY_FOR));
             }
+        }
+        for feed in &feeds {
+            self.replace_pusher(connection, *feed);
         }
         for feed in feeds.into_iter().chain(peer.opening) {
             self.exchange_soon(now, feed);

@@ -14,7 +14,7 @@ use crate::swarm::marked::Marked;
 use crate::swarm::peer::Peer;
 use crate::swarm::place::Place;
 use crate::swarm::progress::AttemptKind;
-use crate::swarm::spot::Source;
+use crate::swarm::spot::{Source, Spot};
 
 impl Engine {
     /// Somebody named peers of a feed.
@@ -47,7 +47,7 @@ impl Engine {
             if have >= PEERS_SOUGHT {
                 continue;
             }
-            for (kind, address, witness) in self.due_places(now, id) {
+            for (kind, address, witness) in self.due_places(now, id, have < sought) {
                 if dialling >= DIALS || self.peers.len() >= self.options.connections_max {
                     self.dials_wait = true;
                     return;
@@ -100,11 +100,17 @@ impl Engine {
         if seeded { PEERS_SOUGHT_SEEDED } else { PEERS_SOUGHT_COMPLETE }
     }
 
-    /// Addresses of a feed that may be dialled now, seeders first; notes when the next one may be.
-    fn due_places(&mut self, now: Moment, id: FeedId) -> Vec<(AttemptKind, String, Option<WitnessKey>)> {
+    /// Addresses of a feed that may be dialled now, seeders first, or only they; notes when the next one may be.
+    fn due_places(
+        &mut self,
+        now: Moment,
+        id: FeedId,
+        peers_too: bool,
+    ) -> Vec<(AttemptKind, String, Option<WitnessKey>)> {
         let mut due = Vec::new();
         let mut next: Option<Moment> = None;
-        for (address, spot) in &self.feeds[&id].spots {
+        let sought = |(_, spot): &(&String, &Spot)| peers_too || spot.kind == AttemptKind::Seeder;
+        for (address, spot) in self.feeds[&id].spots.iter().filter(sought) {
             let place = self.places.get(address);
             if place.is_some_and(|place| place.itself || place.connection.is_some()) {
                 continue;

@@ -41,7 +41,7 @@ impl Engine {
         self.note_seeders(id);
         self.refresh_trackers(now, id);
         for log in grown {
-            self.push_head(id, log);
+            self.push_head(now, id, log);
         }
         if new_manifest {
             self.tell_state_to_all(id);

@@ -189,6 +189,7 @@ impl Engine {
         let Some(peer) = self.peers.get_mut(&connection) else { return };
         let Some(request) = peer.outstanding.get_mut(&ticket).filter(|request| !request.late) else { return };
         request.late = true;
+        self.totals.late += 1;
         peer.outstanding_bytes -= request.bytes;
         self.outstanding_bytes -= request.bytes;
         let request = request.clone();

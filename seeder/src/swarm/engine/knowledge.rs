@@ -3,7 +3,7 @@
 use peerfeed_protocol::feed::{
     HeadDecision, HeadError, HeadRefusal, RecordError, Records, RecordsDecision, UnverifiedHead,
 };
-use peerfeed_protocol::ids::FeedId;
+use peerfeed_protocol::ids::{FeedId, LogId};
 use peerfeed_protocol::peer::message::{BlobHeld, HeadNews, State, Stored};
 use peerfeed_protocol::peer::{ChannelId, Moment, PushedHead};
 
@@ -18,8 +18,8 @@ use crate::swarm::peer::TheirLog;
 
 /// What a head of a peer turned out to be.
 enum Verdict {
-    /// It is held now, or a newer one is.
-    Followed,
+    /// It is held now, or a newer one is: its log and size.
+    Followed(LogId, u64),
     /// It does not connect to what is held here: its proof starts elsewhere.
     Unconnected,
     /// Nothing can be said of it: a device that our roster does not list, or a log that is forked.
@@ -100,6 +100,12 @@ impl Engine {
     fn take_head(&mut self, connection: ConnectionId, id: FeedId, news: &HeadNews) -> Verdict {
         let Some(feed) = self.feeds.get_mut(&id) else { return Verdict::Ignored };
         let Some(records) = &feed.records else { return Verdict::Ignored };
+        // In a swarm most heads are the one that is held: nothing of it has to be looked at again.
+        if let Some(held) = feed.logs.values().map(Log::head).find(|held| held.bytes() == &news.record[..]) {
+            let (log, size) = (*held.log(), held.size());
+            self.note_size(connection, id, log, size);
+            return Verdict::Followed(log, size);
+        }
         let received = match UnverifiedHead::decode(&news.record) {
             Ok(received) => received,
             Err(RecordError::Version(_)) => return Verdict::Ignored,
@@ -119,9 +125,9 @@ impl Engine {
                 feed.logs.entry(log).or_insert_with(|| Log::new(head.clone())).advance(head.clone());
                 self.write(Write::Head(head));
                 self.wake(id);
-                Verdict::Followed
+                Verdict::Followed(log, size)
             }
-            HeadDecision::Known | HeadDecision::Older => Verdict::Followed,
+            HeadDecision::Known | HeadDecision::Older => Verdict::Followed(log, size),
             HeadDecision::Fork(evidence) => {
                 if let Some(known) = feed.logs.get_mut(&log) {
                     known.forked = true;
@@ -139,11 +145,16 @@ impl Engine {
             )) => return Verdict::Ignored,
             HeadDecision::Refused(_) => return Verdict::Lie,
         };
+        self.note_size(connection, id, log, size);
+        verdict
+    }
+
+    /// A peer has a head of this size.
+    fn note_size(&mut self, connection: ConnectionId, id: FeedId, log: LogId, size: u64) {
         if let Some(share) = self.peers.get_mut(&connection).and_then(|peer| peer.shares.get_mut(&id)) {
             let theirs = share.logs.entry(log).or_default();
             theirs.size = theirs.size.max(size);
         }
-        verdict
     }
 
     /// A peer's log grew just now.
@@ -159,13 +170,13 @@ impl Engine {
             Verdict::Lie => self.ban(now, connection),
             Verdict::Unconnected => self.reopen(now, connection, id),
             Verdict::Ignored => {}
-            Verdict::Followed => {
-                let Ok(head) = UnverifiedHead::decode(&pushed.news.record) else { return };
+            Verdict::Followed(log, size) => {
                 if let Some((_, share)) = self.peers.get_mut(&connection).and_then(|peer| peer.share_of(channel)) {
                     // A head is pushed when everything since the one before is held.
-                    let theirs = share.logs.entry(*head.log()).or_insert_with(TheirLog::default);
-                    theirs.held.insert(pushed.news.from..head.size());
+                    let theirs = share.logs.entry(log).or_insert_with(TheirLog::default);
+                    theirs.held.insert(pushed.news.from..size);
                 }
+                self.note_pusher(connection, id, log, size);
                 if let Some(entry) = pushed.entry {
                     self.take_entries(connection, id, entry);
                 }
@@ -176,7 +187,13 @@ impl Engine {
     }
 
     /// A peer has synced entries to its disk.
-    pub(super) fn handle_stored(&mut self, connection: ConnectionId, channel: ChannelId, stored: Stored) {
+    pub(super) fn handle_stored(
+        &mut self,
+        connection: ConnectionId,
+        channel: ChannelId,
+        stored: Stored,
+        push: Option<bool>,
+    ) {
         let Some(peer) = self.peers.get_mut(&connection) else { return };
         let witness = peer.hello.as_ref().and_then(|hello| hello.witness);
         let address = peer.reachable_at().or_else(|| peer.address.map(|address| address.to_string()));
@@ -188,7 +205,14 @@ impl Engine {
             let theirs = share.logs.entry(stored.log).or_default();
             theirs.held.insert(0..stored.entries.min(size));
             theirs.size = theirs.size.max(stored.entries.min(size));
+            let pushed_again = push == Some(true) && theirs.silent;
+            theirs.silent = push.map_or(theirs.silent, |push| !push);
+            if pushed_again {
+                self.push_head_to(id, stored.log, &[connection]);
+            }
+            self.hear_of(connection, id, &stored);
         }
+        let Some(feed) = self.feeds.get_mut(&id) else { return };
         // Only who has proven a witness key is a seeder, and only its word is remembered.
         let Some(witness) = witness else { return };
         let unlisted = feed.roles.own && !feed.lists(&witness);
@@ -238,7 +262,7 @@ impl Engine {
         }
         let channel = share.channel;
         for stored in words {
-            self.tell(connection, Command::Stored(channel, stored));
+            self.tell(connection, Command::Stored(channel, stored, None));
         }
     }
 }

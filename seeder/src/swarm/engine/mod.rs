@@ -9,6 +9,7 @@ mod feeds;
 mod fetching;
 mod knowledge;
 mod mail;
+mod mentioning;
 mod offering;
 mod reporting;
 mod serving;
@@ -23,7 +24,7 @@ use std::time::Duration;
 
 use peerfeed_protocol::announce::TrackerUrl;
 use peerfeed_protocol::feed::BlobRef;
-use peerfeed_protocol::ids::{FeedId, NodeKey, SwarmId, WitnessKey};
+use peerfeed_protocol::ids::{FeedId, LogId, NodeKey, SwarmId, WitnessKey};
 use peerfeed_protocol::peer::Moment;
 
 use super::action::{Action, ConnectionId, JobId, TaskId, Ticket};
@@ -111,6 +112,10 @@ pub struct Engine {
     exchanges: BTreeMap<FeedId, Moment>,
     /// The first of these moments.
     exchange_at: Option<Moment>,
+    /// When it is to be mentioned that logs have grown.
+    mentions: BTreeMap<(FeedId, LogId), Moment>,
+    /// The first of these moments.
+    mention_at: Option<Moment>,
     /// When some connections are to give way.
     turnover_at: Option<Moment>,
     next_tick: Option<Moment>,
@@ -168,6 +173,8 @@ impl Engine {
             offer_at: None,
             exchanges: BTreeMap::new(),
             exchange_at: None,
+            mentions: BTreeMap::new(),
+            mention_at: None,
             turnover_at: None,
             next_tick: None,
             ending: false,
@@ -181,7 +188,7 @@ impl Engine {
 
     /// When to call [`Self::handle_timeout`] at the latest.
     pub fn poll_timeout(&self) -> Option<Moment> {
-        let own = [self.dial_at, self.announce_at, self.exchange_at, self.turnover_at, self.offer_at]
+        let own = [self.dial_at, self.announce_at, self.exchange_at, self.mention_at, self.turnover_at, self.offer_at]
             .into_iter()
             .flatten()
             .filter(|_| !self.ending);
@@ -233,6 +240,7 @@ impl Engine {
                 self.poll_announcers(now);
             }
             self.exchange(now);
+            self.mention(now);
             self.turn_over(now);
             self.offer(now);
             self.ask_ready(now);

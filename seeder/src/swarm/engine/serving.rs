@@ -9,7 +9,7 @@ use peerfeed_protocol::peer::{ChannelId, Moment, RequestId};
 use super::{Action, Command, Engine};
 use crate::swarm::ConnectionId;
 use crate::swarm::job::{Read, Recipient};
-use crate::swarm::limits::{SERVE_ENTRY_BYTES, SERVE_STALLED};
+use crate::swarm::limits::{BLOB_QUESTIONS_BURST, SERVE_ENTRY_BYTES, SERVE_STALLED};
 use crate::swarm::uploads::Weight;
 
 /// How soon it is seen whether the line takes more peers at a time.
@@ -47,9 +47,20 @@ impl Engine {
         self.enqueue(to, feed, Weight::Bulk, Read::Chunks { to, request, feed, wanted });
     }
 
-    pub(super) fn handle_blobs_wanted(&mut self, connection: ConnectionId, channel: ChannelId, roots: Vec<BlobRoot>) {
+    /// A peer asks what is held of blobs. Who asks on and on is passed over: it may ask again.
+    pub(super) fn handle_blobs_wanted(
+        &mut self,
+        now: Moment,
+        connection: ConnectionId,
+        channel: ChannelId,
+        roots: Vec<BlobRoot>,
+    ) {
         let to = Recipient { connection, channel };
         let Some((id, share)) = self.peers.get_mut(&connection).and_then(|peer| peer.share_of(channel)) else { return };
+        if !share.questions.admits(now, BLOB_QUESTIONS_BURST) {
+            self.totals.over_limit += 1;
+            return;
+        }
         let Some(feed) = self.feeds.get(&id) else { return };
         for root in &roots {
             match feed.blob_of(root) {

@@ -34,7 +34,6 @@ impl Engine {
 }
 
 fn may_go(now: Moment, peer: &Peer) -> bool {
-    let is_seeder = peer.hello.as_ref().is_some_and(|hello| hello.witness.is_some());
     let is_new = peer.established.is_none_or(|since| now.since(since) < STEADY);
-    !peer.closing && !peer.dialled_here() && !is_seeder && !is_new
+    !peer.closing && !peer.dialled_here() && !peer.is_seeder() && !is_new
 }

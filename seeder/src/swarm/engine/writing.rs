@@ -119,7 +119,7 @@ impl Engine {
                 if let Some(known) = feed.logs.get_mut(&log) {
                     known.stored_size = known.stored_size.max(size);
                 }
-                self.push_head(id, log);
+                self.push_head(now, id, log);
             }
             What::Entries(log, range, blobs) => {
                 if let Some(known) = feed.logs.get_mut(&log) {
@@ -129,7 +129,7 @@ impl Engine {
                     feed.refer(blob);
                 }
                 self.actions.push_back(Action::Arrived { feed: id, log, from: range.start, to: range.end });
-                self.push_head(id, log);
+                self.push_head(now, id, log);
                 self.held_grew(id);
                 // They may refer to blobs that are wanted now.
                 self.wake(id);
@@ -205,21 +205,32 @@ impl Engine {
     }
 
     /// Pushes a log's head to everybody who knows an older one, once all entries that they lack are on the disk here.
-    pub(super) fn push_head(&mut self, id: FeedId, name: LogId) {
-        let Some(feed) = self.feeds.get(&id) else { return };
-        let Some(log) = feed.logs.get(&name) else { return };
+    pub(super) fn push_head(&mut self, now: Moment, id: FeedId, name: LogId) {
+        let peers = self.sharers(id);
+        if self.push_head_to(id, name, &peers) {
+            self.mention_soon(now, id, name);
+        }
+    }
+
+    /// The same to these only; whether some of them want it mentioned later instead.
+    pub(super) fn push_head_to(&mut self, id: FeedId, name: LogId, peers: &[ConnectionId]) -> bool {
+        let Some(feed) = self.feeds.get(&id) else { return false };
+        let Some(log) = feed.logs.get(&name) else { return false };
         if log.stored_size < log.size() {
-            return;
+            return false;
         }
         let size = log.size();
         // A seeder's word goes with the head: one flight to each, and none before the post itself.
         let stored = log.stored().filter(|_| feed.is_seeded_by(&self.options.witness));
-        let mut to = Vec::new();
-        for &connection in &feed.peers {
+        let can_mention = log.stored().is_some_and(|stored| stored.entries == size);
+        let (mut to, mut others) = (Vec::new(), false);
+        for &connection in peers {
             let Some(peer) = self.peers.get_mut(&connection).filter(|peer| !peer.closing) else { continue };
             let Some(share) = peer.shares.get_mut(&id) else { continue };
             let theirs = share.logs.entry(name).or_default();
-            if theirs.size < size && log.held.contains(&(theirs.size..size)) {
+            if theirs.silent && can_mention {
+                others |= theirs.size < size;
+            } else if theirs.size < size && log.held.contains(&(theirs.size..size)) {
                 to.push((Recipient { connection, channel: share.channel }, theirs.size));
                 theirs.size = size;
                 share.told_stored.extend(stored.map(|stored| (name, stored)));
@@ -228,6 +239,7 @@ impl Engine {
         if !to.is_empty() {
             self.actions.push_back(Action::Read(Read::Push { to, feed: id, log: name, stored }));
         }
+        others
     }
 
     /// More of a feed is on the disk: seeders say so at once, and peers learn soon what they may ask for.

@@ -40,6 +40,20 @@ fn help_names_every_command_and_the_exit_codes() {
 }
 
 #[test]
+fn tracker_and_data_folder_are_flags_of_every_command() {
+    let folder = Folder::empty();
+    let help = folder.does(&["--help"]);
+    let listed = help.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1);
+    let commands: Vec<&str> =
+        listed.take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(commands.contains(&"post") && commands.contains(&"seeders"), "{help}");
+    for command in commands.into_iter().filter(|command| *command != "help") {
+        let help = folder.does(&[command, "--help"]);
+        assert!(help.contains("--data") && help.contains("--tracker"), "{command}: {help}");
+    }
+}
+
+#[test]
 fn the_version_names_the_protocol() {
     let version = Folder::empty().does(&["--version"]);
     assert_eq!(version, format!("peerfeed {} (protocol 1)\n", env!("CARGO_PKG_VERSION")));

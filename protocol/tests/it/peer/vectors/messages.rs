@@ -170,7 +170,13 @@ pub(super) fn valid_messages() -> Vec<Story> {
             "stored",
             "Nine entries are safe, and the blobs of four.",
             &["PEER-47"],
-            &StoredMessage { channel, stored: Stored { log, entries: 9, with_blobs: 4 } },
+            &StoredMessage { channel, stored: Stored { log, entries: 9, with_blobs: 4 }, push: None },
+        ),
+        valid(
+            "stored-to-be-told-only",
+            "Nine entries are safe; further heads of the log come sooner from others and are not to be pushed.",
+            &["PEER-47"],
+            &StoredMessage { channel, stored: Stored { log, entries: 9, with_blobs: 9 }, push: Some(false) },
         ),
         valid("peers", "Two peers met, one lost.", &["PEER-48"], &Peers { channel, peers }),
         valid(
