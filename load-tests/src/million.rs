@@ -46,10 +46,14 @@ pub struct Measured {
     pub file_bytes_sent: u64,
     /// Of that, by the author or the seeder that sent most.
     pub seeder_bytes: u64,
-    /// Sent by all for a post, per reader.
+    /// Sent by all for the first post since they connected, per reader.
+    pub first_post_bytes_per_reader: u64,
+    /// The same for a later one, once each knows who brings it first.
     pub post_bytes_per_reader: u64,
     /// Of that, by the author.
     pub author_post_bytes: u64,
+    /// Of that, by a seeder on each of its connections.
+    pub seeder_post_bytes: f64,
     /// Sent by a peer while nothing happens.
     pub quiet_bytes_per_second: f64,
     /// Connections of a peer.
@@ -81,8 +85,8 @@ pub fn million(measured: &Measured) -> Result<String> {
     let places = SEEDERS * CONNECTIONS as u64;
     // What a seeder sent for the file grew with the crowd only as far as the crowd met it before it met others.
     let copies = ratio(measured.seeder_bytes, file_bytes);
-    // A reader has a post from one neighbour and offers it to the others: as many bytes as a connection carries for it.
-    let pushed = measured.post_bytes_per_reader as f64 / measured.connections.max(1.0) * CONNECTIONS as f64;
+    // Nobody asks a seeder to push less.
+    let pushed = measured.seeder_post_bytes * CONNECTIONS as f64;
     let kept = measured.quiet_bytes_per_second / measured.connections.max(1.0) * CONNECTIONS as f64;
     let seeder = (FILES * measured.seeder_bytes) as f64 + POSTS as f64 * pushed + kept * day;
     writeln!(
@@ -94,7 +98,7 @@ pub fn million(measured: &Measured) -> Result<String> {
     )?;
     let file_each = ratio(measured.file_bytes_sent, peers);
     let reader = FILES as f64 * file_each
-        + (POSTS * measured.post_bytes_per_reader) as f64
+        + (measured.first_post_bytes_per_reader + (POSTS - 1) * measured.post_bytes_per_reader) as f64
         + measured.quiet_bytes_per_second * day
         + day / ANNOUNCE_EVERY as f64 * ANNOUNCE_BYTES as f64;
     writeln!(
@@ -141,8 +145,10 @@ mod tests {
             announces: 2_000,
             file_bytes_sent: 150_000_000,
             seeder_bytes: 2_000_000,
+            first_post_bytes_per_reader: 9_000,
             post_bytes_per_reader: 1_000,
             author_post_bytes: 20_000,
+            seeder_post_bytes: 900.0,
             quiet_bytes_per_second: 10.0,
             connections: 20.0,
         };
@@ -151,7 +157,8 @@ mod tests {
             page.contains("| the tracker | 48 million announces, 8.2 GB in, 18.8 GB out | 556 announces a second"),
             "{page}"
         );
-        assert!(page.contains("20.0 copies of each file"), "{page}");
+        assert!(page.contains("| a seeder | 0.74 GB out: 20.0 copies of each file"), "{page}");
+        assert!(page.contains("| a reader | 1.20 MB out"), "{page}");
         assert!(page.contains("hold 48000 readers, 4.8 of 100"), "{page}");
         assert!(page.contains("it is 40000 a second"), "{page}");
     }

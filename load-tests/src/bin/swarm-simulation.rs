@@ -25,6 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(900);
 /// How long a post is given.
 const POST_PATIENCE: Duration = Duration::from_secs(180);
 
+/// How long after everybody has a post it is still spoken of.
+const POST_TAIL: Duration = Duration::from_secs(4);
+
 /// Simulates a swarm.
 #[derive(Clone, Debug, Parser)]
 struct Arguments {
@@ -79,6 +82,10 @@ struct Run {
     came: Vec<Moment>,
     /// When it had everything.
     done: Vec<Option<Moment>>,
+    /// The machines before are the author's and those of seeders.
+    seeders_end: usize,
+    /// When everybody was looked at last.
+    noted: Moment,
 }
 
 fn main() -> Result<ExitCode> {
@@ -94,6 +101,8 @@ fn main() -> Result<ExitCode> {
     let mut run = Run {
         came: vec![start],
         done: vec![Some(start)],
+        seeders_end: 1 + arguments.seeders,
+        noted: start,
         world,
         chance: Chance::new([7; 32]),
         uplink: arguments.up * 1_000,
@@ -144,11 +153,10 @@ fn main() -> Result<ExitCode> {
     let churned = run.until_all_have_all();
     writeln!(page, "| after two minutes of coming and going, all who are there have all | {churned} |")?;
     let posting = run.post("to all who are connected")?;
+    posting.tell(&mut page, "a post")?;
+    let next = run.more_posts(4)?;
+    next.tell(&mut page, "the fifth one, once each knows who brings it first,")?;
     let quiet = run.idle_bytes(120 * SECOND);
-    writeln!(page, "| a post has reached half of {} after | {:.1} s |", posting.peers, posting.half_seconds)?;
-    writeln!(page, "| 99 of 100 | {:.1} s |", posting.most_seconds)?;
-    writeln!(page, "| bytes sent for it by all, per reader | {} |", posting.bytes / posting.peers.max(1) as u64)?;
-    writeln!(page, "| by the author | {} |", posting.author_bytes)?;
     writeln!(page, "| sent in a quiet minute, bytes per peer | {:.0} |", quiet * 60.0)?;
 
     let (mean, reached) = run.outlive(&mut page, first)?;
@@ -167,8 +175,10 @@ fn main() -> Result<ExitCode> {
             announces,
             file_bytes_sent: by_all,
             seeder_bytes: by_first.iter().max().copied().unwrap_or_default(),
-            post_bytes_per_reader: posting.bytes / posting.peers.max(1) as u64,
-            author_post_bytes: posting.author_bytes,
+            first_post_bytes_per_reader: posting.bytes_per_reader(),
+            post_bytes_per_reader: next.bytes_per_reader(),
+            author_post_bytes: next.author_bytes,
+            seeder_post_bytes: next.seeder_bytes,
             quiet_bytes_per_second: quiet,
             connections: mean,
         };
@@ -186,6 +196,23 @@ struct Posting {
     last_seconds: f64,
     bytes: u64,
     author_bytes: u64,
+    /// What a seeder sent for it on each of its connections.
+    seeder_bytes: f64,
+}
+
+impl Posting {
+    fn bytes_per_reader(&self) -> u64 {
+        self.bytes / self.peers.max(1) as u64
+    }
+
+    fn tell(&self, page: &mut String, what: &str) -> Result<()> {
+        writeln!(page, "| {what} has reached half of {} after | {:.2} s |", self.peers, self.half_seconds)?;
+        writeln!(page, "| 99 of 100 | {:.2} s |", self.most_seconds)?;
+        writeln!(page, "| all | {} of {}, {:.2} s |", self.reached, self.peers, self.last_seconds)?;
+        writeln!(page, "| bytes sent for it by all, per reader | {} |", self.bytes_per_reader())?;
+        writeln!(page, "| by the author | {} |", self.author_bytes)?;
+        Ok(writeln!(page, "| by a seeder, on each of its connections | {:.0} |", self.seeder_bytes)?)
+    }
 }
 
 impl Run {
@@ -211,9 +238,12 @@ impl Run {
     }
 
     fn pass_until(&mut self, moment: Moment) {
-        let done = &mut self.done;
+        let (done, noted) = (&mut self.done, &mut self.noted);
         self.world.run(moment, |world| {
-            note(world, done);
+            if world.now.since(*noted) >= SECOND {
+                note(world, done);
+                *noted = world.now;
+            }
             false
         });
     }
@@ -255,7 +285,13 @@ impl Run {
             missing.retain(|at| self.world.machines[*at].shelf.size < size);
             times.extend(std::iter::repeat_n(seconds, before - missing.len()));
         }
+        // What is said about it later belongs to it.
+        self.world.run(self.world.now.after(POST_TAIL), |_| false);
         let sent = self.sent();
+        let connections = self.world.connections();
+        let seeders: Vec<usize> = (1..self.seeders_end).collect();
+        let by_seeders: u64 = seeders.iter().map(|at| sent[*at] - before[*at]).sum();
+        let their_connections: usize = seeders.iter().filter_map(|at| connections.get(at)).sum();
         let at = |of: usize, out_of: usize| times.get(times.len().saturating_sub(1) * of / out_of).copied();
         Ok(Posting {
             peers: readers.len(),
@@ -265,7 +301,16 @@ impl Run {
             last_seconds: at(1, 1).unwrap_or(f64::NAN),
             bytes: sent.iter().sum::<u64>() - before.iter().sum::<u64>(),
             author_bytes: sent[0] - before[0],
+            seeder_bytes: ratio(by_seeders, their_connections as u64),
         })
+    }
+
+    /// Some more posts; what came of the last one.
+    fn more_posts(&mut self, count: usize) -> Result<Posting> {
+        for number in 1..count {
+            self.post(&format!("and another one, number {number}"))?;
+        }
+        self.post("and the last one of them")
     }
 
     /// The tracker dies, then half of the peers do: connections that each had before, and whether a post still reaches all.

@@ -148,6 +148,7 @@ impl Outcome {
             ("strangers", refused.strangers),
             ("connections turned away", refused.turned_away),
             ("addresses out of reach", refused.ignored_addresses),
+            ("requests and questions too many", refused.over_limit),
         ] {
             if count == 0 {
                 faults.push(format!("no {what} were counted"));
@@ -196,6 +197,7 @@ impl Outcome {
             ("strangers", refused.strangers),
             ("over_limit", refused.over_limit),
             ("stalled", refused.stalled),
+            ("late", refused.late),
             ("ignored_addresses", refused.ignored_addresses),
         ] {
             writeln!(page, "| {name} | {count} |")?;

@@ -300,6 +300,9 @@ impl World {
 
     fn command(&mut self, number: usize, connection: ConnectionId, mut command: Command) {
         let Some((wire, side)) = self.machines[number].wires.get(&connection).copied() else { return };
+        if self.machines[number].withholds && matches!(command, Command::PushHead(..)) {
+            return;
+        }
         if self.machines[number].lies
             && let Command::AnswerChunks(_, _, _, chunks) = &mut command
         {

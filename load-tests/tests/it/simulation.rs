@@ -107,3 +107,84 @@ fn a_swarm_of_200_outlives_its_only_tracker_and_half_of_its_peers() -> Result<()
     println!("the next post reached {} after {took:?}", alive - 1);
     Ok(())
 }
+
+/// A swarm of readers without a seeder, all of whom have what there is.
+fn readers(seed: u64, count: usize) -> Result<World> {
+    let mut world = crowd(seed, 0, 0, false, 50)?;
+    for _ in 0..count {
+        world.read(500_000, false);
+        world.run(world.now.after(SECOND / 10), |_| false);
+    }
+    until_all_hold_all(&mut world, 60 * SECOND)?;
+    Ok(world)
+}
+
+/// Bytes that all send for another post, and how long it takes to the last one.
+fn post(world: &mut World) -> Result<(u64, Duration)> {
+    let sent = |world: &World| world.machines.iter().map(|machine| machine.sent_bytes).sum::<u64>();
+    let (before, began) = (sent(world), world.now);
+    world.post("another one", 0)?;
+    let size = world.content.size();
+    let all = |world: &World| world.machines.iter().all(|machine| machine.shelf.size == size);
+    let mut last = None;
+    while last.is_none() && world.now.since(began) < 30 * SECOND {
+        world.run(world.now.after(SECOND / 50), |_| false);
+        last = all(world).then(|| world.now.since(began));
+    }
+    // What is said about it later belongs to it.
+    world.run(began.after(35 * SECOND), |_| false);
+    Ok((sent(world) - before, last.ok_or_else(|| anyhow::anyhow!("not everybody has the post"))?))
+}
+
+#[test]
+fn what_is_new_comes_from_two_neighbours_as_soon_as_before_and_the_others_mention_it() -> Result<()> {
+    let mut world = readers(5, 60)?;
+    let (flooded, first) = post(&mut world)?;
+    post(&mut world)?;
+    let (sent, last) = post(&mut world)?;
+    println!("{flooded} bytes in {first:?}, then {sent} in {last:?}");
+    assert!(sent < flooded / 3, "{sent} after {flooded}");
+    assert!(last <= first + SECOND / 20, "{last:?} after {first:?}");
+    Ok(())
+}
+
+#[test]
+fn who_keeps_what_is_new_to_itself_delays_it_for_the_others_and_no_more() -> Result<()> {
+    let mut world = readers(6, 40)?;
+    post(&mut world)?;
+    post(&mut world)?;
+    // Nearly everybody has one of these among the two from whom new posts come, and some have two.
+    for number in (1..=40).step_by(3) {
+        world.machines[number].withholds = true;
+    }
+    let (_, last) = post(&mut world)?;
+    assert!(last < 10 * SECOND, "{last:?}");
+    let (_, last) = post(&mut world)?;
+    assert!(last < 10 * SECOND, "{last:?}");
+    Ok(())
+}
+
+#[test]
+fn any_order_of_starting_works_and_the_first_of_a_swarm_stays_though_it_finds_nobody() -> Result<()> {
+    let mut content = Content::new()?;
+    content.post("for who comes late", 100_000)?;
+    let mut world = World::new(Plan { one_way: Duration::from_millis(30), seed: 7 }, content, 1_000_000, 50)?;
+    // The author is there before the tracker, and so are two readers.
+    world.tracker = None;
+    world.read(500_000, false);
+    world.read(500_000, false);
+    world.run(world.now.after(100 * SECOND), |_| false);
+    world.start_tracker(50);
+    until_all_hold_all(&mut world, 600 * SECOND)?;
+    // Alone for a day, and still found.
+    world.leave(1);
+    world.leave(2);
+    world.run(world.now.after(24 * 3_600 * SECOND), |_| false);
+    world.start_tracker(50);
+    let came = world.now;
+    let named = |world: &World| world.tracker.as_ref().map_or(0, |tracker| tracker.met.len());
+    assert!(world.run(came.after(3_600 * SECOND), |world| named(world) == 1), "the author announces itself alone");
+    world.read(500_000, false);
+    until_all_hold_all(&mut world, 60 * SECOND)?;
+    Ok(())
+}
