@@ -22,8 +22,6 @@ pub struct Machine {
     pub seeds: bool,
     /// It sends wrong bytes.
     pub lies: bool,
-    /// It keeps new heads to itself, though it says that it has them.
-    pub withholds: bool,
     /// It is there.
     pub alive: bool,
     /// Bytes sent and received, encryption and all.
@@ -64,7 +62,6 @@ impl Machine {
             shelf,
             seeds: true,
             lies: false,
-            withholds: false,
             alive: true,
             sent_bytes: 0,
             received_bytes: 0,

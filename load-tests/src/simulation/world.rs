@@ -41,6 +41,8 @@ pub struct World {
     pub content: Content,
     /// Who holds it or wants it; the first one is the author's.
     pub machines: Vec<Machine>,
+    /// Machines that keep new heads to themselves, though they say that they have them.
+    pub withholding: BTreeSet<usize>,
     /// The tracker, while there is one.
     pub tracker: Option<Tracker>,
     /// The present moment.
@@ -82,6 +84,7 @@ impl World {
         let mut world = Self {
             content,
             machines: Vec::new(),
+            withholding: BTreeSet::new(),
             tracker,
             now: Moment::START,
             plan,
@@ -300,7 +303,7 @@ impl World {
 
     fn command(&mut self, number: usize, connection: ConnectionId, mut command: Command) {
         let Some((wire, side)) = self.machines[number].wires.get(&connection).copied() else { return };
-        if self.machines[number].withholds && matches!(command, Command::PushHead(..)) {
+        if self.withholding.contains(&number) && matches!(command, Command::PushHead(..)) {
             return;
         }
         if self.machines[number].lies

@@ -154,9 +154,7 @@ fn who_keeps_what_is_new_to_itself_delays_it_for_the_others_and_no_more() -> Res
     post(&mut world)?;
     post(&mut world)?;
     // Nearly everybody has one of these among the two from whom new posts come, and some have two.
-    for number in (1..=40).step_by(3) {
-        world.machines[number].withholds = true;
-    }
+    world.withholding = (1..=40).step_by(3).collect();
     let (_, last) = post(&mut world)?;
     assert!(last < 10 * SECOND, "{last:?}");
     let (_, last) = post(&mut world)?;

@@ -15,6 +15,7 @@ mod model;
 mod node;
 mod party;
 mod private;
+mod questions;
 mod requests;
 mod sample;
 mod store;

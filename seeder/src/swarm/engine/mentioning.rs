@@ -8,6 +8,8 @@ use peerfeed_protocol::peer::message::Stored;
 use super::{Command, Engine};
 use crate::swarm::ConnectionId;
 use crate::swarm::limits::{MENTION_AFTER, REPLACEMENTS};
+use crate::swarm::log::Log;
+use crate::swarm::peer::Peer;
 
 impl Engine {
     /// A peer pushed a head: if others had pushed it before, it is asked not to, so that the next one comes by the same
@@ -15,7 +17,7 @@ impl Engine {
     pub(super) fn note_pusher(&mut self, connection: ConnectionId, id: FeedId, name: LogId, size: u64) {
         let Some(log) = self.feeds.get_mut(&id).and_then(|feed| feed.logs.get_mut(&name)) else { return };
         // A seeder's word is worth its push: it is near the author, and always there.
-        let is_seeder = self.peers.get(&connection).is_none_or(|peer| peer.is_seeder());
+        let is_seeder = self.peers.get(&connection).is_none_or(Peer::is_seeder);
         if log.pushers.note(connection, size) || is_seeder {
             return;
         }
@@ -86,7 +88,7 @@ impl Engine {
         self.mention_at = self.mentions.values().min().copied();
         for (id, name) in due {
             let Some(feed) = self.feeds.get(&id) else { continue };
-            let Some(stored) = feed.logs.get(&name).and_then(|log| log.stored()) else { continue };
+            let Some(stored) = feed.logs.get(&name).and_then(Log::stored) else { continue };
             let mut to = Vec::new();
             for connection in &feed.peers {
                 let Some(peer) = self.peers.get_mut(connection).filter(|peer| !peer.closing) else { continue };
