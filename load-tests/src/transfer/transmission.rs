@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -36,7 +36,14 @@ impl Transmission {
         let torrent = Torrent::make(cargo, "transmission", &tracker.http_url)?;
         let folder = cargo.folder.join("transmission");
         let mut seeder = start(&folder, torrent.path(), files)?;
-        wait(&mut seeder)?;
+        seeder
+            .wait_for("to look through the file", PATIENCE, |text| text.contains("Verifying torrent").then_some(()))?;
+        // It does not say when it has; it rests then.
+        until("the file is looked through", PATIENCE, || {
+            let before = seeder.cpu_seconds()?;
+            std::thread::sleep(Duration::from_secs(1));
+            Ok((seeder.cpu_seconds()? - before < 0.1).then_some(()))
+        })?;
         Ok(Some(Self { cargo: cargo.clone(), torrent, seeder, _tracker: tracker }))
     }
 }
