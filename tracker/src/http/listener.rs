@@ -52,7 +52,7 @@ pub struct Front {
     pub trusted: Arc<Networks>,
 }
 
-/// Binds `count` sockets to `address` as [`sockets::bind`] does, on which connections can be made from now on.
+/// Binds `count` sockets to `address` as `sockets::bind` does, on which connections can be made from now on.
 pub fn bind(address: SocketAddr, only_v6: bool, count: usize) -> io::Result<Vec<TcpListener>> {
     let prepare = |socket: &Socket| {
         // Connections of an earlier run that linger must not keep a restarted tracker from its port.

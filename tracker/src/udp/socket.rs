@@ -9,7 +9,7 @@ use socket2::{Socket, Type};
 use crate::limit::{UDP_RECEIVE_BUFFER_BYTES, UDP_WAKE};
 use crate::sockets;
 
-/// Binds `count` sockets to `address` as [`sockets::bind`] does.
+/// Binds `count` sockets to `address` as `sockets::bind` does.
 pub fn bind(address: SocketAddr, only_v6: bool, count: usize) -> io::Result<Vec<UdpSocket>> {
     let prepare = |socket: &Socket| {
         // What the kernel does not grant is no reason not to start.
