@@ -63,6 +63,9 @@ fn main() -> Result<()> {
         contestants.iter().map(|contestant| Column { name: contestant.name(), transfers: Vec::new() }).collect();
     for round in 0..arguments.rounds {
         for (contestant, column) in contestants.iter().zip(&mut columns) {
+            if round >= contestant.rounds_at_most() {
+                continue;
+            }
             let transfer = contestant.carry(round).with_context(|| format!("{} carried nothing", column.name))?;
             eprintln!("round {}: {} {:.2} s", round + 1, column.name, transfer.seconds);
             column.transfers.push(transfer);

@@ -21,7 +21,7 @@ pub use ours::{Author, Get, Seed};
 pub use transmission::Transmission;
 
 /// How long one transfer may take before the run is given up.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What is carried.
 #[derive(Clone, Debug)]
@@ -51,6 +51,11 @@ pub struct Transfer {
 pub trait Contestant {
     /// As the page calls it.
     fn name(&self) -> &'static str;
+
+    /// Rounds in which it takes part: one that needs minutes is in the first alone.
+    fn rounds_at_most(&self) -> usize {
+        usize::MAX
+    }
 
     /// Starts a receiver, lets it have the file, and removes what it has got.
     fn carry(&self, round: usize) -> Result<Transfer>;

@@ -53,6 +53,10 @@ impl Contestant for Transmission {
         "Transmission"
     }
 
+    fn rounds_at_most(&self) -> usize {
+        1
+    }
+
     fn carry(&self, round: usize) -> Result<Transfer> {
         let folder = self.cargo.folder.join(format!("transmission-{round}"));
         let into = folder.join("files");
