@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use super::unfinished::Unfinished;
 use crate::store::limits::GROUP_CHUNKS;
-use crate::store::{Reading, StorageError, Store};
+use crate::store::{DirectRun, Reading, StorageError, Store};
 
 /// Bytes read at once of what was written before its turn.
 const READ_BYTES: usize = 1 << 18;
@@ -91,6 +91,8 @@ pub struct FileWriter {
     hashed_bytes: u64,
     /// Where chunks are opened.
     opened: Vec<u8>,
+    /// Where a group is put together.
+    run: DirectRun,
 }
 
 impl FileWriter {
@@ -108,6 +110,7 @@ impl FileWriter {
             hash: Sha256::new(),
             hashed_bytes: 0,
             opened: Vec::with_capacity(CHUNK_BYTES),
+            run: DirectRun::default(),
             attachment,
         })
     }
@@ -145,18 +148,22 @@ impl FileWriter {
     }
 
     fn write_group(&mut self, group: u32, chunks: &[Bytes]) -> Result<(), FileError> {
+        let begin = u64::from(self.range(group).start) * CHUNK_PIECE_BYTES as u64;
+        self.run.begin(begin, chunks.len() * CHUNK_PIECE_BYTES);
+        let mut end = begin;
         for (index, chunk) in self.range(group).zip(chunks) {
             self.opened.clear();
             self.opened.extend_from_slice(chunk);
             let piece = self.opener.open_in_place(index, &mut self.opened)?;
-            let offset = u64::from(index) * CHUNK_PIECE_BYTES as u64;
-            self.file.file().write_all_at(piece, offset).map_err(|source| self.file.failed(source))?;
-            self.done_bytes += piece.len() as u64;
-            if offset == self.hashed_bytes {
+            self.run.push(piece);
+            if end == self.hashed_bytes {
                 self.hash.update(piece);
                 self.hashed_bytes += piece.len() as u64;
             }
+            end += piece.len() as u64;
         }
+        self.run.write(self.file.path(), self.file.file()).map_err(|source| self.file.failed(source))?;
+        self.done_bytes += end - begin;
         Ok(())
     }
 

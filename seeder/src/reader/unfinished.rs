@@ -36,6 +36,11 @@ impl Unfinished {
         &self.file
     }
 
+    /// Where it is until it has a name.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// That something could not be done with it.
     pub(super) fn failed(&self, source: io::Error) -> FileError {
         FileError::Io { path: self.path.clone(), source }

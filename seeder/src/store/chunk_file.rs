@@ -1,22 +1,21 @@
 //! The file of chunks: whole groups, one behind the other, in slots of equal size. spec: STORE-36
 //!
-//! A group is written once. Through the system's cache a gigabyte of them costs seconds of copying and pushes out what other
-//! programs keep there, so they are written directly where the file system can do that; a slot fills whole pages. They are
+//! A group is written once and past the system's cache, where the file system can do that; a slot fills whole pages. They are
 //! read through the cache, since a chunk that one peer asks for is what others will ask for.
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
-use nix::fcntl::OFlag;
 use peerfeed_protocol::limits::CHUNK_BYTES;
 use rustix::buffer::spare_capacity;
 
+use super::direct::{ALIGNMENT, DirectRun};
 use super::error::StorageError;
 use super::limits::GROUP_CHUNKS;
 use super::slots::{Era, Eras, Slots};
@@ -24,8 +23,6 @@ use super::slots::{Era, Eras, Slots};
 /// Bytes of a slot: a group, 250 pages.
 const SLOT_BYTES: usize = GROUP_CHUNKS as usize * CHUNK_BYTES;
 
-/// What direct writing asks of addresses, offsets and lengths, whatever the disk.
-const ALIGNMENT: usize = 4_096;
 const _: () = assert!(SLOT_BYTES.is_multiple_of(ALIGNMENT));
 
 /// The file, made when the first group comes.
@@ -41,15 +38,7 @@ pub(super) struct ChunkFile {
 #[derive(Debug, Default)]
 struct Writing {
     slots: Slots,
-    direct: Option<File>,
-    group: Aligned,
-}
-
-/// Room for one group, at an aligned address.
-#[derive(Debug, Default)]
-struct Aligned {
-    memory: Vec<u8>,
-    from: usize,
+    group: DirectRun,
 }
 
 /// Slots that a transaction has taken: free again if it is given up.
@@ -143,25 +132,11 @@ impl Taken {
         let writing = &mut *writing;
         let slot = writing.slots.take().ok_or(StorageError::DiskFull)?;
         self.slots.push(slot);
-        let group = writing.group.fill(chunks);
-        if writing.direct.is_none() {
-            // Where the file system refuses, all is written the common way.
-            let mut options = OpenOptions::new();
-            let direct = options.write(true).custom_flags(OFlag::O_DIRECT.bits()).open(&self.file.path);
-            writing.direct = Some(match direct {
-                Ok(direct) => direct,
-                Err(_) => file.try_clone()?,
-            });
+        writing.group.begin(offset(slot), SLOT_BYTES);
+        for chunk in chunks {
+            writing.group.push(chunk);
         }
-        let direct = writing.direct.as_ref().unwrap_or(file);
-        // One that opens files for direct writing may still not write so.
-        match direct.write_all_at(group, offset(slot)) {
-            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
-                file.write_all_at(group, offset(slot))?;
-                writing.direct = Some(file.try_clone()?);
-            }
-            outcome => outcome?,
-        }
+        writing.group.write(&self.file.path, file)?;
         Ok(slot)
     }
 
@@ -180,22 +155,6 @@ impl Taken {
 impl Drop for Taken {
     fn drop(&mut self) {
         self.file.writing().slots.give_back(std::mem::take(&mut self.slots));
-    }
-}
-
-impl Aligned {
-    fn fill(&mut self, chunks: &[Bytes]) -> &[u8] {
-        if self.memory.is_empty() {
-            self.memory = vec![0; SLOT_BYTES + ALIGNMENT];
-            self.from = self.memory.as_ptr().align_offset(ALIGNMENT);
-        }
-        let group = &mut self.memory[self.from..self.from + SLOT_BYTES];
-        let mut at = 0;
-        for chunk in chunks {
-            group[at..at + chunk.len()].copy_from_slice(chunk);
-            at += chunk.len();
-        }
-        group
     }
 }
 
