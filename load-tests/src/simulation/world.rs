@@ -134,22 +134,7 @@ impl World {
         let number = self.machines.len();
         let mut machine = Machine::new(number, uplink, Shelf::default(), &self.url, self.plan.seed);
         machine.lies = lies;
-        machine.engine.load(
-            self.now,
-            Snapshot {
-                feed: self.content.feed(),
-                roles,
-                up: None,
-                down: None,
-                records: None,
-                seeders: Vec::new(),
-                trackers: Vec::new(),
-                logs: Vec::new(),
-                blobs: Vec::new(),
-                stored: Vec::new(),
-                met: Vec::new(),
-            },
-        );
+        machine.engine.load(self.now, Snapshot::new(self.content.feed(), roles));
         self.machines.push(machine);
         self.restless.insert(number);
         number

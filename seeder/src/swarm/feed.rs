@@ -52,6 +52,25 @@ pub struct Snapshot {
     pub met: Vec<(WitnessKey, String)>,
 }
 
+impl Snapshot {
+    /// A feed of which nothing is held and nothing more is known.
+    pub fn new(feed: FeedId, roles: Roles) -> Self {
+        Self {
+            feed,
+            roles,
+            up: None,
+            down: None,
+            records: None,
+            seeders: Vec::new(),
+            trackers: Vec::new(),
+            logs: Vec::new(),
+            blobs: Vec::new(),
+            stored: Vec::new(),
+            met: Vec::new(),
+        }
+    }
+}
+
 /// A log in a snapshot.
 #[derive(Clone, Debug)]
 pub struct LogSnapshot {

@@ -4,23 +4,12 @@ use std::time::Duration;
 
 use peerfeed::store::{Roles, SeederHint};
 use peerfeed::swarm::limits::{DIALS, REDIAL_FIRST, REDIAL_LONGEST};
-use peerfeed::swarm::{Action, ConnectionId, Ended, Engine, Input, Options, Snapshot};
-use peerfeed_protocol::crypto::{IdentityKey, WitnessSecret};
+use peerfeed::swarm::{Action, ConnectionId, Ended, Engine, Input, Snapshot};
+use peerfeed_protocol::crypto::IdentityKey;
 use peerfeed_protocol::ids::FeedId;
-use peerfeed_protocol::peer::{Moment, NodeSecret};
+use peerfeed_protocol::peer::Moment;
 
-fn engine(seed: u8) -> Engine {
-    let options = Options {
-        serve: true,
-        announce: false,
-        connections_max: 1_000,
-        trackers: Vec::new(),
-        node: NodeSecret::from_bytes([1; 32]).key(),
-        witness: WitnessSecret::from_seed(&[1; 32]).key(),
-        up: None,
-    };
-    Engine::new(options, [seed; 32])
-}
+use crate::lone;
 
 fn feed(number: u8) -> FeedId {
     IdentityKey::from_seed(&[number; 32]).feed_id()
@@ -28,19 +17,8 @@ fn feed(number: u8) -> FeedId {
 
 /// A feed that is followed and said to be found at these addresses.
 fn followed(feed: FeedId, addresses: impl Iterator<Item = String>) -> Snapshot {
-    Snapshot {
-        feed,
-        roles: Roles { follow: true, ..Roles::default() },
-        records: None,
-        seeders: addresses.map(|address| SeederHint { address, witness: None }).collect(),
-        trackers: Vec::new(),
-        logs: Vec::new(),
-        blobs: Vec::new(),
-        stored: Vec::new(),
-        met: Vec::new(),
-        up: None,
-        down: None,
-    }
+    let seeders = addresses.map(|address| SeederHint { address, witness: None }).collect();
+    Snapshot { seeders, ..Snapshot::new(feed, Roles { follow: true, ..Roles::default() }) }
 }
 
 fn dials(engine: &mut Engine) -> Vec<ConnectionId> {
@@ -53,7 +31,7 @@ fn dials(engine: &mut Engine) -> Vec<ConnectionId> {
 
 /// The waits between the first dials of an address at which nobody answers.
 fn waits(seed: u8) -> Vec<Duration> {
-    let mut engine = engine(seed);
+    let mut engine = lone::engine(seed);
     let mut now = Moment::START;
     engine.load(now, followed(feed(1), std::iter::once("192.0.2.1:1".to_owned())));
     let mut failed = None;
@@ -84,7 +62,7 @@ fn an_address_without_an_answer_is_dialled_after_growing_waits_that_nobody_else_
 
 #[test]
 fn no_more_dials_are_under_way_than_may_be() {
-    let mut engine = engine(3);
+    let mut engine = lone::engine(3);
     for number in 0..8 {
         let addresses = (0..10).map(|host| format!("192.0.{number}.{host}:1"));
         engine.load(Moment::START, followed(feed(number), addresses));

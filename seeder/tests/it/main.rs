@@ -11,6 +11,7 @@ mod crowd;
 mod dialling;
 mod friends;
 mod letters;
+mod lone;
 mod model;
 mod node;
 mod party;

@@ -3,42 +3,22 @@
 use std::time::Duration;
 
 use peerfeed::store::Roles;
-use peerfeed::swarm::{Action, ConnectionId, Engine, Input, Options, Read, Snapshot};
-use peerfeed_protocol::crypto::{IdentityKey, WitnessSecret};
+use peerfeed::swarm::{Action, ConnectionId, Engine, Input, Read, Snapshot};
+use peerfeed_protocol::crypto::IdentityKey;
 use peerfeed_protocol::ids::BlobRoot;
 use peerfeed_protocol::peer::message::Interest;
 use peerfeed_protocol::peer::{ChannelId, Event, Moment, NodeSecret};
+
+use crate::lone;
 
 const PEER: ConnectionId = ConnectionId(1);
 const CHANNEL: ChannelId = ChannelId(0);
 
 /// An engine that seeds a feed, with one peer that has opened it.
 fn seeding() -> Engine {
-    let options = Options {
-        serve: true,
-        announce: false,
-        connections_max: 1_000,
-        trackers: Vec::new(),
-        node: NodeSecret::from_bytes([1; 32]).key(),
-        witness: WitnessSecret::from_seed(&[1; 32]).key(),
-        up: None,
-    };
-    let mut engine = Engine::new(options, [1; 32]);
+    let mut engine = lone::engine(1);
     let feed = IdentityKey::from_seed(&[2; 32]).feed_id();
-    let snapshot = Snapshot {
-        feed,
-        roles: Roles { seed: true, ..Roles::default() },
-        records: None,
-        seeders: Vec::new(),
-        trackers: Vec::new(),
-        logs: Vec::new(),
-        blobs: Vec::new(),
-        stored: Vec::new(),
-        met: Vec::new(),
-        up: None,
-        down: None,
-    };
-    engine.load(Moment::START, snapshot);
+    engine.load(Moment::START, Snapshot::new(feed, Roles { seed: true, ..Roles::default() }));
     let address = "192.0.2.1:5".parse().unwrap();
     let opens = Event::OpenRequested { channel: CHANNEL, swarm: feed.swarm_id(), interest: Interest::default() };
     let node = NodeSecret::from_bytes([3; 32]).key();

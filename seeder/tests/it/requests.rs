@@ -6,13 +6,13 @@ use std::time::Duration;
 use peerfeed::author::{self, Audience, Draft};
 use peerfeed::store::{Options as StoreOptions, Reading, Store};
 use peerfeed::swarm::limits::{SERVE_QUEUE, WINDOW_FLOOR_BYTES};
-use peerfeed::swarm::{self, Action, Command, ConnectionId, Engine, Input, Options, Snapshot};
-use peerfeed_protocol::crypto::WitnessSecret;
+use peerfeed::swarm::{self, Action, Command, ConnectionId, Engine, Input, Snapshot};
 use peerfeed_protocol::feed::BlobRef;
 use peerfeed_protocol::ids::{BlobRoot, LogId};
 use peerfeed_protocol::peer::message::{ChunksWanted, EntriesWanted, Interest, RejectCode};
 use peerfeed_protocol::peer::{ChannelId, Event, Moment, NodeSecret, RequestId};
 
+use crate::lone;
 use crate::world::World;
 
 const MS: Duration = Duration::from_millis(1);
@@ -75,16 +75,7 @@ impl Asked {
             author.post(&draft, &mut |_| {}).unwrap();
         }
         let feed = author.feed();
-        let options = Options {
-            serve: true,
-            announce: false,
-            connections_max: 10,
-            up: None,
-            trackers: Vec::new(),
-            node: NodeSecret::from_bytes([1; 32]).key(),
-            witness: WitnessSecret::from_seed(&[1; 32]).key(),
-        };
-        let mut engine = Engine::new(options, [3; 32]);
+        let mut engine = lone::engine(3);
         let txn = store.read().unwrap();
         engine.load(NOW, Snapshot::read(&txn, feed, txn.feed(feed).unwrap().unwrap()).unwrap());
         let row = txn.logs(feed).unwrap().remove(0);
