@@ -1,6 +1,7 @@
 //! Chunks, what they are charged to and when they go.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use peerfeed::reader::{self, FileError, FileWriter};
 use peerfeed::store::{Options, Quota, Reading, Store, WriteError};
@@ -9,6 +10,7 @@ use peerfeed_protocol::merkle::range_proof;
 use sha2::{Digest, Sha256};
 
 use super::{holding, open, put};
+use crate::party::PATIENCE;
 use crate::sample::{NOW_MS, SampleBlob, SampleLog, seeded};
 
 #[test]
@@ -126,11 +128,11 @@ fn removal_frees_what_nobody_else_refers_to() {
     assert_eq!(store.read().unwrap().total_usage().unwrap().bytes(), 0);
     store.close();
     // The chunks are freed by and by, also after opening again.
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     while rows_left(folder.path()) != ["numbers"] {
-        assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?} stay", rows_left(folder.path()));
+        assert!(began.elapsed() < PATIENCE, "{:?} stay", rows_left(folder.path()));
         let store = open(folder.path());
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(20));
         store.close();
     }
 }
@@ -153,7 +155,11 @@ fn a_snapshot_shows_chunks_that_were_freed_meanwhile() {
     let (before, snapshot) = (bytes(), store.read().unwrap());
     let row = snapshot.blob(first, samples[0].blob).unwrap().unwrap();
     store.write_blocking(move |txn| txn.remove_feed(first)).unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    let began = Instant::now();
+    while !store.read().unwrap().chunks(&row, 0..1).unwrap().is_empty() {
+        assert!(began.elapsed() < PATIENCE, "its chunks stay");
+        std::thread::sleep(Duration::from_millis(1));
+    }
     let second = put_all(5, &samples[1]);
     assert!(
         snapshot.chunks(&row, 0..row.blob.size.chunks()).unwrap() == samples[0].chunks,
@@ -163,11 +169,11 @@ fn a_snapshot_shows_chunks_that_were_freed_meanwhile() {
     drop(snapshot);
     store.write_blocking(move |txn| txn.remove_feed(second)).unwrap();
     store.close();
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     while bytes() > 0 {
-        assert!(began.elapsed() < std::time::Duration::from_secs(20), "{} bytes stay", bytes());
+        assert!(began.elapsed() < PATIENCE, "{} bytes stay", bytes());
         let store = open(folder.path());
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(20));
         store.close();
     }
 }
