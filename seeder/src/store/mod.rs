@@ -1,4 +1,5 @@
-//! What this installation holds, in one database and a file of chunks: feeds, entries, blobs, and what it takes to prove and show them.
+//! What this installation holds, in one database and a file of chunks: feeds, entries, blobs, and what it takes to
+//! prove and show them.
 //!
 //! One thread writes. Jobs from anywhere ([`Store::write`]) are gathered into transactions and answered after the commit
 //! has reached the disk; a job that fails leaves no trace, and the others of its transaction are not harmed. Reading

@@ -8,7 +8,7 @@ use peerfeed_protocol::peer::Moment;
 /// not cut.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace {
-    bytes_per_second: Option<u64>,
+    per_second: Option<u64>,
     /// When everything that was let through has passed.
     free: Moment,
 }
@@ -16,7 +16,7 @@ pub(super) struct Pace {
 impl Pace {
     /// So many in a second.
     pub(super) const fn of(per_second: u64) -> Self {
-        Self { bytes_per_second: Some(per_second), free: Moment::START }
+        Self { per_second: Some(per_second), free: Moment::START }
     }
 
     /// Whether one more may pass beside as many as pass in this time.
@@ -29,20 +29,20 @@ impl Pace {
     }
 
     /// Sets the rate, or none.
-    pub(super) fn set(&mut self, bytes_per_second: Option<u64>) {
-        if self.bytes_per_second != bytes_per_second {
-            *self = Self { bytes_per_second: bytes_per_second.map(|rate| rate.max(1)), free: Moment::START };
+    pub(super) fn set(&mut self, per_second: Option<u64>) {
+        if self.per_second != per_second {
+            *self = Self { per_second: per_second.map(|rate| rate.max(1)), free: Moment::START };
         }
     }
 
     /// When something may pass, if not now.
     pub(super) fn waits_until(&self, now: Moment) -> Option<Moment> {
-        Some(self.free).filter(|free| self.bytes_per_second.is_some() && *free > now)
+        Some(self.free).filter(|free| self.per_second.is_some() && *free > now)
     }
 
     /// So many bytes pass.
     pub(super) fn take(&mut self, now: Moment, bytes: u64) {
-        let Some(rate) = self.bytes_per_second else { return };
+        let Some(rate) = self.per_second else { return };
         let took = Duration::from_micros(bytes.saturating_mul(1_000_000) / rate);
         self.free = self.free.max(now).after(took);
     }
