@@ -243,6 +243,12 @@ pub const REQUESTS_OPEN_MAX: u32 = 256;
 /// asks faster than it takes, and is dropped. spec: PEER-54
 pub const REPLIES_WAITING_BYTES_MAX: usize = 256 * 1_024;
 
+/// Pings of a peer that are answered in a second: who measures a line pings once in a while. spec: PEER-55
+pub const PINGS_PER_SECOND: u32 = 8;
+
+/// Pings beyond that rate that are answered all the same, if there were none before. spec: PEER-55
+pub const PINGS_AT_ONCE: u32 = 64;
+
 /// However slowly its answer comes in, a request is called late after so many seconds. spec: PEER-53
 pub const REQUEST_WHOLE_SECONDS_MAX: u64 = 600;
 

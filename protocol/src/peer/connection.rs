@@ -14,6 +14,7 @@ use super::message::{ChannelId, Close, Interest, Message, RejectCode};
 use super::moment::Moment;
 use super::outbox::Outbox;
 use super::owed::Owed;
+use super::pings::Pings;
 use super::record::Records;
 use super::verify::ChunkHasher;
 use super::violation::Violation;
@@ -88,6 +89,7 @@ pub struct Connection {
     pub(super) owed: Owed,
     pub(super) peer: Option<PeerHello>,
     pub(super) pinged: Option<Moment>,
+    pub(super) pings: Pings,
     pub(super) skipped_frames: u64,
     pub(super) started: Moment,
     pub(super) heard: Moment,
@@ -154,6 +156,7 @@ impl Connection {
             owed: Owed::default(),
             peer: None,
             pinged: None,
+            pings: Pings::default(),
             skipped_frames: 0,
             started: now,
             heard: now,

@@ -74,8 +74,7 @@ impl Connection {
             MessageType::Peers => self.take_peers(now, Peers::decode(&rest)?),
             MessageType::Close => self.take_close(&Close::decode(&rest)?),
             MessageType::Ping => {
-                let ping = Ping::decode(&rest)?;
-                self.outbox.push_reply(MessageType::Pong, &ping.encode());
+                self.take_ping(now, Ping::decode(&rest)?);
                 Ok(())
             }
             MessageType::Pong => self.take_pong(now, Ping::decode(&rest)?),
@@ -270,6 +269,16 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    fn take_ping(&mut self, now: Moment, ping: Ping) {
+        if self.pings.admit(now) {
+            self.outbox.push_reply(MessageType::Pong, &ping.encode());
+        } else if let Some(Event::PingsPassedOver { count }) = self.events.back_mut() {
+            *count += 1;
+        } else {
+            self.events.push_back(Event::PingsPassedOver { count: 1 });
+        }
     }
 
     fn take_pong(&mut self, now: Moment, pong: Ping) -> Result<(), Violation> {

@@ -227,6 +227,11 @@ pub enum Event {
         /// From the ping's writing until the pong's arrival.
         round_trip: Duration,
     },
+    /// The peer pings more often than is answered. spec: PEER-55
+    PingsPassedOver {
+        /// Pings in a row that got no answer.
+        count: u64,
+    },
     /// The peer closed a channel; every request on it was reported as rejected before.
     ChannelClosed {
         /// The channel, now gone.

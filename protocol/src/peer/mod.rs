@@ -24,6 +24,7 @@ mod newest;
 mod outbox;
 mod owed;
 mod patience;
+mod pings;
 mod record;
 pub mod sim;
 mod verified;

@@ -54,7 +54,7 @@ pub struct Refused {
     pub turned_away: u64,
     /// Connections of those who know no feed that is held here.
     pub strangers: u64,
-    /// Requests of who has too many open, and questions of who asks too often.
+    /// Requests of who has too many open, and questions and pings of who sends them too often.
     pub over_limit: u64,
     /// Peers that took nothing of what they had asked for.
     pub stalled: u64,

@@ -35,7 +35,8 @@ pub struct Totals {
     pub turned_away: u64,
     /// Connections of those who know no feed that is held here.
     pub strangers: u64,
-    /// Requests rejected because their sender has too many open, and questions passed over because it asks too often.
+    /// Requests rejected because their sender has too many open, and questions and pings passed over because they come
+    /// too often.
     pub over_limit: u64,
     /// Peers dropped because they took nothing of what they had asked for.
     pub stalled: u64,

@@ -50,3 +50,13 @@ fn who_asks_on_and_on_what_is_held_is_passed_over_and_counted_and_may_go_on_late
     assert_eq!(answered(&mut engine, later, 30), 30, "who asks now and then is always answered");
     assert_eq!(engine.status(later).totals.violations, 0, "and nobody is banned for it");
 }
+
+#[test]
+fn pings_that_were_passed_over_are_counted_and_nobody_is_banned_for_them() {
+    let mut engine = seeding();
+    for count in [1, 400] {
+        engine.handle_input(Moment::START, PEER, Input::Event(Event::PingsPassedOver { count }, None));
+    }
+    let totals = engine.status(Moment::START).totals;
+    assert_eq!((totals.over_limit, totals.violations), (401, 0));
+}

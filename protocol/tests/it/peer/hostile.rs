@@ -1,9 +1,10 @@
 //! What strangers, noise on the line and peers that break the rules get.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use peerfeed_protocol::crypto::{Entropy, IdentityKey, WitnessSecret};
-use peerfeed_protocol::limits::{CHANNELS_MAX, REPLIES_WAITING_BYTES_MAX};
+use peerfeed_protocol::limits::{CHANNELS_MAX, PINGS_AT_ONCE, REPLIES_WAITING_BYTES_MAX};
 use peerfeed_protocol::peer::hint::{FirstMessage, HintTable, SeenEphemerals};
 use peerfeed_protocol::peer::message::{
     BlobsWanted, Close, GetEntries, Hello, Interest, Message, Open, Reject, RejectCode, StateMessage, WitnessProof,
@@ -390,23 +391,47 @@ fn requests_beyond_the_limit_are_rejected_and_a_number_in_use_is_a_violation() {
 fn who_asks_on_without_taking_answers_is_dropped() {
     let sample = SampleLog::new(3);
     let (mut machine, mut puppet) = served(&sample);
-    let mut pings = 0_usize;
+    let ask = |request| {
+        GetEntries { channel: ChannelId(0), request: RequestId(request), wanted: sample.wanted(0, 3) }.encode()
+    };
+    let mut last = 0;
     let violation = loop {
-        if let Err(violation) = puppet.say(&mut machine, 0x10, &[0; 8]) {
+        last += 1;
+        if let Err(violation) = puppet.say(&mut machine, 0x05, &ask(last)) {
             break violation;
         }
-        pings += 1;
         assert!(machine.buffered_bytes() < 2 * REPLIES_WAITING_BYTES_MAX);
-        assert!(pings < 1_000_000, "nobody stops it");
+        assert!(last < 1_000_000, "nobody stops it");
     };
     assert_eq!(violation, Violation::Flood);
-    // The same number of pings from somebody who listens is fine.
+    // As many requests of somebody who listens are fine.
     let (mut machine, mut puppet) = served(&sample);
-    for _ in 0..=pings {
-        puppet.say(&mut machine, 0x10, &[0; 8]).unwrap();
+    for request in 1..=last {
+        puppet.say(&mut machine, 0x05, &ask(request)).unwrap();
         puppet.hear(&mut machine);
     }
     assert!(!machine.is_over());
+}
+
+#[test]
+fn who_pings_on_and_on_is_passed_over_and_told_of_and_is_answered_again_later() {
+    let sample = SampleLog::new(1);
+    let (mut machine, mut puppet) = served(&sample);
+    let mut ping = |now: Moment, count: usize| {
+        let pings = (0..count).flat_map(|_| puppet.message(URGENT, 0x10, &[7; 8])).collect::<Vec<u8>>();
+        machine.handle_bytes(now, &pings).unwrap();
+        let answered = puppet.hear(&mut machine).into_iter().filter(|(kind, _)| *kind == 0x11).count();
+        let passed_over = drain(&mut machine).into_iter().map(|event| match event {
+            Event::PingsPassedOver { count } => count,
+            other => panic!("{other:?}"),
+        });
+        (answered, passed_over.collect::<Vec<u64>>())
+    };
+    let most = PINGS_AT_ONCE as usize;
+    assert_eq!(ping(Moment::START, most + 500), (most, vec![500]), "one event, however many they are");
+    assert_eq!(ping(Moment::START, 3), (0, vec![3]));
+    let later = Moment::START.after(Duration::from_secs(10));
+    assert_eq!(ping(later, most), (most, vec![]));
 }
 
 #[test]

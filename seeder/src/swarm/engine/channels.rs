@@ -65,6 +65,7 @@ impl Engine {
                 self.tell(connection, Command::Reject(channel, request, RejectCode::NotAdmitted));
             }
             Event::Cancelled { channel, request } => self.handle_cancelled(connection, channel, request),
+            Event::PingsPassedOver { count } => self.totals.over_limit += count,
             Event::Peers { channel, peers } => self.handle_peers(connection, channel, &peers),
             _ => {}
         }
