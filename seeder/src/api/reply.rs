@@ -346,8 +346,6 @@ pub struct File {
     pub path: String,
     /// Its size.
     pub size_bytes: u64,
-    /// SHA-256 of its content, hex.
-    pub sha256: String,
 }
 
 #[cfg(test)]

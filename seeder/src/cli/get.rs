@@ -39,10 +39,9 @@ impl Get {
         let show = |terminal: &crate::ui::Terminal, reply| {
             let Reply::File(file) = reply else { return };
             terminal.line(format_args!(
-                "{}  {}  {}",
+                "{}  {}",
                 file.path,
-                size(file.size_bytes),
-                terminal.paint(Paint::Dim, format_args!("sha256 {}", file.sha256)),
+                terminal.paint(Paint::Dim, format_args!("{}", size(file.size_bytes))),
             ));
         };
         context.call(request, show).await

@@ -1,16 +1,15 @@
 //! The task that owns the engine: it tells the engine what happens, and has done what the engine wants done.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+mod asks;
+
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use peerfeed_protocol::feed::BlobRef;
-use peerfeed_protocol::feed::blob::BlobSize;
-use peerfeed_protocol::ids::{BlobRoot, FeedId};
-use peerfeed_protocol::peer::{Moment, VerifiedChunks};
+use peerfeed_protocol::ids::FeedId;
+use peerfeed_protocol::peer::Moment;
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinSet;
@@ -19,13 +18,14 @@ use super::handle::Ask;
 use super::loading::{self, Loaded};
 use super::reads::{self, Served};
 use super::secrets::Secrets;
+use super::takers::{Appetite, Takers};
 use super::waiter::Waiters;
 use super::{NewEntry, Progress, announces, connecting, indexer, writes};
 use crate::net::tracker::TrackerClient;
 use crate::net::{Admission, Clock, Commander, Driver, Rates, Report};
 use crate::store::{StorageError, Store};
 use crate::swarm::{
-    self, Action, Announced, Command, ConnectionId, Engine, Input, JobId, Outcome, Read, SyncGoal, TaskId, Write,
+    self, Action, Announced, Command, ConnectionId, Engine, Input, JobId, Outcome, Read, TaskId, Write,
 };
 
 /// Reports of connections that wait for the engine; a connection that finds no room waits, and its peer with it.
@@ -56,8 +56,8 @@ pub(super) struct EngineTask {
     asked: mpsc::UnboundedReceiver<Ask>,
     connections: HashMap<ConnectionId, Commander>,
     waiters: Waiters,
-    /// Who takes chunks as they come, by the task that brings them.
-    takers: HashMap<TaskId, Taker>,
+    takers: Takers,
+    taken: mpsc::UnboundedReceiver<TaskId>,
     /// Reads of feeds that are under way: what is asked meanwhile may be about them and waits.
     loading: usize,
     deferred: VecDeque<Ask>,
@@ -72,13 +72,6 @@ pub(super) struct EngineTask {
     mail: broadcast::Sender<FeedId>,
     farewells: JoinSet<()>,
     numbers: Arc<AtomicU64>,
-}
-
-/// Who takes the chunks of a blob as they come.
-struct Taker {
-    feed: FeedId,
-    root: BlobRoot,
-    fresh: SyncSender<VerifiedChunks>,
 }
 
 /// A channel that is bounded by what the engine lets be under way.
@@ -106,6 +99,7 @@ impl EngineTask {
         tokio::spawn(indexer::run(shared.store.clone(), come, entries));
         let served = unbounded();
         let tells = reads::start_teller(shared.store.clone(), served.sender.clone());
+        let (say_taken, taken) = mpsc::unbounded_channel();
         let (reporter, reports) = mpsc::channel(REPORTS);
         Self {
             engine,
@@ -117,7 +111,8 @@ impl EngineTask {
             asked,
             connections: HashMap::new(),
             waiters: Waiters::default(),
-            takers: HashMap::new(),
+            takers: Takers::new(say_taken),
+            taken,
             loading: 0,
             deferred: VecDeque::new(),
             reports: Ends { sender: reporter, receiver: reports },
@@ -160,6 +155,10 @@ impl EngineTask {
                 biased;
                 Some(served) = self.served.receiver.recv() => self.take_served(served),
                 Some((job, outcome)) = self.written.recv() => self.engine.handle_written(self.shared.clock.now(), job, outcome),
+                Some(task) = self.taken.recv() => {
+                    let appetite = self.takers.taken(task);
+                    self.note_appetite(appetite.as_ref());
+                }
                 ask = self.asked.recv() => match ask {
                     Some(Ask::Shutdown(answer)) => {
                         accepting.abort_all();
@@ -183,7 +182,7 @@ impl EngineTask {
             }
             self.act();
             for task in self.waiters.abandoned() {
-                self.takers.remove(&task);
+                self.let_go(task);
                 self.engine.cancel(self.shared.clock.now(), task);
             }
         }
@@ -209,83 +208,6 @@ impl EngineTask {
         };
         if tokio::time::timeout_at(deadline, wound_up).await.is_err() {
             tracing::warn!("not everything was said and done in time");
-        }
-    }
-
-    fn take_ask(&mut self, ask: Ask) {
-        if self.loading > 0 {
-            self.deferred.push_back(ask);
-            return;
-        }
-        let now = self.shared.clock.now();
-        match ask {
-            Ask::Sync { feeds, goal, timeout, progress } => {
-                let feeds = if feeds.is_empty() { self.engine.feed_ids() } else { feeds };
-                let task = self.waiters.progress(progress);
-                self.engine.start_sync(now, task, &feeds, goal, None, timeout);
-            }
-            Ask::FetchBlob { feed, root, bytes, timeout, progress, fresh } => {
-                let task = self.waiters.progress(progress);
-                self.takers.extend(fresh.map(|fresh| (task, Taker { feed, root, fresh })));
-                // A size that no blob has is one that nobody holds.
-                let blob = BlobSize::new(bytes).ok().map(|size| BlobRef { root, size });
-                self.engine.start_sync(now, task, &[feed], SyncGoal::default(), blob, timeout);
-            }
-            Ask::WaitStored { feed, timeout, answer } => {
-                let task = self.waiters.stored(feed, answer);
-                self.engine.start_wait(now, task, feed, timeout);
-            }
-            Ask::Probe { feed, address, timeout, answer } => {
-                let task = self.waiters.probed(address.clone(), answer);
-                self.engine.start_probe(now, task, feed, &address, timeout);
-            }
-            Ask::Appended(feed) => {
-                self.loading += 1;
-                loading::load(self.shared.store.clone(), Some(feed), self.loaded.sender.clone());
-            }
-            Ask::FeedsChanged => {
-                self.loading += 1;
-                loading::load(self.shared.store.clone(), None, self.loaded.sender.clone());
-            }
-            Ask::Status(answer) => {
-                let mut status = self.engine.status(now);
-                status.listen.clone_from(&self.listen);
-                let (turned_away, strangers) = self.admission.refused();
-                status.totals.turned_away += turned_away;
-                status.totals.strangers += strangers;
-                // Who asked may have gone.
-                let _ = answer.send(status);
-            }
-            Ask::Shutdown(_) => unreachable!("the loop ends with it"),
-        }
-    }
-
-    fn take_loaded(&mut self, loaded: Loaded) {
-        let now = self.shared.clock.now();
-        self.loading = self.loading.saturating_sub(1);
-        match loaded {
-            Loaded::Nothing => {}
-            Loaded::One(_, Some(snapshot)) => self.engine.load(now, *snapshot),
-            Loaded::One(feed, None) => self.engine.remove_feed(now, feed),
-            Loaded::All(snapshots, codes) => {
-                self.codes = codes;
-                let here: HashSet<FeedId> = snapshots.iter().map(|snapshot| snapshot.feed).collect();
-                for gone in self.engine.feed_ids().into_iter().filter(|feed| !here.contains(feed)) {
-                    self.engine.remove_feed(now, gone);
-                }
-                for snapshot in snapshots {
-                    self.engine.load(now, snapshot);
-                }
-            }
-        }
-        // Who comes with a code wants to know whom it has come to.
-        let proves = self.engine.is_seeder() || !self.codes.is_empty();
-        self.admission.prove(proves.then(|| Arc::clone(self.shared.secrets.witness())));
-        self.admission.serve(self.engine.feed_ids(), self.codes.iter().copied());
-        while self.loading == 0
-            && let Some(ask) = self.deferred.pop_front()
-        {
-            self.take_ask(ask);
         }
     }
 
@@ -323,11 +245,21 @@ impl EngineTask {
     }
 
     /// Gives chunks that have just come to who waits for them.
-    fn hand_on(&self, write: &Write) {
+    fn hand_on(&mut self, write: &Write) {
         let Write::Chunks { feed, chunks, .. } = write else { return };
-        for taker in self.takers.values().filter(|taker| (taker.feed, taker.root) == (*feed, chunks.root())) {
-            // Who is slow, or gone, finds them in the store.
-            let _ = taker.fresh.try_send(chunks.clone());
+        let appetite = self.takers.hand_on(*feed, chunks);
+        self.note_appetite(appetite.as_ref());
+    }
+
+    /// Nobody waits for what a task brings any more.
+    fn let_go(&mut self, task: TaskId) {
+        let appetite = self.takers.remove(task);
+        self.note_appetite(appetite.as_ref());
+    }
+
+    fn note_appetite(&mut self, appetite: Option<&Appetite>) {
+        if let Some(&Appetite { feed, blob, is_full }) = appetite {
+            self.engine.hold_back(self.shared.clock.now(), feed, &blob, is_full);
         }
     }
 
@@ -364,7 +296,7 @@ impl EngineTask {
                 Action::MailCame(feed) => drop(self.mail.send(feed)),
                 Action::Report { task, report } => {
                     if !matches!(report, swarm::Report::Progress(Progress::Working { .. })) {
-                        self.takers.remove(&task);
+                        self.let_go(task);
                     }
                     self.waiters.tell(task, report);
                 }

@@ -1,15 +1,14 @@
 //! The handle that callers hold.
 
 use std::net::SocketAddr;
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use peerfeed_protocol::ids::{BlobRoot, FeedId, WitnessKey};
-use peerfeed_protocol::peer::VerifiedChunks;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::{NewEntry, NodeOptions, NodeStatus, ProbeError, Progress, StartError, SyncGoal, WaitError};
+use super::{FreshChunks, NewEntry, NodeOptions, NodeStatus, ProbeError, Progress, StartError, SyncGoal, WaitError};
 use crate::store::Store;
 
 /// A running data folder. Cheap to clone; all clones are the same node, which ends with [`Node::shutdown`].
@@ -47,7 +46,7 @@ pub(super) enum Ask {
         bytes: u64,
         timeout: Duration,
         progress: mpsc::Sender<Progress>,
-        fresh: Option<SyncSender<VerifiedChunks>>,
+        fresh: Option<Sender<FreshChunks>>,
     },
     /// See [`Node::wait_stored`].
     WaitStored { feed: FeedId, timeout: Duration, answer: oneshot::Sender<Result<Vec<String>, WaitError>> },
@@ -102,15 +101,15 @@ impl Node {
 
     /// Brings one blob of a feed, complete; `bytes` is the sealed size that the entry's header names.
     ///
-    /// `fresh` is given the chunks as they come, on their way to the disk, and is dropped before the work is done. What it
-    /// has no room for it does not get.
+    /// `fresh` is given the chunks as they come, on their way to the disk, and is dropped before the work is done. The blob
+    /// comes no faster than they are dropped.
     pub fn fetch_blob(
         &self,
         feed: FeedId,
         root: BlobRoot,
         bytes: u64,
         timeout: Duration,
-        fresh: Option<SyncSender<VerifiedChunks>>,
+        fresh: Option<Sender<FreshChunks>>,
     ) -> mpsc::Receiver<Progress> {
         let (progress, receiver) = mpsc::channel(PROGRESS_QUEUE);
         self.ask(Ask::FetchBlob { feed, root, bytes, timeout, progress, fresh });

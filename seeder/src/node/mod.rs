@@ -15,6 +15,7 @@ mod options;
 mod reads;
 mod secrets;
 mod start;
+mod takers;
 mod waiter;
 mod writes;
 
@@ -23,3 +24,4 @@ pub use crate::swarm::{FeedStatus, LogStatus, NodeStatus, PeerStatus, SeederStat
 pub use error::{ProbeError, StartError, WaitError};
 pub use handle::Node;
 pub use options::{Listen, NodeOptions};
+pub use takers::FreshChunks;

@@ -1,27 +1,19 @@
 //! Writing an attachment to a folder, complete or not at all, while it comes.
 
-use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use bytes::Bytes;
 use peerfeed_protocol::feed::blob::{BlobOpener, BlobSizeError, CHUNK_PIECE_BYTES, OpenChunkError};
 use peerfeed_protocol::feed::{Attachment, BlobRef, file_name};
 use peerfeed_protocol::ids::FeedId;
-use peerfeed_protocol::limits::CHUNK_BYTES;
 use peerfeed_protocol::peer::VerifiedChunks;
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::unfinished::Unfinished;
 use crate::store::limits::GROUP_CHUNKS;
 use crate::store::{DirectRun, Reading, StorageError, Store};
-
-/// Bytes read at once of what was written before its turn.
-const READ_BYTES: usize = 1 << 18;
 
 /// How far the writing has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,15 +58,6 @@ pub enum FileError {
     Storage(#[from] StorageError),
 }
 
-/// A file that was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WrittenFile {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Of its content.
-    pub sha256: [u8; 32],
-}
-
 /// A file on its way from the store into a folder. What is held of it is written, whatever the order in which it comes; it
 /// takes its name when it is whole, and when it is dropped before, nothing of it stays.
 pub struct FileWriter {
@@ -86,12 +69,7 @@ pub struct FileWriter {
     /// Groups that are written.
     groups: Vec<bool>,
     done_bytes: u64,
-    /// Over the first so many bytes.
-    hash: Sha256,
-    hashed_bytes: u64,
-    /// Where chunks are opened.
-    opened: Vec<u8>,
-    /// Where a group is put together.
+    /// Where a group is opened.
     run: DirectRun,
 }
 
@@ -107,9 +85,6 @@ impl FileWriter {
             file: Unfinished::create(folder)?,
             groups: vec![false; groups],
             done_bytes: 0,
-            hash: Sha256::new(),
-            hashed_bytes: 0,
-            opened: Vec::with_capacity(CHUNK_BYTES),
             run: DirectRun::default(),
             attachment,
         })
@@ -150,42 +125,22 @@ impl FileWriter {
     fn write_group(&mut self, group: u32, chunks: &[Bytes]) -> Result<(), FileError> {
         let begin = u64::from(self.range(group).start) * CHUNK_PIECE_BYTES as u64;
         self.run.begin(begin, chunks.len() * CHUNK_PIECE_BYTES);
-        let mut end = begin;
         for (index, chunk) in self.range(group).zip(chunks) {
-            self.opened.clear();
-            self.opened.extend_from_slice(chunk);
-            let piece = self.opener.open_in_place(index, &mut self.opened)?;
-            self.run.push(piece);
-            if end == self.hashed_bytes {
-                self.hash.update(piece);
-                self.hashed_bytes += piece.len() as u64;
-            }
-            end += piece.len() as u64;
+            self.opener.open_onto(index, chunk, self.run.end())?;
         }
         self.run.write(self.file.path(), self.file.file()).map_err(|source| self.file.failed(source))?;
-        self.done_bytes += end - begin;
+        self.done_bytes += self.run.len() as u64;
         Ok(())
     }
 
     /// Syncs the file and gives it its name: the attachment's, made safe; ` (2)` is added rather than anything overwritten.
-    pub fn finish(mut self, folder: &Path) -> Result<WrittenFile, FileError> {
+    pub fn finish(self, folder: &Path) -> Result<PathBuf, FileError> {
         if self.done_bytes != self.attachment.size_bytes || self.groups.contains(&false) {
             let (held_bytes, total_bytes) = (self.done_bytes, self.attachment.size_bytes);
             return Err(FileError::NotHeld { held_bytes, total_bytes });
         }
-        let (file, hash, from) = (self.file.file(), &mut self.hash, self.hashed_bytes);
-        // The disk needs a while: time to hash what did not come in its turn.
-        let (synced, hashed) = thread::scope(|scope| {
-            let syncing = scope.spawn(|| file.sync_all());
-            let hashed = hash_rest(file, from, hash);
-            (syncing.join(), hashed)
-        });
-        synced
-            .unwrap_or_else(|_| Err(io::Error::other("the file was not synced")))
-            .and(hashed)
-            .map_err(|source| self.file.failed(source))?;
-        let path = self.file.rename(folder, &file_name(&self.attachment.name))?;
-        Ok(WrittenFile { path, sha256: self.hash.finalize().into() })
+        self.file.file().sync_all().map_err(|source| self.file.failed(source))?;
+        self.file.rename(folder, &file_name(&self.attachment.name))
     }
 }
 
@@ -196,7 +151,7 @@ pub fn write_attachment(
     attachment: &Attachment,
     folder: &Path,
     progress: &mut dyn FnMut(FileProgress),
-) -> Result<WrittenFile, FileError> {
+) -> Result<PathBuf, FileError> {
     let mut writer = FileWriter::create(feed, attachment.clone(), folder)?;
     writer.write_held(store, progress)?;
     writer.finish(folder)
@@ -204,17 +159,4 @@ pub fn write_attachment(
 
 fn count(chunks: &[Bytes]) -> u32 {
     u32::try_from(chunks.len()).unwrap_or(u32::MAX)
-}
-
-fn hash_rest(file: &File, from: u64, hash: &mut Sha256) -> io::Result<()> {
-    let (mut at, mut buffer) = (from, vec![0; READ_BYTES]);
-    loop {
-        match file.read_at(&mut buffer, at)? {
-            0 => return Ok(()),
-            count => {
-                hash.update(&buffer[..count]);
-                at += count as u64;
-            }
-        }
-    }
 }

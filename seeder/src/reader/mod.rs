@@ -11,6 +11,6 @@ mod timeline;
 mod unfinished;
 
 pub use entry::{EntryState, ReadEntry, read_entry};
-pub use file::{FileError, FileProgress, FileWriter, WrittenFile, write_attachment};
+pub use file::{FileError, FileProgress, FileWriter, write_attachment};
 pub use index::{index_pending, index_pending_blocking};
 pub use timeline::{Query, timeline};

@@ -6,22 +6,18 @@ use std::time::Duration;
 
 use peerfeed_protocol::feed::{Attachment, BlobRef};
 use peerfeed_protocol::ids::{EntryPlace, FeedId};
-use peerfeed_protocol::peer::VerifiedChunks;
 
 use super::Service;
 use super::names::Names;
 use super::publishing::blocking;
 use crate::api::{self, Failure, Progress as Shown, Replies, Reply, Stage};
-use crate::node::Progress;
+use crate::node::{FreshChunks, Progress};
 use crate::reader::{self, EntryState, FileError, FileWriter};
 use crate::store::{Reading, Store};
-use crate::ui::{Safe, hex};
+use crate::ui::Safe;
 
 /// Characters of an entry id that are enough to try.
 const PREFIX_CHARS_MIN: usize = 4;
-
-/// Groups of chunks, 1 MB each, that have come and wait to be written out.
-const FRESH_GROUPS: usize = 64;
 
 impl Service {
     pub(super) async fn get(&self, entry: &str, out: &Path, timeout_ms: u64, replies: &Replies) -> Result<(), Failure> {
@@ -85,7 +81,7 @@ impl Service {
     ) -> Result<api::File, Failure> {
         let blob = attachment.blob().map_err(|error| Failure::of(&error))?;
         let is_held = self.store().read()?.blob(feed, blob)?.is_some_and(|row| row.is_complete());
-        let (fresh, come) = mpsc::sync_channel(FRESH_GROUPS);
+        let (fresh, come) = mpsc::channel();
         let name = attachment.name.clone();
         let (store, told) = (self.store().clone(), replies.clone());
         let writing = blocking(move || write_as_it_comes(&store, feed, attachment, &out, &come, &told));
@@ -108,7 +104,7 @@ impl Service {
         blob: BlobRef,
         name: &str,
         timeout_ms: u64,
-        fresh: mpsc::SyncSender<VerifiedChunks>,
+        fresh: mpsc::Sender<FreshChunks>,
         replies: &Replies,
     ) -> Result<(), Failure> {
         let timeout = Duration::from_millis(timeout_ms);
@@ -139,20 +135,20 @@ fn write_as_it_comes(
     feed: FeedId,
     attachment: Attachment,
     out: &Path,
-    come: &mpsc::Receiver<VerifiedChunks>,
+    come: &mpsc::Receiver<FreshChunks>,
     replies: &Replies,
 ) -> Result<api::File, FileError> {
     let (what, size_bytes) = (attachment.name.clone(), attachment.size_bytes);
     let mut writer = FileWriter::create(feed, attachment, out)?;
-    while let Ok(chunks) = come.recv() {
-        writer.write_fresh(&chunks)?;
+    while let Ok(fresh) = come.recv() {
+        writer.write_fresh(&fresh.chunks)?;
     }
     writer.write_held(store, &mut |written| {
         let (done, total) = (written.done_bytes, written.total_bytes);
         replies.progress(Shown { what: what.clone(), stage: Stage::Writing, done, total, peers: 0 });
     })?;
-    let file = writer.finish(out)?;
-    Ok(api::File { path: file.path.display().to_string(), size_bytes, sha256: hex(&file.sha256) })
+    let path = writer.finish(out)?;
+    Ok(api::File { path: path.display().to_string(), size_bytes })
 }
 
 impl From<FileError> for Failure {

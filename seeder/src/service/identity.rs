@@ -133,14 +133,10 @@ impl Service {
         let written = move || {
             let bytes = author::export(&store, &author, seal.expose())?;
             write_new(&path, &bytes).map_err(|source| AuthorError::File { path, source })?;
-            Ok::<_, AuthorError>(bytes)
+            Ok::<_, AuthorError>(bytes.len() as u64)
         };
-        let bytes = blocking(written).await?;
-        let told = crate::api::File {
-            path: file.display().to_string(),
-            size_bytes: bytes.len() as u64,
-            sha256: crate::ui::hex(&<sha2::Sha256 as sha2::Digest>::digest(&bytes)),
-        };
+        let size_bytes = blocking(written).await?;
+        let told = crate::api::File { path: file.display().to_string(), size_bytes };
         replies.send(Reply::File(told)).await;
         Ok(())
     }

@@ -137,7 +137,7 @@ impl Taken {
         self.slots.push(slot);
         writing.group.begin(offset(slot), SLOT_BYTES);
         for chunk in chunks {
-            writing.group.push(chunk);
+            writing.group.end().extend_from_slice(chunk);
         }
         writing.group.write(&self.file.path, file)?;
         Ok(slot)

@@ -36,9 +36,14 @@ impl DirectRun {
         self.offset = offset;
     }
 
-    /// Adds the bytes that come next.
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.memory.extend_from_slice(bytes);
+    /// Bytes of the run.
+    pub(crate) fn len(&self) -> usize {
+        self.memory.len() - self.from
+    }
+
+    /// Where the bytes that come next are added, as many as were announced.
+    pub(crate) fn end(&mut self) -> &mut Vec<u8> {
+        &mut self.memory
     }
 
     /// Writes the run: whole pages directly, what is left at both ends the common way.
@@ -97,7 +102,7 @@ mod tests {
         let pieces: Vec<_> = ends.windows(2).map(|ends| ends[0]..ends[1]).collect();
         for piece in pieces.into_iter().rev() {
             run.begin(piece.start as u64, piece.len());
-            content[piece].chunks(63_984).for_each(|part| run.push(part));
+            content[piece].chunks(63_984).for_each(|part| run.end().extend_from_slice(part));
             run.write(&path, &file).unwrap();
         }
         assert!(std::fs::read(&path).unwrap() == content);

@@ -30,6 +30,8 @@ pub(super) struct Blob {
     /// When peers were last told of the groups held.
     pub offered: Option<Moment>,
     asked: BTreeMap<u32, Vec<(ConnectionId, Ticket)>>,
+    /// Whether nothing more is asked for now, since who takes it as it comes is not as fast.
+    pub held_back: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +80,7 @@ impl Blob {
             first_missing: 0,
             offered: None,
             asked: BTreeMap::new(),
+            held_back: false,
         };
         blob.held_bytes = if left == 0 {
             reference.size.bytes()

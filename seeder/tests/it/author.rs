@@ -183,7 +183,7 @@ fn attached_files_are_written_out_as_they_were_and_over_nothing() {
     let media: Vec<_> = entry.attachments.iter().map(|file| file.media_type.as_str()).collect();
     assert_eq!(media, ["text/plain", "image/png", "video/mp4"]);
     let write = |at: usize| {
-        reader::write_attachment(&store, author.feed(), &entry.attachments[at], out.path(), &mut |_| {}).unwrap().path
+        reader::write_attachment(&store, author.feed(), &entry.attachments[at], out.path(), &mut |_| {}).unwrap()
     };
     for (at, content) in [nothing, few, many].iter().enumerate() {
         assert!(fs::read(write(at)).unwrap() == *content, "file {at}");
@@ -211,7 +211,7 @@ fn a_file_that_a_stranger_named_stays_in_the_folder() {
     for (name, safe) in [("..", "file"), ("../../x", "_.._x"), (".profile", "profile"), ("/etc/passwd", "_etc_passwd")]
     {
         attachment.name = name.to_owned();
-        let path = reader::write_attachment(&store, author.feed(), &attachment, out.path(), &mut |_| {}).unwrap().path;
+        let path = reader::write_attachment(&store, author.feed(), &attachment, out.path(), &mut |_| {}).unwrap();
         assert_eq!(path, out.path().join(safe));
         assert_eq!(fs::read(path).unwrap(), content);
     }

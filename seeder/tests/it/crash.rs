@@ -142,7 +142,7 @@ fn look(data: &Path, acknowledged: &BTreeMap<String, String>, content: &[u8]) {
     let out = tempfile::tempdir().unwrap();
     if let Some(entry) = entries.iter().find(|entry| !entry.attachments.is_empty()) {
         let file = &entry.attachments[0];
-        let path = reader::write_attachment(&store, entry.place.feed, file, out.path(), &mut |_| {}).unwrap().path;
+        let path = reader::write_attachment(&store, entry.place.feed, file, out.path(), &mut |_| {}).unwrap();
         assert!(std::fs::read(path).unwrap() == content);
     }
 }

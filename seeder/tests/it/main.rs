@@ -10,6 +10,7 @@ mod crash;
 mod crowd;
 mod dialling;
 mod friends;
+mod getting;
 mod letters;
 mod lone;
 mod model;

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::party::{PATIENCE, Party, TestTracker, blocking};
 
-fn done(progress: Progress) -> peerfeed::node::FeedOutcome {
+pub(super) fn done(progress: Progress) -> peerfeed::node::FeedOutcome {
     match progress {
         Progress::Done(mut outcomes) => outcomes.remove(0),
         other => panic!("{other:?}"),
@@ -18,7 +18,7 @@ fn done(progress: Progress) -> peerfeed::node::FeedOutcome {
 }
 
 /// A file of random bytes of this size in a party's folder.
-fn file(party: &Party, bytes: usize) -> std::path::PathBuf {
+pub(super) fn file(party: &Party, bytes: usize) -> std::path::PathBuf {
     let path = party.folder().join("film.bin");
     let mut content = vec![0; bytes];
     getrandom::fill(&mut content).unwrap();
@@ -343,34 +343,4 @@ async fn a_node_shuts_down_within_five_seconds_and_starts_again_with_what_it_had
     let again = Party { node, folder };
     assert_eq!(again.witness(), witness);
     assert_eq!(again.texts(feed), ["kept"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_blob_is_fetched_on_demand_and_alone() {
-    let seeder = Party::daemon(&[]).await;
-    let ana = Party::command(&[]).await;
-    let author = ana.init().await;
-    let feed = author.feed();
-    ana.list(&author, &seeder).await;
-    seeder.seed(feed, vec![], &[]).await;
-    let film = file(&ana, 2_500_000);
-    let draft = Draft { text: "film".into(), files: vec![film], audience: Audience::Public, ..Draft::default() };
-    ana.publish(&author, draft).await;
-    ana.node.wait_stored(feed, PATIENCE).await.unwrap();
-
-    let bob = Party::command(&[]).await;
-    bob.follow(feed, vec![seeder.hint()], &[]).await;
-    done(bob.sync(feed, false).await);
-    assert!(!bob.holds_blobs(feed), "entries alone were asked for");
-    let film = {
-        use peerfeed::store::Reading;
-        bob.store().read().unwrap().blobs(feed).unwrap()[0]
-    };
-    let mut progress = bob.node.fetch_blob(feed, film.root, film.size.bytes(), PATIENCE, None);
-    let mut last = None;
-    while let Some(event) = progress.recv().await {
-        last = Some(event);
-    }
-    assert_eq!(done(last.unwrap()).blob_bytes, film.size.bytes());
-    assert!(bob.holds_blobs(feed));
 }

@@ -46,33 +46,31 @@ impl BlobOpener {
         self.size
     }
 
-    /// Opens chunk `index` where it stands and gives the file's bytes in it, without padding: possibly none.
-    ///
-    /// `chunk` is worthless afterwards. spec: BLOB-7
-    pub fn open_in_place<'c>(&self, index: u32, chunk: &'c mut [u8]) -> Result<&'c [u8], OpenChunkError> {
+    /// Opens chunk `index` and adds the file's bytes in it, without padding, to `out`: possibly none. spec: BLOB-7
+    pub fn open_onto(&self, index: u32, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), OpenChunkError> {
         let due = self.size.chunk_bytes(index).ok_or(OpenChunkError::NoSuchChunk(index))?;
         if chunk.len() != due {
             return Err(OpenChunkError::Length { due, came: chunk.len() });
         }
-        let (tag, piece) =
-            chunk.split_first_chunk_mut::<CHUNK_TAG_BYTES>().expect("every chunk is longer than its tag");
+        let (tag, piece) = chunk.split_first_chunk::<CHUNK_TAG_BYTES>().expect("every chunk is longer than its tag");
         let nonce = nonce(index, self.size.is_last(index));
-        secretbox::open_in_place(&self.key.0, &nonce, piece, tag)?;
+        let begin = out.len();
+        out.extend_from_slice(piece);
+        let opened = secretbox::open_in_place(&self.key.0, &nonce, &mut out[begin..], tag);
         let start = u64::from(index) * CHUNK_PIECE_BYTES as u64;
         let left = self.file_bytes.saturating_sub(start).min(piece.len() as u64);
-        let (file, padding) = piece.split_at(usize::try_from(left).expect("at most a piece"));
-        if padding.iter().any(|byte| *byte != 0) {
-            return Err(OpenChunkError::Padding);
-        }
-        Ok(file)
+        let end = begin + usize::try_from(left).expect("at most a piece");
+        let padded = opened
+            .map_err(OpenChunkError::from)
+            .and_then(|()| out[end..].iter().all(|byte| *byte == 0).then_some(()).ok_or(OpenChunkError::Padding));
+        out.truncate(if padded.is_ok() { end } else { begin });
+        padded
     }
 
     /// Opens chunk `index` into a buffer of its own. spec: BLOB-7
     pub fn open(&self, index: u32, chunk: &[u8]) -> Result<Vec<u8>, OpenChunkError> {
-        let mut chunk = chunk.to_vec();
-        let file_bytes = self.open_in_place(index, &mut chunk)?.len();
-        chunk.drain(..CHUNK_TAG_BYTES);
-        chunk.truncate(file_bytes);
-        Ok(chunk)
+        let mut opened = Vec::with_capacity(chunk.len());
+        self.open_onto(index, chunk, &mut opened)?;
+        Ok(opened)
     }
 }

@@ -186,7 +186,7 @@ impl Engine {
         let crowd = feed.spots.len() > 1 || self.connected_for(id) > 1;
         for reference in feed.queue.values() {
             let Some(holding) = share.blobs.get(&reference.root) else { continue };
-            let Some(blob) = feed.blobs.get(reference) else { continue };
+            let Some(blob) = feed.blobs.get(reference).filter(|blob| !blob.held_back) else { continue };
             let others = feed.peers.iter().filter(|other| **other != connection);
             let others: Vec<&Holding> =
                 others.filter_map(|other| self.peers.get(other)?.shares.get(&id)?.blobs.get(&reference.root)).collect();
@@ -195,7 +195,7 @@ impl Engine {
             }
         }
         feed.queue.values().find_map(|reference| {
-            let blob = feed.blobs.get(reference)?;
+            let blob = feed.blobs.get(reference).filter(|blob| !blob.held_back)?;
             let last = blob.is_asked_for();
             let late = |from, ticket| self.is_worth_stealing(now, connection, from, ticket, last);
             let group = blob.steal(share.blobs.get(&reference.root)?, connection, late)?;

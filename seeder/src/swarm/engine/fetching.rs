@@ -1,5 +1,6 @@
 //! What becomes of the answers to what was asked.
 
+use peerfeed_protocol::feed::BlobRef;
 use peerfeed_protocol::ids::FeedId;
 use peerfeed_protocol::peer::message::RejectCode;
 use peerfeed_protocol::peer::{ChannelId, Moment, VerifiedChunks, VerifiedEntries};
@@ -161,6 +162,15 @@ impl Engine {
             self.tell(other, Command::Cancel(ticket));
         }
         self.write(Write::Chunks { feed: request.feed, blob: reference, chunks });
+    }
+
+    /// Who takes a blob as it comes has enough of it for now, or no longer: no more of it is asked for, or again.
+    pub fn hold_back(&mut self, now: Moment, id: FeedId, blob: &BlobRef, is_full: bool) {
+        let Some(blob) = self.feeds.get_mut(&id).and_then(|feed| feed.blobs.get_mut(blob)) else { return };
+        if std::mem::replace(&mut blob.held_back, is_full) && !is_full {
+            self.wake(id);
+            self.settle(now);
+        }
     }
 
     /// A peer does not answer a request.

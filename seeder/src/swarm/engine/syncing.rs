@@ -34,7 +34,8 @@ impl Engine {
         // Sums over all feeds are made only when all are looked at, some times a second.
         if marked.is_all() {
             let here = self.brought(sync);
-            if here != sync.moved_at {
+            // What is held back would come.
+            if here != sync.moved_at || self.is_held_back(sync) {
                 sync.moved_at = here;
                 sync.moved = now;
             }
@@ -75,6 +76,12 @@ impl Engine {
         }
         sync.told = Some(now);
         Some(self.progress(sync))
+    }
+
+    /// Whether what is wanted does not come because who takes it is slow.
+    fn is_held_back(&self, sync: &Sync) -> bool {
+        let feeds = sync.feeds.keys().filter_map(|id| self.feeds.get(id));
+        sync.blob.is_some_and(|blob| feeds.filter_map(|feed| feed.blobs.get(&blob)).any(|blob| blob.held_back))
     }
 
     fn standing(&self, now: Moment, id: FeedId, sync: &mut Sync, late: bool) -> Standing {
