@@ -125,7 +125,7 @@ fn post(world: &mut World) -> Result<(u64, Duration)> {
     let (before, began) = (sent(world), world.now);
     world.post("another one", 0)?;
     let size = world.content.size();
-    let all = |world: &World| world.machines.iter().all(|machine| machine.shelf.size == size);
+    let all = |world: &World| world.machines.iter().all(|machine| !machine.alive || machine.shelf.size == size);
     let mut last = None;
     while last.is_none() && world.now.since(began) < 30 * SECOND {
         world.run(world.now.after(SECOND / 50), |_| false);
@@ -145,6 +145,22 @@ fn what_is_new_comes_from_two_neighbours_as_soon_as_before_and_the_others_mentio
     println!("{flooded} bytes in {first:?}, then {sent} in {last:?}");
     assert!(sent < flooded / 3, "{sent} after {flooded}");
     assert!(last <= first + SECOND / 20, "{last:?} after {first:?}");
+    Ok(())
+}
+
+#[test]
+fn what_is_new_comes_at_once_after_half_of_a_swarm_is_gone() -> Result<()> {
+    let mut world = readers(8, 60)?;
+    post(&mut world)?;
+    post(&mut world)?;
+    // Most of those who stay lose one of the two from whom new posts come, and a quarter lose both.
+    for number in (1..=60).step_by(2) {
+        world.leave(number);
+    }
+    world.run(world.now.after(5 * SECOND), |_| false);
+    let (_, last) = post(&mut world)?;
+    // Who waited for somebody to mention it would have it after more than a second.
+    assert!(last < SECOND, "{last:?}");
     Ok(())
 }
 
