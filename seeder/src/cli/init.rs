@@ -45,7 +45,7 @@ impl Init {
                 terminal.line(format_args!("  {}", numbered.collect::<Vec<_>>().join(" ").trim_end()));
             }
             terminal.line("");
-            terminal.line("Next: `peerfeed post \"hello\"`, then `peerfeed invite --with-key` for a friend.");
+            terminal.line("Next: `peerfeed post \"hello\"`, then `peerfeed invite` for a friend.");
         };
         context.call(request, show).await
     }

@@ -90,11 +90,11 @@ impl Seed {
             let Reply::HoldCode(told) = reply else { return };
             let code = told.code.unwrap_or_default();
             terminal.line(terminal.paint(Paint::Name, &code));
-            let feeds = counted(told.uses, "feed is", "feeds are");
-            let each = told.quota_bytes.map(|quota| format!(" of at most {} each", size(quota))).unwrap_or_default();
+            let feeds = counted(told.uses, "feed", "feeds");
+            let most = told.quota_bytes.map(|quota| format!(" of at most {}", size(quota))).unwrap_or_default();
+            let until = told.expires.unwrap_or_default();
             terminal.aside(format_args!(
-                "good for `peerfeed seeders add CODE` until {}: {feeds} held here by it{each}",
-                told.expires.unwrap_or_default()
+                "good until {until} for {feeds}{most}: who has a feed gives it to `peerfeed seeders add CODE`"
             ));
             if code.starts_with("HOST:") {
                 terminal.aside("HOST: put this machine's name or address there, as others reach it, or use --address");

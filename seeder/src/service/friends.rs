@@ -88,7 +88,7 @@ impl Service {
         let mut friends = blocking(move || author.friends()).await?;
         if friends.is_empty() {
             return Err(Failure::no("you have no friends here yet")
-                .hint("`peerfeed add LINK` follows somebody, `peerfeed accept NAME` lets them read"));
+                .hint("`peerfeed invite` prints a link to give away, `peerfeed accept NAME` lets somebody read"));
         }
         friends.sort_by_key(|friend| (names.shown(friend.feed).to_lowercase(), friend.feed));
         for friend in &friends {

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use serde::Serialize;
 
-use crate::api::Failure;
+use crate::api::{Failure, FailureKind};
 
 /// The two streams of this process and what they can show.
 #[derive(Clone, Debug)]
@@ -122,9 +122,20 @@ impl Terminal {
             });
             return self.aside(object);
         }
-        self.aside(format_args!("{} {}", colored(self.errors.color, Paint::Bad, "error:"), failure.message));
+        let next = match failure.kind {
+            // Nothing is broken: somebody who has no friends yet made no mistake.
+            FailureKind::No => {
+                self.aside(&failure.message);
+                "next:"
+            }
+            FailureKind::Failed => {
+                let word = colored(self.errors.color, Paint::Bad, "error:");
+                self.aside(format_args!("{word} {}", failure.message));
+                " next:"
+            }
+        };
         if let Some(hint) = &failure.hint {
-            self.aside(format_args!("{} {hint}", colored(self.errors.color, Paint::Good, " next:")));
+            self.aside(format_args!("{} {hint}", colored(self.errors.color, Paint::Good, next)));
         }
     }
 }

@@ -136,7 +136,7 @@ impl Play<'_> {
         let stage = self.stage;
         let link = text_of(&stage.command(&self.ann, &["invite", "--with-key"]).await?, "link", "link")?;
         stage.command(&self.bob, &["init", "--name", "Bob"]).await?;
-        stage.command(&self.bob, &["add", &link, "--name", "Ann"]).await?;
+        stage.command(&self.bob, &["add", &link, "--name", "Ann", "--follow-only"]).await?;
         stage.show_moving(&self.bob, &["fetch", "Ann"]).await?;
         stage.show(&self.bob, &["read"]).await?;
         let read = stage.command(&self.bob, &["read"]).await?;
@@ -154,7 +154,7 @@ impl Play<'_> {
         let seeder_output = seeding.stop().await?;
         let (reader, _) = stage.daemon(&self.bob, "127.0.0.1:0").await?;
         stage.command(&self.cleo, &["init", "--name", "Cleo"]).await?;
-        stage.command(&self.cleo, &["add", link, "--name", "Ann"]).await?;
+        stage.command(&self.cleo, &["add", link, "--name", "Ann", "--follow-only"]).await?;
         stage.show_moving(&self.cleo, &["fetch", "Ann", "--files"]).await?;
         self.gets_both_files(&self.cleo, "cleo-files").await?;
         Ok((reader, seeder_output))
