@@ -46,7 +46,6 @@ pub use action::{Action, AnnounceJob, ConnectionId, JobId, NotStored, ProbeFailu
 pub use chance::Chance;
 pub use command::Command;
 pub use engine::{Engine, Options};
-pub use feed::{HeldGroups, LogSnapshot, Snapshot};
 pub use gate::{Entered, Gate, GuestId, Refusal};
 pub use input::{Announced, Ended, Input};
 pub use job::{Outcome, Read, Recipient, Write};
@@ -56,4 +55,5 @@ pub use progress::{Attempt, AttemptKind, FeedOutcome, NewEntry, Progress, SyncFa
 pub use ranges::Ranges;
 pub use reads::{Said, answer, decline, payload_bytes};
 pub use scope::{Scope, may_name};
+pub use snapshot::{HeldGroups, LogSnapshot, Snapshot};
 pub use status::{FeedStatus, LogStatus, NodeStatus, PeerStatus, SeederStatus, Totals, TrackerStatus};

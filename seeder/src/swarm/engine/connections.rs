@@ -201,20 +201,7 @@ impl Engine {
         // Whoever takes nothing for long keeps its connection from nobody, but what it asked for was read in vain.
         self.totals.stalled += u64::from(matches!(ended, Ended::Closed(Closed::Timeout(Timeout::Stalled))));
         let steady = peer.established.is_some_and(|since| now.since(since) >= STEADY);
-        let reason = describe(ended);
-        tracing::debug!(%connection, address = ?peer.address, reason, "connection ended");
-        for address in peer.addresses() {
-            if self.places.get(&address).is_none_or(|place| place.connection != Some(connection)) {
-                continue;
-            }
-            self.leave_place(now, &address, steady, &reason);
-            if matches!(ended, Ended::Closed(Closed::ByPeer(RejectCode::Busy)))
-                && let Some(place) = self.places.get_mut(&address)
-            {
-                // It has no room now: whoever comes back at once takes it from those who never had any.
-                place.not_before = now.after(self.chance.jitter(TURNED_AWAY_FOR));
-            }
-        }
+        self.leave_places(now, &peer, steady, ended);
         for feed in &feeds {
             self.replace_pusher(connection, *feed);
         }
@@ -227,6 +214,24 @@ impl Engine {
         }
         self.due.announces = true;
         self.dial_on();
+    }
+
+    /// Notes at every address where a peer was reached how its connection ended.
+    fn leave_places(&mut self, now: Moment, peer: &Peer, steady: bool, ended: &Ended) {
+        let reason = describe(ended);
+        tracing::debug!(connection = %peer.id, address = ?peer.address, reason, "connection ended");
+        for address in peer.addresses() {
+            if self.places.get(&address).is_none_or(|place| place.connection != Some(peer.id)) {
+                continue;
+            }
+            self.leave_place(now, &address, steady, &reason);
+            if matches!(ended, Ended::Closed(Closed::ByPeer(RejectCode::Busy)))
+                && let Some(place) = self.places.get_mut(&address)
+            {
+                // It has no room now: whoever comes back at once takes it from those who never had any.
+                place.not_before = now.after(self.chance.jitter(TURNED_AWAY_FOR));
+            }
+        }
     }
 
     /// Closes a connection; its end is reported later, but nothing more is said or heard.

@@ -6,7 +6,8 @@ use peerfeed_protocol::peer::message::RejectCode;
 
 use super::{Action, Command, Engine};
 use crate::swarm::AnnounceJob;
-use crate::swarm::feed::{Feed, Snapshot};
+use crate::swarm::feed::Feed;
+use crate::swarm::snapshot::Snapshot;
 
 impl Engine {
     /// A feed is held, or what the store holds of it was changed by somebody else: a post, another role, a tracker.
