@@ -12,7 +12,7 @@ Examples:
   peerfeed accept Ben --from-now       only what you post from now on
   peerfeed accept Ben --seed           and Ben's feed is held here for others, too
 
-`peerfeed requests` shows who asks. Who has not asked has to be followed first, with the link that they gave you. Compare
+`peerfeed requests` shows who asks. Who has not asked has to be followed first, with the link that they gave you. Compare \
 the six words by voice: they are the same on Ben's machine under `peerfeed id`.";
 
 /// Make somebody a friend: let them read what you post to friends

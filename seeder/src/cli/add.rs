@@ -13,7 +13,7 @@ Examples:
   peerfeed add - < link.txt                       keeps the link out of the shell's history
   peerfeed add peerfeed:… --follow-only           asks nothing of its owner
 
-The owner is asked to be friends, if you have a feed of your own (`peerfeed init`): at once with an invitation in the link,
+The owner is asked to be friends, if you have a feed of your own (`peerfeed init`): at once with an invitation in the link, \
 else when they accept. Neither of you need be online at the same time. Then `peerfeed fetch` gets what is new.";
 
 /// Most bytes of a link.

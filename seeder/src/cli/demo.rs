@@ -21,7 +21,7 @@ const EXAMPLES: &str = "\
 Example:
   peerfeed demo
 
-A tracker, a blind seeder and three people, for about half a minute; nothing is left behind, and nothing but this machine
+A tracker, a blind seeder and three people, for about half a minute; nothing is left behind, and nothing but this machine \
 is spoken to. Exit code 0 when every step worked.";
 
 /// See the whole system on this machine, in one minute

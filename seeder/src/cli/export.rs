@@ -13,7 +13,7 @@ const EXAMPLES: &str = "\
 Example:
   peerfeed export ann.peerfeed
 
-The file is sealed under a passphrase of its own, which is asked for. It holds the identity's key, the keys of your own posts, your
+The file is sealed under a passphrase of its own, which is asked for. It holds the identity's key, the keys of your own posts, your \
 lists and who is on them; not the posts themselves, which `peerfeed import` fetches. Keep it as you keep the 24 words.";
 
 /// Write your identity into one sealed file, for another machine

@@ -10,7 +10,7 @@ const EXAMPLES: &str = "\
 Example:
   peerfeed friends
 
-Friends are those who may read what you post to friends: `peerfeed accept NAME` adds one, `peerfeed remove NAME` takes one
+Friends are those who may read what you post to friends: `peerfeed accept NAME` adds one, `peerfeed remove NAME` takes one \
 away.";
 
 /// Show your friends, with six words each to compare by voice

@@ -14,7 +14,7 @@ const EXAMPLES: &str = "\
 Example:
   peerfeed import ann.peerfeed
 
-This machine becomes a further device of the feed, with keys and a log of its own: two machines never write one log. The one that
+This machine becomes a further device of the feed, with keys and a log of its own: two machines never write one log. The one that \
 exported goes on as before.";
 
 /// Make this machine a further device of an exported identity

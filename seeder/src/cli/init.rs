@@ -11,7 +11,8 @@ Examples:
   peerfeed init --name Ann
   peerfeed init --name Ann --tracker https://tracker.example/announce
 
-Trackers given here are named by your feed: links that you hand out carry them. With `--cold`, changing these, the seeders or the\ndevices of your feed later takes the 24 words; posting and reading do not.";
+Trackers given here are named by your feed: links that you hand out carry them. With `--cold`, changing these, the seeders or the \
+devices of your feed later takes the 24 words; posting and reading do not.";
 
 /// Make a new identity; shows the recovery phrase, this once
 #[derive(Debug, Args)]

@@ -14,10 +14,10 @@ const EXAMPLES: &str = "\
 Examples:
   peerfeed invite                      whoever adds it first becomes your friend, within a week
   peerfeed invite --expires 1h --qr    within an hour, as a code to be read from the screen
-  peerfeed invite --open               a link for everybody: who adds it asks, and waits in `peerfeed requests`
-  peerfeed invite --with-key           who has it can read what you post to friends, until you remove somebody
+  peerfeed invite --open               a link for all: who adds it waits in `peerfeed requests`
+  peerfeed invite --with-key           who has it reads what is for friends, until you remove one
 
-The link names your trackers and seeders. It works once: the next one who adds it is told so. Send it over a way that you
+The link names your trackers and seeders. It works once: the next one who adds it is told so. Send it over a way that you \
 trust, and compare the six words of `peerfeed friends` by voice.";
 
 /// For how long an invitation is good.

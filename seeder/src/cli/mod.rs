@@ -67,12 +67,15 @@ Environment:
 
 Exit codes: 0 done, 1 a plain no, 2 failure.";
 
+/// Columns of help on a terminal that has as many or more.
+const WIDTH: usize = 100;
+
 /// Version of the program and of the protocol that it speaks.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (protocol 1)");
 
 /// Feeds that travel like torrents: signed, end-to-end encrypted, held and served by anyone.
 #[derive(Debug, Parser)]
-#[command(name = "peerfeed", version = VERSION, about, after_help = EXAMPLES, propagate_version = true, max_term_width = 100)]
+#[command(name = "peerfeed", version = VERSION, about, after_help = EXAMPLES, propagate_version = true, max_term_width = WIDTH)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,
@@ -230,5 +233,25 @@ mod tests {
             let example = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(example.contains(&format!("peerfeed {name}")), "{name} has no example");
         }
+    }
+
+    #[test]
+    fn the_terminal_breaks_the_lines_of_help_and_not_its_writer() {
+        for command in definition().get_subcommands().chain([&definition()]) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let mut before = "";
+            for line in help.lines() {
+                let is_text = |line: &str| !line.is_empty() && !line.starts_with(' ');
+                assert!(!is_text(before) || !is_text(line), "{}: {before} / {line}", command.get_name());
+                assert!(is_text(line) || line.chars().count() <= WIDTH, "{}: {line}", command.get_name());
+                before = line;
+            }
+        }
+    }
+
+    #[test]
+    fn the_port_in_the_help_is_the_one_that_is_taken() {
+        let help = definition().find_subcommand("run").and_then(|run| run.get_after_help()).unwrap().to_string();
+        assert!(help.contains(&format!("port {}", peerfeed_protocol::limits::DEFAULT_PEER_PORT)));
     }
 }

@@ -14,7 +14,7 @@ Examples:
   peerfeed passwd --remove                        leaves the key files open again
   peerfeed passwd --passphrase-file old --new-passphrase-file new
 
-It seals the keys of identity and device. Nobody can reset it: without it, only your 24 words bring the identity back. A daemon
+It seals the keys of identity and device. Nobody can reset it: without it, only your 24 words bring the identity back. A daemon \
 that was started without it serves and seeds all the same; `peerfeed unlock` opens the keys to it.";
 
 /// Seal the key files under a passphrase, or change it

@@ -12,14 +12,14 @@ use crate::ui::Terminal;
 const EXAMPLES: &str = "\
 Examples:
   peerfeed recover --tracker https://tracker.example/announce
-  peerfeed recover - < link.txt                   a link to your own feed: from a friend, or from an old note
+  peerfeed recover - < link.txt                   a link to your feed: a friend's, or an old note
   peerfeed recover --stolen                       your machine was stolen: take the feed back
 
-It asks for your 24 words, fetches your feed from whoever holds it, and makes this folder a new device of it. Your own posts open
+It asks for your 24 words, fetches your feed from whoever holds it, and makes this folder a new device of it. Your own posts open \
 again. Friends, lists, whom you follow and the names that you gave them come back, too: your feed keeps them, sealed for the words.
 
-With `--stolen` a second key from the same words takes over: all other devices are revoked, and whoever has the stolen keys can
-change nothing any more. Then friends and lists do not come back by themselves, since a thief could have added some: `accept`
+With `--stolen` a second key from the same words takes over: all other devices are revoked, and whoever has the stolen keys can \
+change nothing any more. Then friends and lists do not come back by themselves, since a thief could have added some: `accept` \
 those whom you know.";
 
 /// Bring your identity back from its 24 words, on a new machine

@@ -10,7 +10,7 @@ const EXAMPLES: &str = "\
 Example:
   peerfeed remove Ben
 
-Ben keeps what could be read until now, and reads nothing that you post to friends after this. You go on following Ben:
+Ben keeps what could be read until now, and reads nothing that you post to friends after this. You go on following Ben: \
 `peerfeed unfollow Ben` ends that.";
 
 /// End a friendship: they read nothing that you post from now on

@@ -10,7 +10,7 @@ const EXAMPLES: &str = "\
 Example:
   peerfeed requests
 
-`peerfeed accept NAME` says yes, `peerfeed refuse NAME` says no. Before you do, compare the six words by voice: they are the
+`peerfeed accept NAME` says yes, `peerfeed refuse NAME` says no. Before you do, compare the six words by voice: they are the \
 same on the other's machine under `peerfeed id`. Names are what people call themselves; the words are who they are.";
 
 /// Show who asks to be your friend, and what came of your own requests

@@ -12,11 +12,12 @@ const EXAMPLES: &str = "\
 Examples:
   peerfeed run
   peerfeed --listen 0.0.0.0:4040 run
-  peerfeed --listen none run                  no one dials you; you still fetch, post and serve over your own connections
+  peerfeed --listen none run                  nobody dials you; you still fetch, post and serve
   peerfeed run --no-announce                  neither trackers nor peers learn where you listen
-  peerfeed run --passphrase-file FILE         opens sealed keys; without it they stay sealed, and it serves all the same
+  peerfeed run --passphrase-file FILE         opens sealed keys; without it, it serves all the same
   peerfeed run --up 1MB --down 5MiB           leave some of the line to others
 
+It listens on port 7337 of all addresses, or on a free port when that one is taken, unless `--listen` says otherwise. \
 Ctrl-C or SIGTERM ends it within five seconds. Commands work meanwhile, from another terminal.";
 
 /// Serve, seed, stay connected: the daemon

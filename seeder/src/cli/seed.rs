@@ -14,10 +14,10 @@ Examples:
   peerfeed seed peerfeed:… && peerfeed run
   peerfeed seed feed1… --tracker https://tracker.example/announce --quota 5GiB
   peerfeed seed feed1… --up 500KiB --down 2MB     leave some of the line to other feeds
-  peerfeed seed --code                            a code for somebody without a server: one feed is held here by it
+  peerfeed seed --code                            a code to give away: by it, one feed is held here
   peerfeed seed --code --uses 20 --expires 30d --quota 1GiB
 
-A seeder holds and serves ciphertext. A key in the link is not kept. No identity is needed. Who gets a code gives it to
+A seeder holds and serves ciphertext. A key in the link is not kept. No identity is needed. Who gets a code gives it to \
 `peerfeed seeders add CODE`; the feed need not be known here before.";
 
 /// For how long a code is good.

@@ -12,11 +12,11 @@ const EXAMPLES: &str = "\
 Examples:
   peerfeed seeders
   peerfeed seeders add seeder.example:4040#wit1…  the code that the seeder prints at `run`
-  peerfeed seeders add seeder.example:4040#hold1… a code from `peerfeed seed --code`: the seeder begins to hold your feed
+  peerfeed seeders add seeder.example:4040#hold1… a code of `peerfeed seed --code` on the seeder
   peerfeed seeders add 192.0.2.7:4040             asks the seeder for its key first
   peerfeed seeders remove 192.0.2.7:4040
 
-A seeder must hold your feed before it answers: its host runs `peerfeed seed LINK` and `peerfeed run`, or gives you a
+A seeder must hold your feed before it answers: its host runs `peerfeed seed LINK` and `peerfeed run`, or gives you a \
 code by which your own program brings it.";
 
 /// Show, add or remove the seeders that your feed names
