@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-
 use super::Host;
 
 /// Files that the tracker opens besides connections and UDP sockets: logs, lists, certificates, the event queue.
@@ -79,12 +77,6 @@ impl Host {
         #[allow(clippy::cast_precision_loss, reason = "a share for a person")]
         Some(flows as f64 / max as f64)
     }
-}
-
-/// Raises this process's limit of open files as far as it may by itself and returns it.
-pub fn raise_open_files() -> u64 {
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return u64::MAX };
-    if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() { hard } else { soft }
 }
 
 /// What is lacking, what follows, and what to do.
@@ -171,12 +163,5 @@ mod tests {
         ]);
         assert!((tracking.conntrack_share().unwrap() - 0.75).abs() < 1e-9);
         assert_eq!(host(&[]).1.conntrack_share(), None);
-    }
-
-    #[test]
-    fn the_limit_of_open_files_is_raised_to_what_is_allowed() {
-        let raised = raise_open_files();
-        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-        assert_eq!((raised, soft), (hard, hard));
     }
 }

@@ -3,10 +3,12 @@
 //! - [`memory`]: of the machine, of the control group, of this process.
 //! - [`udp`]: datagrams that the kernel dropped before the tracker saw them.
 //! - [`check`]: the look at the host on starting.
+//! - [`files`]: how many may be open.
 //!
 //! Each part reads small files of `/proc` and `/sys` below a root folder, so that tests bring files of their own.
 
 pub mod check;
+pub mod files;
 pub mod memory;
 pub mod udp;
 

@@ -23,7 +23,8 @@ pub use reload::{ReloadError, Reloaded, Reloader};
 
 use crate::access::{Access, ListError};
 use crate::config::Config;
-use crate::host::check::{Finding, Needs, raise_open_files};
+use crate::host::check::{Finding, Needs};
+use crate::host::files::{TooFewFiles, is_want_of_files, raise_open_files, spares_files};
 use crate::limit::{HTTP_BACKLOG, UDP_RECEIVE_BUFFER_BYTES, WORKERS_MAX};
 use crate::status::{self, Status};
 use crate::tls::{Acceptor, CertificateError};
@@ -56,7 +57,7 @@ pub struct Shutdown(watch::Sender<bool>);
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// An address cannot be had.
-    #[error("cannot listen on {0}: is another program using it?", Bound { transport: *transport, address: *address })]
+    #[error("cannot listen on {0}: {1}", Bound { transport: *transport, address: *address }, remedy(source))]
     Listen {
         /// Over what.
         transport: Transport,
@@ -94,8 +95,23 @@ pub enum BindError {
 
 /// Why a server whose listeners are bound does not run.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot serve HTTP: allow it more open files (LimitNOFILE in its unit, or `ulimit -n`) or more memory")]
-pub struct StartError(#[source] io::Error);
+pub enum StartError {
+    /// A runtime cannot be made, or a listener not be watched.
+    #[error("cannot serve HTTP: allow it more open files (LimitNOFILE in its unit, or `ulimit -n`) or more memory")]
+    Http(#[source] io::Error),
+    /// Everything has begun, but nothing is left for connections.
+    #[error("cannot serve HTTP")]
+    TooFewFiles(#[from] TooFewFiles),
+}
+
+/// What to do about a listener that cannot be bound.
+fn remedy(error: &io::Error) -> &'static str {
+    if is_want_of_files(error) {
+        "allow it more open files (LimitNOFILE in its unit, or `ulimit -n`)"
+    } else {
+        "is another program using it?"
+    }
+}
 
 impl Server {
     /// Binds every listener of `config` and reads its lists, certificate and secret. Must be called within a tokio runtime.
@@ -238,8 +254,9 @@ impl Server {
         }
         for told in started {
             // Who dropped its end has broken off.
-            told.await.unwrap_or_else(|_| Err(io::Error::other("its thread ended"))).map_err(StartError)?;
+            told.await.unwrap_or_else(|_| Err(io::Error::other("its thread ended"))).map_err(StartError::Http)?;
         }
+        spares_files()?;
         self.run_with(threads, JoinSet::new()).await;
         Ok(())
     }
@@ -248,7 +265,7 @@ impl Server {
     pub async fn run_in_place(mut self) -> Result<(), StartError> {
         let mut listeners = JoinSet::new();
         for listener in std::mem::take(&mut self.http).into_iter().flatten() {
-            listeners.spawn(listener.watch().map_err(StartError)?.run(self.stop.subscribe()));
+            listeners.spawn(listener.watch().map_err(StartError::Http)?.run(self.stop.subscribe()));
         }
         self.run_with(vec![], listeners).await;
         Ok(())
@@ -318,5 +335,22 @@ fn workers(set: u16) -> usize {
     match usize::from(set) {
         0 => thread::available_parallelism().map_or(1, NonZero::get).min(WORKERS_MAX),
         workers => workers,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::errno::Errno;
+
+    use super::*;
+
+    #[test]
+    fn who_cannot_listen_is_told_what_to_do_about_it() {
+        let told = |errno: Errno| {
+            let address = (Ipv4Addr::LOCALHOST, 1).into();
+            BindError::Listen { transport: Transport::Udp, address, source: errno.into() }.to_string()
+        };
+        assert!(told(Errno::EADDRINUSE).contains("another program"));
+        assert!(told(Errno::EMFILE).contains("ulimit -n") && !told(Errno::EMFILE).contains("another program"));
     }
 }

@@ -9,6 +9,7 @@ mod command_line;
 mod corpus;
 mod crowd;
 mod deploy;
+mod few_files;
 #[allow(unreachable_pub, missing_docs, reason = "a crate of its own, built here once more for its corpora")]
 #[path = "../../fuzz/src/lib.rs"]
 mod fuzz;
