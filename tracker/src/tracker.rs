@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use peerfeed_protocol::announce::{AnnounceReply, AnnounceRequest, Event, InfoHash, ScrapeEntry, ScrapeReply};
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng as _, SeedableRng as _};
+use rand_core::{Rng, SeedableRng as _};
 
 use crate::access::Access;
 use crate::budget::Budget;
@@ -16,7 +16,7 @@ use crate::guard::{Ask, Guard, GuardOptions, Load};
 use crate::host::Host;
 use crate::limit::{AROUND_PEERS_MAX, MEMORY_BYTES_MIN, SITE_PEERS_MAX, SWARM_PEERS_MAX, THROTTLED_INTERVAL};
 use crate::metrics::{Counter, Longest, Metrics};
-use crate::swarm::{Announcement, Asked, Presence, SwarmMap, SwarmOptions};
+use crate::swarm::{Ahead, Announcement, Asked, Luck, Presence, SwarmMap, SwarmOptions};
 use crate::udp::ConnectionKeys;
 
 /// What all listeners share.
@@ -30,8 +30,10 @@ pub struct Tracker {
     pub connection_ids: ConnectionKeys,
     /// What one customer may ask for.
     pub guard: Guard,
-    /// The longest step of the sweep, which holds the lock of a shard, the wait for it included.
+    /// The longest time that a step of the sweep has held the lock of a shard.
     pub sweep_longest: Longest,
+    /// The longest that it has run meanwhile: on a busy machine it may have to wait for a processor.
+    pub sweep_longest_running: Longest,
     /// How busy the listeners are.
     pub load: Load,
     /// Which hashes are served.
@@ -113,6 +115,7 @@ impl Tracker {
             connection_ids: ConnectionKeys::new(secret),
             guard: Guard::new(&guard),
             sweep_longest: Longest::default(),
+            sweep_longest_running: Longest::default(),
             load: Load::new(),
             access,
             budget,
@@ -159,6 +162,13 @@ impl Tracker {
         }
     }
 
+    /// What an announce from `ip` that will be [made](Self::announce) with this luck is going to look at.
+    pub fn ahead(&self, request: &AnnounceRequest, ip: IpAddr, luck: Luck) -> Ahead {
+        let address = SocketAddr::new(ip.to_canonical(), request.port);
+        let want = self.answers.load().wanted(request);
+        Ahead { info_hash: request.info_hash, address, presence: presence_of(request), want, luck }
+    }
+
     /// Notes an announce that came from `ip` and fills `reply`. Who asks too often gets nothing and a long interval, and
     /// false is returned. spec: ANN-7, ANN-8, ANN-19, ANN-37
     pub fn announce(
@@ -167,7 +177,7 @@ impl Tracker {
         ip: IpAddr,
         carries: Carries,
         now: Moment,
-        rng: &mut ChaCha8Rng,
+        rng: &mut impl Rng,
         reply: &mut AnnounceReply,
     ) -> bool {
         let ip = ip.to_canonical();
@@ -182,17 +192,6 @@ impl Tracker {
             reply.warning = Some(TooOften.to_string());
             return false;
         }
-        let presence = match request.event {
-            Event::Stopped => Presence::Gone,
-            // Nobody can be reached at port 0: such a client only looks.
-            _ if request.port == 0 => Presence::Gone,
-            _ if request.is_seed() => Presence::Seed,
-            Event::Paused => Presence::PartialSeed,
-            _ => Presence::Downloader,
-        };
-        let default = if request.event == Event::Stopped { 0 } else { answers.numwant_default };
-        let wanted = request.numwant.map_or(default, |wanted| usize::try_from(wanted).unwrap_or(usize::MAX));
-        let wanted = wanted.min(answers.numwant_max);
         let is_refused = Cell::new(false);
         let may_add = || {
             let may_add = self.guard.may_add(ip, now.up);
@@ -202,11 +201,11 @@ impl Tracker {
         let announcement = Announcement {
             info_hash: request.info_hash,
             address: SocketAddr::new(ip, request.port),
-            presence,
+            presence: presence_of(request),
             has_completed: request.event == Event::Completed,
             asked: match carries {
-                Carries::OwnFamily(most) => Asked::Own(wanted.min(most)),
-                Carries::BothFamilies => Asked::Both(wanted),
+                Carries::OwnFamily(most) => Asked::Own(answers.wanted(request).min(most)),
+                Carries::BothFamilies => Asked::Both(answers.wanted(request)),
             },
             may_add: &may_add,
         };
@@ -256,6 +255,24 @@ impl Answers {
             numwant_max: usize::from(config.numwant_max),
         }
     }
+
+    /// How many peers this announce is given at most.
+    fn wanted(&self, request: &AnnounceRequest) -> usize {
+        let default = if request.event == Event::Stopped { 0 } else { self.numwant_default };
+        let wanted = request.numwant.map(|wanted| usize::try_from(wanted).unwrap_or(usize::MAX));
+        wanted.unwrap_or(default).min(self.numwant_max)
+    }
+}
+
+fn presence_of(request: &AnnounceRequest) -> Presence {
+    match request.event {
+        Event::Stopped => Presence::Gone,
+        // Nobody can be reached at port 0: such a client only looks.
+        _ if request.port == 0 => Presence::Gone,
+        _ if request.is_seed() => Presence::Seed,
+        Event::Paused => Presence::PartialSeed,
+        _ => Presence::Downloader,
+    }
 }
 
 /// Source of randomness for one worker.
@@ -264,7 +281,7 @@ pub fn worker_rng() -> Result<ChaCha8Rng, NoRandomness> {
 }
 
 /// Up to a tenth more or less, so that clients that came together do not come back together.
-fn jittered(interval: Duration, rng: &mut ChaCha8Rng) -> Duration {
+fn jittered(interval: Duration, rng: &mut impl Rng) -> Duration {
     let tenth = interval.as_secs() / 10;
     let offset = (u64::from(rng.next_u32()) * (2 * tenth + 1)) >> 32;
     Duration::from_secs(interval.as_secs() - tenth + offset)
@@ -376,8 +393,7 @@ mod tests {
 
     #[test]
     fn a_partial_seed_counts_as_incomplete() {
-        let mut world = World::new();
-        let reply = world.announce(1, |request| request.event = Event::Paused);
+        let reply = World::new().announce(1, |request| request.event = Event::Paused);
         assert_eq!((reply.complete, reply.incomplete), (0, 1));
     }
 }

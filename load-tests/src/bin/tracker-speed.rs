@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand};
 use peerfeed_load_tests::announcing::comparison::{self, Options};
+use peerfeed_load_tests::announcing::expiry::Watched;
 use peerfeed_load_tests::announcing::measure::Load;
 use peerfeed_load_tests::announcing::memory::Filling;
 use peerfeed_load_tests::announcing::population::{Population, Shape};
@@ -161,11 +162,12 @@ fn memory(arguments: &Memory) -> Result<()> {
         tell(&run.row());
     }
     let each = |filling: &Filling| filling.held[0].bytes_each(filling.peers);
-    let longest_ms = watched.last().map(|run| run.longest.as_secs_f64() * 1e3);
+    let longest = |of: fn(&Watched) -> Duration| watched.iter().map(|run| of(run).as_secs_f64() * 1e3).reduce(f64::max);
     let goals = [
         ("one IPv4 peer in a swarm of its own, 500,000 such: bytes", 90.0, Some(each(&singles))),
         ("each further IPv4 peer, 20 swarms of 25,000: bytes", 10.0, Some(each(&crowds))),
-        ("longest step of expiry: ms", 5.0, longest_ms),
+        ("longest time that expiry holds a lock: ms", 5.0, longest(|run| run.longest)),
+        ("longest that it runs meanwhile: ms", 5.0, longest(|run| run.longest_running)),
     ];
     page += "\n## Goals\n\n| what | at most | measured | |\n|---|---|---|---|\n";
     for (what, most, value) in goals {

@@ -45,6 +45,7 @@ impl PeerList {
     }
 
     /// Adds an IPv4 entry in its wire form; the caller vouches for its port.
+    #[inline]
     pub fn push_compact_v4(&mut self, entry: [u8; Self::V4_BYTES]) {
         self.v4.extend_from_slice(&entry);
     }

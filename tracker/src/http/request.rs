@@ -7,9 +7,11 @@ use peerfeed_protocol::announce::http::{
 };
 use peerfeed_protocol::announce::{AnnounceReply, RetryIn};
 use rand_chacha::ChaCha8Rng;
+use rand_core::Rng as _;
 
 use crate::limit::THROTTLED_INTERVAL;
 use crate::metrics::Counter;
+use crate::swarm::Luck;
 use crate::tracker::{Carries, Tracker};
 
 /// An answer before it becomes a response.
@@ -58,7 +60,8 @@ impl Handler {
                     return (refused.counter(), refusal(tracker, &refused.to_string()));
                 }
                 let (now, both) = (tracker.moment(), Carries::BothFamilies);
-                let is_served = tracker.announce(&query.request, ip, both, now, &mut self.rng, &mut self.reply);
+                let mut luck = Luck::new(self.rng.next_u64());
+                let is_served = tracker.announce(&query.request, ip, both, now, &mut luck, &mut self.reply);
                 let counter = if is_served { Counter::HttpAnnounce } else { Counter::Throttled };
                 let format = if query.wants_dictionaries { PeerFormat::Dictionaries } else { PeerFormat::Compact };
                 (counter, Answer::Bencoded(encode_announce(&self.reply, format)))

@@ -5,6 +5,7 @@ mod reload;
 mod rounds;
 mod secret;
 mod source;
+mod stopwatch;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

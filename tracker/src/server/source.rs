@@ -50,6 +50,7 @@ impl Source for Running {
             budget_bytes: number(self.tracker.budget().total_bytes()),
             resident_bytes: self.host.resident_bytes(),
             sweep_longest: self.tracker.sweep_longest.value(),
+            sweep_longest_running: self.tracker.sweep_longest_running.value(),
             connections: number(self.places.connections()),
             connections_max: self.connections_max.into(),
             counts: Counter::ALL.iter().map(count).collect(),

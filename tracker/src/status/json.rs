@@ -26,7 +26,10 @@ pub fn render(snapshot: &Snapshot, history: &History) -> String {
             "budget_bytes": snapshot.budget_bytes,
             "resident_bytes": snapshot.resident_bytes,
         },
-        "sweep": { "longest_seconds": snapshot.sweep_longest.as_secs_f64() },
+        "sweep": {
+            "longest_seconds": snapshot.sweep_longest.as_secs_f64(),
+            "longest_running_seconds": snapshot.sweep_longest_running.as_secs_f64(),
+        },
         "connections": { "open": snapshot.connections, "max": snapshot.connections_max },
         "answers": group(|group| matches!(group, Group::Answer { .. })),
         "refusals": group(|group| group == Group::Refusal),
@@ -60,7 +63,7 @@ mod tests {
         assert_eq!(stats["events"]["http_connection"]["total"], 30);
         assert_eq!(stats["peers"], json!({ "ipv4": 3_000_000, "ipv6": 700_000 }));
         assert_eq!(stats["memory"]["budget_bytes"], 512 << 20);
-        assert_eq!(stats["sweep"], json!({ "longest_seconds": 0.0015 }));
+        assert_eq!(stats["sweep"], json!({ "longest_seconds": 0.0015, "longest_running_seconds": 0.00025 }));
         assert_eq!(stats["lists"], json!({ "allowed": null, "denied": 17 }));
         assert_eq!(stats["host_lacks"].as_array().unwrap().len(), 1);
     }

@@ -23,7 +23,10 @@ pub fn render(snapshot: &Snapshot) -> String {
     out.single("peerfeed_tracker_memory_used_bytes", "Memory of swarms and peers.", snapshot.used_bytes);
     out.single("peerfeed_tracker_memory_budget_bytes", "Memory that the process may take.", snapshot.budget_bytes);
     let longest = snapshot.sweep_longest.as_secs_f64();
-    out.single("peerfeed_tracker_sweep_longest_seconds", "Longest step of expiry since the start.", longest);
+    out.single("peerfeed_tracker_sweep_longest_seconds", "Longest time that expiry has held a lock.", longest);
+    let longest = snapshot.sweep_longest_running.as_secs_f64();
+    let meaning = "Longest that expiry has run while it held a lock.";
+    out.single("peerfeed_tracker_sweep_longest_running_seconds", meaning, longest);
     out.single("peerfeed_tracker_connections", "Open HTTP connections.", snapshot.connections);
     out.single("peerfeed_tracker_connections_max", "HTTP connections that may be open.", snapshot.connections_max);
     let allowed = snapshot.allowed.map(|allowed| (Some(("list", "allow")), allowed));
@@ -119,6 +122,7 @@ mod tests {
             "peerfeed_tracker_socket_drops_total 10",
             "peerfeed_tracker_listed_hashes{list=\"deny\"} 17",
             "peerfeed_tracker_sweep_longest_seconds 0.0015",
+            "peerfeed_tracker_sweep_longest_running_seconds 0.00025",
             "peerfeed_tracker_conntrack_ratio 0.25",
             "peerfeed_tracker_host_findings 1",
         ] {

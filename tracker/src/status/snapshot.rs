@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub resident_bytes: Option<u64>,
     /// The longest time that expiry has held a part of the swarms.
     pub sweep_longest: Duration,
+    /// The longest that it has run meanwhile.
+    pub sweep_longest_running: Duration,
     /// Open HTTP and HTTPS connections.
     pub connections: u64,
     /// Connections that may be open.
@@ -122,6 +124,7 @@ pub(super) mod tests {
             budget_bytes: 512 << 20,
             resident_bytes: Some(213 << 20),
             sweep_longest: Duration::from_micros(1500),
+            sweep_longest_running: Duration::from_micros(250),
             connections: 812,
             connections_max: 10_000,
             counts: vec![

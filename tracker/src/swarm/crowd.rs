@@ -28,8 +28,8 @@ const MERGES: usize = 32;
 /// Runs of which most answers are made.
 const RUNS: usize = 4;
 
-/// Peers of a run in each cache line of a usual one: 13 peers of 8 bytes.
-const LOOKS: [usize; 3] = [0, 8, 12];
+/// Peers of 8 bytes in a cache line.
+const LINE: usize = 8;
 
 impl<const N: usize> Crowd<N> {
     /// Nobody.
@@ -131,37 +131,69 @@ impl<const N: usize> Crowd<N> {
     /// random one, each run at a random place.
     pub(super) fn draw(&self, want: usize, draw: &Draw<'_, N>, rng: &mut impl Rng, give: &mut impl FnMut(&[u8; N])) {
         let mut left = want.min(self.len);
+        if left == 0 {
+            return;
+        }
         let count = self.buckets.len();
         // A quarter of what is wanted from each, or more where the buckets are few or half full.
         let per_bucket =
             if want >= self.len { usize::MAX } else { want.div_ceil(RUNS).max((2 * want).div_ceil(count)) };
-        let first = below(count, rng);
-        // The processor fetches what is looked at here all at once. Without, it would wait for one run after the other, which
-        // takes longer than everything else about an announce.
-        let begin = |bucket: &Vec<Peer<N>>, rng: &mut _| {
-            let at = below(bucket.len().max(1), rng);
-            for ahead in LOOKS {
-                black_box(bucket.get(at + ahead).map(|peer| peer.address[0]));
-            }
-            at
-        };
-        let mut starts = [0; RUNS];
-        let bucket_at = |n: usize| &self.buckets[if first + n < count { first + n } else { first + n - count }];
-        for (n, start) in starts.iter_mut().enumerate().take(count) {
-            *start = begin(bucket_at(n), rng);
-        }
+        let (first, starts) = self.look_at_runs(want, rng);
         for n in 0..count {
             if left == 0 {
                 return;
             }
-            let bucket = bucket_at(n);
-            let start = starts.get(n).map_or_else(|| begin(bucket, rng), |&start| start);
+            let bucket = self.bucket_from(first, n);
+            let start = starts.get(n).map_or_else(|| below(bucket.len().max(1), rng), |&start| start);
             let (head, tail) = bucket.split_at(start.min(bucket.len()));
             for peer in tail.iter().chain(head).filter(|peer| draw.may_have(peer)).take(per_bucket.min(left)) {
                 give(&peer.address);
                 left -= 1;
             }
         }
+    }
+
+    /// Looks at what [`look_at_runs`](Self::look_at_runs) with the same luck looks at first.
+    pub(super) fn approach_runs(&self, rng: &mut impl Rng) {
+        let first = below(self.buckets.len(), rng);
+        for n in 0..RUNS.min(self.buckets.len()) {
+            black_box(self.bucket_from(first, n).len());
+        }
+    }
+
+    /// Looks at the runs that [`draw`](Self::draw) with the same luck gives first; tells where they begin. The processor fetches
+    /// what is looked at all at once. Without, it would wait for one run after the other, which takes longer than everything
+    /// else about an announce.
+    pub(super) fn look_at_runs(&self, want: usize, rng: &mut impl Rng) -> (usize, [usize; RUNS]) {
+        let last = (want.div_ceil(RUNS)).saturating_sub(1);
+        let first = below(self.buckets.len(), rng);
+        let mut starts = [0; RUNS];
+        for (n, start) in starts.iter_mut().enumerate().take(self.buckets.len()) {
+            let bucket = self.bucket_from(first, n);
+            *start = below(bucket.len().max(1), rng);
+            for ahead in (0..last).step_by(LINE).chain([last]) {
+                black_box(bucket.get(*start + ahead).map(|peer| peer.address[0]));
+            }
+        }
+        (first, starts)
+    }
+
+    /// Looks at what [`look_at_bucket`](Self::look_at_bucket) looks at first.
+    pub(super) fn approach_bucket(&self, hash: u64) {
+        black_box(self.neighbours(hash).len());
+    }
+
+    /// Looks at the bucket of this hash.
+    pub(super) fn look_at_bucket(&self, hash: u64) {
+        for line in self.neighbours(hash).chunks(LINE) {
+            black_box(line[0].address[0]);
+        }
+    }
+
+    /// The bucket `n` behind the first one of a draw.
+    fn bucket_from(&self, first: usize, n: usize) -> &Vec<Peer<N>> {
+        let (at, count) = (first + n, self.buckets.len());
+        &self.buckets[if at < count { at } else { at - count }]
     }
 
     /// Linear hashing: as many low bits of the hash as address a bucket that exists.
@@ -248,6 +280,7 @@ mod tests {
     use siphasher::sip::SipHasher13;
 
     use super::*;
+    use crate::swarm::Luck;
 
     fn address(n: u32) -> [u8; 6] {
         let mut address = [0, 0, 0, 0, 0, 1];
@@ -327,6 +360,22 @@ mod tests {
         assert_eq!(crowd.len(), 391);
         assert!(crowd.heap_bytes() < 10_000, "{} bytes", crowd.heap_bytes());
         assert!(crowd.refresh(Peer::new(address(256), true, Tick::at(0)), hash(&address(256))));
+    }
+
+    #[test]
+    fn what_is_looked_at_is_what_the_same_luck_draws() {
+        let crowd = crowd(1000);
+        let draw = Draw { asker: None, skip_seeds: false, now: Tick::at(0), lifetime_ticks: 90 };
+        for n in 0..100 {
+            let luck = Luck::new(n);
+            crowd.approach_runs(&mut luck.clone());
+            let (first, starts) = crowd.look_at_runs(50, &mut luck.clone());
+            let mut given = Vec::new();
+            crowd.draw(50, &draw, &mut luck.clone(), &mut |peer| given.push(*peer));
+            for (n, start) in starts.into_iter().enumerate() {
+                assert!(given.contains(&crowd.bucket_from(first, n)[start].address), "run {n}");
+            }
+        }
     }
 
     #[test]

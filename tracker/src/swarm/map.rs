@@ -10,9 +10,11 @@ use peerfeed_protocol::announce::{AnnounceReply, InfoHash, ScrapeEntry};
 use rand_core::Rng;
 use siphasher::sip::SipHasher13;
 
+use super::luck::Luck;
 use super::peers::Crowding;
 use super::record::{Tick, around_bytes};
 use super::shard::{Gone, Pass, Shard, ShardLimits, Step};
+use super::sight::Sight;
 use super::table::{Hashes, Noted, Space, Sweeping};
 
 /// Who is in which swarm. Shared by all workers; every call locks one shard for a bounded time.
@@ -64,6 +66,21 @@ pub struct Announcement<'a> {
     pub may_add: &'a dyn Fn() -> bool,
 }
 
+/// An announcement that is about to come, as far as it tells what will be looked at.
+#[derive(Clone, Debug)]
+pub struct Ahead {
+    /// The swarm.
+    pub info_hash: InfoHash,
+    /// As in [`Announcement`].
+    pub address: SocketAddr,
+    /// What it will be to the swarm.
+    pub presence: Presence,
+    /// Peers of its own family that it will be given.
+    pub want: usize,
+    /// By which they will be chosen.
+    pub luck: Luck,
+}
+
 /// What a peer is to a swarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
@@ -112,7 +129,8 @@ struct KeyedHashes {
 const GROWTH_DIVISOR: usize = 8;
 
 impl SwarmMap {
-    /// Enough that the workers of a large machine rarely meet; 168 KiB when empty. Some get up to twice as many swarms as others, see `shard_of`.
+    /// Enough that the workers of a large machine rarely meet; 168 KiB when empty. Some get up to twice as many swarms as
+    /// others, see `shard_of`.
     pub const SHARDS: usize = 1024;
 
     /// A map without swarms.
@@ -183,20 +201,33 @@ impl SwarmMap {
         noted
     }
 
-    /// Looks at the swarms of announces that are about to come, so that the processor fetches them together: one after the
-    /// other it would wait for each. Several shards are locked at a time for that, and never waited for.
-    pub fn foresee(&self, info_hashes: &[InfoHash]) {
-        const TOGETHER: usize = 8;
-        for group in info_hashes.chunks(TOGETHER) {
+    /// Looks at what announcements that are about to come will look at, so that the processor fetches it together: one after
+    /// the other they would wait for each piece. Several shards are locked at a time for that, and never waited for.
+    pub fn foresee(&self, coming: &[Ahead]) {
+        const TOGETHER: usize = 16;
+        for group in coming.chunks(TOGETHER) {
             let mut held = [const { None }; TOGETHER];
-            for (held, info_hash) in held.iter_mut().zip(group) {
-                let hash = self.hashes.of_swarm(info_hash);
+            for (held, ahead) in held.iter_mut().zip(group) {
+                let hash = self.hashes.of_swarm(&ahead.info_hash);
                 *held = self.shards[shard_of(hash)].try_lock().ok().map(|shard| (shard, hash));
             }
-            for (held, info_hash) in held.iter().zip(group) {
-                if let Some((shard, hash)) = held {
-                    shard.glance(info_hash, *hash);
+            // Each look finds where the next one goes.
+            let hints = held.each_ref().map(|held| held.as_ref().map(|(shard, hash)| shard.hint(*hash)));
+            for (held, hint) in held.iter().zip(hints) {
+                if let (Some((shard, _)), Some(hint)) = (held, hint) {
+                    shard.touch(hint);
                 }
+            }
+            let mut large = [const { None }; TOGETHER];
+            for ((large, held), ahead) in large.iter_mut().zip(&held).zip(group) {
+                let found = held.as_ref().and_then(|(shard, hash)| shard.glance(ahead, *hash));
+                *large = found.map(|swarm| (swarm, Sight::of(ahead, &self.hashes)));
+            }
+            for (swarm, sight) in large.iter().flatten() {
+                swarm.approach(sight);
+            }
+            for (swarm, sight) in large.iter().flatten() {
+                swarm.look(sight);
             }
         }
     }
@@ -212,18 +243,21 @@ impl SwarmMap {
         Pass::of(n % self.shards.len())
     }
 
-    /// One step of forgetting what has expired, for which a shard is locked for well below a millisecond, however much there
-    /// is to forget. When more memory is held than may be, swarms that never came alive go as well, and so do peers that are
-    /// halfway to expiring.
+    /// One step of forgetting what has expired, for which a shard is locked while a bounded number of swarms and peers is looked
+    /// at, however much there is to forget. When more memory is held than may be, swarms that never came alive go as well, and
+    /// so do peers that are halfway to expiring. `mark` is called when the shard is locked, and when it is not any more.
     #[must_use = "what has gone is given back to the allocator when it is dropped"]
-    pub fn sweep(&self, pass: &mut Pass, now: Duration) -> Gone {
+    pub fn sweep(&self, pass: &mut Pass, now: Duration, mut mark: impl FnMut()) -> Gone {
         let now = Tick::at(now.as_secs());
         let gives_back = self.bytes() > self.bytes_max();
         let lifetime_ticks = self.limits().lifetime_ticks / if gives_back { 2 } else { 1 };
         let mut shard = lock(&self.shards[pass.shard]);
+        mark();
         let before = shard.bytes();
         let gone = shard.sweep(pass, Sweeping { now, lifetime_ticks, gives_back }, &self.hashes);
         self.account(before, shard.bytes());
+        drop(shard);
+        mark();
         gone
     }
 

@@ -2,12 +2,14 @@
 //!
 //! [`SwarmMap`] is cut into shards by a keyed hash, so that nobody can aim at one lock. In a shard the address families
 //! lie in tables of their own, because a peer of one takes 8 bytes and of the other 20 (`record`). A table is rows
-//! one behind the other with a small index (`rows`). A swarm of one or two peers lies in its row itself, up to 64 in one exact allocation, larger ones in buckets of seeds and of
-//! others (`peers`, `crowd`).
+//! one behind the other with a small index (`rows`). A swarm of one or two peers lies in its row itself, up to 64 in one exact
+//! allocation, larger ones in buckets of seeds and of others (`peers`, `crowd`). What is left to chance in an answer follows
+//! from one number (`luck`), so that what it will look at can be fetched from memory before (`sight`).
 //!
 //! What never happens here: a peer keyed by its peer id, an unkeyed hash, a shard waited for while the lock of another is held.
 
 mod crowd;
+mod luck;
 mod map;
 #[cfg(test)]
 mod model;
@@ -15,8 +17,10 @@ mod peers;
 mod record;
 mod rows;
 mod shard;
+mod sight;
 mod table;
 
-pub use map::{Announcement, Asked, Presence, SwarmMap, SwarmOptions, Totals};
+pub use luck::Luck;
+pub use map::{Ahead, Announcement, Asked, Presence, SwarmMap, SwarmOptions, Totals};
 pub use shard::{Gone, Pass};
 pub use table::Noted;

@@ -154,7 +154,7 @@ pub(super) fn sweep_all(map: &SwarmMap, now: Duration) {
     for n in 0..SwarmMap::SHARDS {
         let mut pass = map.pass(n);
         while !pass.is_over() {
-            drop(map.sweep(&mut pass, now));
+            drop(map.sweep(&mut pass, now, || ()));
         }
     }
 }

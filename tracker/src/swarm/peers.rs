@@ -1,9 +1,13 @@
 //! The peers of one swarm and one address family.
 
+use std::hint::black_box;
+
 use rand_core::Rng;
 
 use super::crowd::{Crowd, Draw, below};
+use super::luck::Luck;
 use super::record::{Peer, Tick, allocated};
+use super::sight::Sight;
 
 /// Peers, stored by how many there are. `N` bytes per address; `INLINE` of them fit without an allocation.
 #[derive(Debug)]
@@ -96,13 +100,17 @@ impl<const N: usize, const INLINE: usize> Peers<N, INLINE> {
         }
     }
 
-    /// A look at where they lie, and no more.
-    pub(super) fn glance(&self) -> usize {
+    /// A look at where they lie; gives the large swarm, of which there is more to look at.
+    pub(super) fn glance(&self) -> Option<&Many<N>> {
         match self {
-            Self::Inline { len, .. } => usize::from(*len),
-            Self::Few(peers) => peers.first().map_or(0, |peer| usize::from(peer.address[0])),
-            Self::Many(many) => many.seeds.len() + many.others.len(),
+            Self::Inline { len, .. } => _ = black_box(*len),
+            Self::Few(peers) => _ = black_box(peers.first().map(|peer| peer.address[0])),
+            Self::Many(many) => {
+                black_box(many.seeds.len() + many.others.len());
+                return Some(many);
+            }
         }
+        None
     }
 
     /// How many of them are seeds.
@@ -332,14 +340,50 @@ impl<const N: usize> Many<N> {
 
     /// Seeds and others in proportion to their numbers, so that a swarm with many seeds still shows its downloaders.
     fn draw(&self, want: usize, draw: &Draw<'_, N>, rng: &mut impl Rng, give: &mut impl FnMut(&[u8; N])) {
+        let [seeds_luck, others_luck] = &mut Self::lucks(rng);
+        let [seeds_wanted, others_wanted] = self.split(want, draw.skip_seeds);
+        self.seeds.draw(seeds_wanted, draw, seeds_luck, give);
+        self.others.draw(others_wanted, draw, others_luck, give);
+    }
+
+    /// How many seeds to give, and how many others.
+    fn split(&self, want: usize, skip_seeds: bool) -> [usize; 2] {
         let (seeds, others) = (self.seeds.len(), self.others.len());
         let seeds_wanted = match seeds + others {
-            _ if draw.skip_seeds => 0,
+            _ if skip_seeds => 0,
             all if all <= want => seeds,
             all => (want * seeds).div_ceil(all).max(want.saturating_sub(others)),
         };
-        self.seeds.draw(seeds_wanted, draw, rng, give);
-        self.others.draw(want - seeds_wanted.min(want), draw, rng, give);
+        [seeds_wanted, want - seeds_wanted.min(want)]
+    }
+
+    /// Looks at what [`look`](Self::look) looks at first.
+    pub(super) fn approach(&self, sight: &Sight) {
+        self.looked_for(sight).approach_bucket(sight.hash);
+        self.halves(sight).for_each(|(half, _, mut luck)| half.approach_runs(&mut luck));
+    }
+
+    /// Looks at the asker's place and at those who will be drawn for it.
+    pub(super) fn look(&self, sight: &Sight) {
+        self.looked_for(sight).look_at_bucket(sight.hash);
+        self.halves(sight).for_each(|(half, want, mut luck)| _ = half.look_at_runs(want, &mut luck));
+    }
+
+    /// Seeds and others, as far as some will be drawn, how many that are, and by what luck.
+    fn halves(&self, sight: &Sight) -> impl Iterator<Item = (&Crowd<N>, usize, Luck)> {
+        let [seeds_luck, others_luck] = Self::lucks(&mut sight.luck.clone());
+        let [seeds_wanted, others_wanted] = self.split(sight.want, sight.skips_seeds);
+        let halves = [(&self.seeds, seeds_wanted, seeds_luck), (&self.others, others_wanted, others_luck)];
+        halves.into_iter().filter(|(_, want, _)| *want > 0)
+    }
+
+    fn looked_for(&self, sight: &Sight) -> &Crowd<N> {
+        if sight.is_seed { &self.seeds } else { &self.others }
+    }
+
+    /// One for seeds, one for others, whatever is drawn of each.
+    fn lucks(rng: &mut impl Rng) -> [Luck; 2] {
+        [rng.next_u64(), rng.next_u64()].map(Luck::new)
     }
 }
 

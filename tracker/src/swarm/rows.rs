@@ -1,5 +1,7 @@
 //! Rows that are found by hash and lie one behind the other.
 
+use std::hint::black_box;
+
 use hashbrown::HashTable;
 
 use super::record::allocated;
@@ -66,6 +68,16 @@ impl<T> Rows<T> {
     /// Where it is, until a row is removed.
     pub(super) fn position(&self, hash: u64, is_it: impl Fn(&T) -> bool) -> Option<usize> {
         self.index.find(hash, |&at| is_it(&self.rows[at as usize])).map(|&at| at as usize)
+    }
+
+    /// Where a row of this hash seems to be: nearly always the one that is meant. Only the index is looked at.
+    pub(super) fn hint(&self, hash: u64) -> Option<u32> {
+        self.index.find(hash, |_| true).copied()
+    }
+
+    /// A look at both ends of a row.
+    pub(super) fn touch(&self, at: u32, ends: impl Fn(&T) -> [u8; 2]) {
+        black_box(self.rows.get(at as usize).map(ends));
     }
 
     /// The row at a position.

@@ -2,12 +2,12 @@
 
 use peerfeed_protocol::announce::{AnnounceReply, InfoHash, ScrapeEntry};
 use rand_core::Rng;
-use std::hint::black_box;
 use std::net::{IpAddr, SocketAddr};
 
 use super::crowd::Draw;
-use super::map::{Announcement, Asked, Presence, Totals};
+use super::map::{Ahead, Announcement, Asked, Presence, Totals};
 use super::record::{Peer, Tick};
+use super::sight::Large;
 use super::table::{Arrival, Cursor, Hashes, Noted, Space, Swarm, Sweeping, Swept, Table};
 
 /// IPv4 peers: 6 bytes of address and port; two of them lie in the table.
@@ -63,6 +63,13 @@ pub struct Gone {
     v6: Vec<Swarm<18, 1>>,
 }
 
+/// Where a swarm seems to be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hint {
+    v4: Option<u32>,
+    v6: Option<u32>,
+}
+
 impl Pass {
     /// Before the first step.
     pub(super) fn of(shard: usize) -> Self {
@@ -95,10 +102,22 @@ impl Shard {
         noted
     }
 
-    /// A look at where a swarm lies, and no more.
-    pub(super) fn glance(&self, info_hash: &InfoHash, hash: u64) {
-        black_box(self.v4.find(info_hash, hash).map(Swarm::glance));
-        black_box(self.v6.find(info_hash, hash).map(Swarm::glance));
+    /// Where a swarm seems to be, in the families' tables.
+    pub(super) fn hint(&self, hash: u64) -> Hint {
+        Hint { v4: self.v4.hint(hash), v6: self.v6.hint(hash) }
+    }
+
+    /// A look at what a hint points to.
+    pub(super) fn touch(&self, hint: Hint) {
+        hint.v4.into_iter().for_each(|at| self.v4.touch(at));
+        hint.v6.into_iter().for_each(|at| self.v6.touch(at));
+    }
+
+    /// A look at where a swarm lies; gives its peers of the family of `address`, if it is a large one.
+    pub(super) fn glance(&self, ahead: &Ahead, hash: u64) -> Option<Large<'_>> {
+        let v4 = self.v4.find(&ahead.info_hash, hash).and_then(Swarm::glance);
+        let v6 = self.v6.find(&ahead.info_hash, hash).and_then(Swarm::glance);
+        if ahead.address.is_ipv4() { v4.map(Large::V4) } else { v6.map(Large::V6) }
     }
 
     /// Bytes in use.
@@ -209,12 +228,12 @@ fn note<const N: usize, const INLINE: usize>(
     table.arrive(&arrival, step.hashes, &step.space)
 }
 
-enum WireForm {
+pub(super) enum WireForm {
     V4([u8; 6]),
     V6([u8; 18]),
 }
 
-fn wire_form(address: SocketAddr) -> WireForm {
+pub(super) fn wire_form(address: SocketAddr) -> WireForm {
     let [high, low] = address.port().to_be_bytes();
     match address.ip().to_canonical() {
         IpAddr::V4(ip) => {

@@ -4,7 +4,7 @@ use peerfeed_protocol::announce::{InfoHash, ScrapeEntry};
 use rand_core::Rng;
 
 use super::crowd::Draw;
-use super::peers::{Before, Crowding, Peers, Room};
+use super::peers::{Before, Crowding, Many, Peers, Room};
 use super::record::{Peer, Tick};
 use super::rows::Rows;
 
@@ -40,7 +40,7 @@ const GIVEN_UP_DIVISOR: usize = 16;
 /// Ages that are told apart when swarms are given up, in ticks: beyond two hours all are equally stale.
 const AGES: usize = 240;
 
-/// Rows that one step of the sweep looks at, and peers besides: a few tenths of a millisecond.
+/// Rows that one step of the sweep looks at, and peers besides: bounded work for as long as a shard is locked.
 const SWEPT_ROWS_MAX: usize = 512;
 const SWEPT_PEERS_MAX: usize = 4096;
 
@@ -259,6 +259,16 @@ impl<const N: usize, const INLINE: usize> Table<N, INLINE> {
         Swept::ToTheEnd
     }
 
+    /// Where a swarm seems to be, as the index tells.
+    pub(super) fn hint(&self, hash: u64) -> Option<u32> {
+        self.swarms.hint(hash)
+    }
+
+    /// A look at what a [`hint`](Self::hint) points to.
+    pub(super) fn touch(&self, hint: u32) {
+        self.swarms.touch(hint, |swarm| [swarm.info_hash.0[0], swarm.downloaded.to_ne_bytes()[0]]);
+    }
+
     /// A swarm, if it has peers of this family.
     pub(super) fn find(&self, info_hash: &InfoHash, hash: u64) -> Option<&Swarm<N, INLINE>> {
         self.swarms.find(hash, |swarm| swarm.info_hash == *info_hash)
@@ -276,8 +286,8 @@ impl<const N: usize, const INLINE: usize> Swarm<N, INLINE> {
         }
     }
 
-    /// A look at where its peers lie, and no more.
-    pub(super) fn glance(&self) -> usize {
+    /// A look at where its peers lie; gives those of a large one, of which there is more to look at.
+    pub(super) fn glance(&self) -> Option<&Many<N>> {
         self.peers.glance()
     }
 

@@ -107,9 +107,10 @@ impl Batch {
         Ok(counts)
     }
 
-    /// The datagrams that have come.
-    pub(super) fn datagrams(&self) -> impl Iterator<Item = &[u8]> {
-        self.requests.iter().map(|request| &self.buffers[request.place.0][..request.place.1])
+    /// The datagrams that have come, and from where.
+    pub(super) fn datagrams(&self) -> impl Iterator<Item = (&[u8], SocketAddr)> {
+        let bytes = |request: &Incoming| &self.buffers[request.place.0][..request.place.1];
+        self.requests.iter().map(move |request| (bytes(request), request.from))
     }
 
     /// Lets `answer` append what each datagram is answered with. [`send`](Self::send) sends the answers.

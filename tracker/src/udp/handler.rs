@@ -9,8 +9,10 @@ use peerfeed_protocol::announce::udp::{
 };
 use peerfeed_protocol::announce::{AnnounceReply, InfoHash};
 use rand_chacha::ChaCha8Rng;
+use rand_core::Rng as _;
 
 use crate::metrics::Counter;
+use crate::swarm::{Ahead, Luck};
 use crate::tracker::{Carries, Moment, Tracker};
 use crate::udp::LastKey;
 
@@ -20,20 +22,35 @@ pub struct Handler {
     rng: ChaCha8Rng,
     reply: AnnounceReply,
     key: LastKey,
-    foreseen: Vec<InfoHash>,
+    /// Of the datagram that is handled next; those of the following ones come from it.
+    luck: u64,
+    foreseen: Vec<Ahead>,
 }
+
+/// From the number of a datagram's luck to that of the next one's: any odd one that is not the generator's own.
+const NEXT_LUCK: u64 = 0xd134_2543_de82_ef95;
 
 impl Handler {
     /// A handler that chooses peers by this source of randomness.
-    pub fn new(rng: ChaCha8Rng) -> Self {
-        Self { rng, reply: AnnounceReply::default(), key: LastKey::default(), foreseen: Vec::new() }
+    pub fn new(mut rng: ChaCha8Rng) -> Self {
+        let luck = rng.next_u64();
+        Self { rng, reply: AnnounceReply::default(), key: LastKey::default(), luck, foreseen: Vec::new() }
     }
 
-    /// Lets the processor fetch what the announces among these datagrams are about, before they are [handled](Self::handle).
-    /// Nothing else comes of it, so that nothing has to be proven for it.
-    pub fn foresee<'a>(&mut self, tracker: &Tracker, datagrams: impl Iterator<Item = &'a [u8]>) {
+    /// Lets the processor fetch what the announces among these datagrams will look at when they are [handled](Self::handle) in
+    /// this order. Nothing else comes of it, so that nothing has to be proven for it.
+    pub fn foresee<'a>(&mut self, tracker: &Tracker, datagrams: impl Iterator<Item = (&'a [u8], SocketAddr)>) {
+        self.luck = self.rng.next_u64();
+        let mut luck = self.luck;
         self.foreseen.clear();
-        self.foreseen.extend(datagrams.filter_map(Request::announced_swarm));
+        self.foreseen.extend(datagrams.filter_map(|(datagram, from)| {
+            let own = Luck::new(luck);
+            luck = luck.wrapping_add(NEXT_LUCK);
+            match Request::decode(datagram) {
+                Ok(Request::Announce(announce)) => Some(tracker.ahead(&announce.request, from.ip(), own)),
+                _ => None,
+            }
+        }));
         // What comes alone is looked for where it is needed.
         if self.foreseen.len() > 1 {
             tracker.swarms.foresee(&self.foreseen);
@@ -45,6 +62,8 @@ impl Handler {
     /// Nothing longer than the datagram is answered before the sender has proven its address. spec: ANN-24, ANN-25
     pub fn handle(&mut self, tracker: &Tracker, datagram: &[u8], from: SocketAddr, now: Moment, out: &mut Vec<u8>) {
         let ip = from.ip().to_canonical();
+        let luck = Luck::new(self.luck);
+        self.luck = self.luck.wrapping_add(NEXT_LUCK);
         let counter = if from.port() == 0 {
             Counter::UdpPortZero
         } else {
@@ -59,7 +78,7 @@ impl Handler {
                     Counter::UdpConnect
                 }
                 Ok(Request::Announce(announce)) => match self.verify(tracker, announce.connection_id, ip, now) {
-                    Ok(()) => self.announce(tracker, &announce, ip, now, out),
+                    Ok(()) => self.announce(tracker, &announce, ip, now, luck, out),
                     Err(counter) => counter,
                 },
                 Ok(Request::Scrape(request)) => match self.verify(tracker, request.connection_id, ip, now) {
@@ -84,6 +103,7 @@ impl Handler {
         announce: &Announce<'_>,
         ip: IpAddr,
         now: Moment,
+        mut luck: Luck,
         out: &mut Vec<u8>,
     ) -> Counter {
         let request = &announce.request;
@@ -93,7 +113,7 @@ impl Handler {
         }
         let family = family_of(ip);
         let carries = Carries::OwnFamily(family.max_peers());
-        let is_served = tracker.announce(request, ip, carries, now, &mut self.rng, &mut self.reply);
+        let is_served = tracker.announce(request, ip, carries, now, &mut luck, &mut self.reply);
         let head = AnnounceReplyHead {
             transaction_id: announce.transaction_id,
             interval_seconds: u32::try_from(self.reply.interval.as_secs()).unwrap_or(u32::MAX),

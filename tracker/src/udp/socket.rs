@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use nix::sys::socket::{setsockopt, sockopt};
+use rustix::net::sockopt::{Ipv4PathMtuDiscovery, set_ip_mtu_discover};
 use socket2::{Socket, Type};
 
 use crate::limit::{UDP_RECEIVE_BUFFER_BYTES, UDP_WAKE};
@@ -15,6 +16,10 @@ pub fn bind(address: SocketAddr, only_v6: bool, count: usize) -> io::Result<Vec<
         // What the kernel does not grant is no reason not to start.
         let _ = socket.set_recv_buffer_size(UDP_RECEIVE_BUFFER_BYTES);
         socket.set_read_timeout(Some(UDP_WAKE))?;
+        // Every answer fits the narrowest path that IPv6 allows and travels in one piece. Where it may not be cut, the kernel
+        // looks for no number by which its pieces are known, and a report of a narrow path, which anybody can send, changes
+        // nothing. Where this cannot be set, answers go out all the same.
+        let _ = set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::PROBE);
         // On which of the machine's addresses did a datagram come in? The reply has to leave from there. A socket of one
         // address needs no telling.
         match address.ip() {

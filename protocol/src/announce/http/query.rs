@@ -111,7 +111,7 @@ fn decode_exact<const N: usize>(value: &[u8]) -> Option<[u8; N]> {
     let mut rest = value;
     while let Some((&first, after)) = rest.split_first() {
         let escaped = (first == b'%').then(|| after.split_first_chunk::<2>()).flatten();
-        let escaped = escaped.and_then(|([high, low], after)| Some((digit(*high)? << 4 | digit(*low)?, after)));
+        let escaped = escaped.and_then(|([high, low], after)| Some((pair_of_digits(*high, *low)?, after)));
         let (byte, after) = escaped.unwrap_or((first, after));
         *out.get_mut(filled)? = byte;
         filled += 1;
@@ -120,14 +120,23 @@ fn decode_exact<const N: usize>(value: &[u8]) -> Option<[u8; N]> {
     (filled == N).then_some(out)
 }
 
-fn digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
-    }
+/// What two hexadecimal digits stand for. The digits of a hash cannot be foretold, so a table is quicker than comparisons.
+fn pair_of_digits(high: u8, low: u8) -> Option<u8> {
+    let [high, low] = [high, low].map(|digit| DIGITS[usize::from(digit)]);
+    ((high | low) < 16).then_some(high << 4 | low)
 }
+
+/// The value of each digit; more than 15 for what is none.
+const DIGITS: [u8; 256] = {
+    let mut digits = [0xff; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value as usize] as usize] = value;
+        digits[b"0123456789ABCDEF"[value as usize] as usize] = value;
+        value += 1;
+    }
+    digits
+};
 
 fn decimal<T: std::str::FromStr>(value: &[u8]) -> Option<T> {
     std::str::from_utf8(value).ok()?.parse().ok()

@@ -120,13 +120,6 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The swarm that a datagram announces to, if it is an announce: a look ahead that reads nothing else.
-    pub fn announced_swarm(datagram: &[u8]) -> Option<InfoHash> {
-        let (head, body) = datagram.split_first_chunk::<16>()?;
-        let (fixed, _) = body.split_first_chunk::<82>()?;
-        (head[8..12] == ANNOUNCE.to_be_bytes()).then(|| InfoHash(Fields(fixed).array()))
-    }
-
     /// Writes the datagram.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(98);
@@ -290,16 +283,6 @@ mod tests {
                 ..AnnounceRequest::new(InfoHash([0x11; 20]), PeerId([0x22; 20]), 6881)
             },
             options,
-        }
-    }
-
-    #[test]
-    fn a_look_ahead_sees_the_swarm_of_an_announce_and_of_nothing_else() {
-        let announced = Request::Announce(announce(b"")).encode();
-        let connect = Request::Connect { transaction_id: 1 }.encode();
-        assert_eq!(Request::announced_swarm(&announced), Some(announce(b"").request.info_hash));
-        for other in [&announced[..97], &connect, &[0; 200], b""] {
-            assert_eq!(Request::announced_swarm(other), None);
         }
     }
 

@@ -352,11 +352,19 @@ fn a_swarm_of_one_takes_at_most_ninety_bytes_and_each_further_peer_ten() {
 #[test]
 fn a_look_ahead_changes_nothing_and_waits_for_nobody() {
     let mut world = World::new();
-    for n in 0..100 {
-        world.announce(n % 30, &peer(n).to_string(), Presence::Downloader);
+    for n in 0..500 {
+        let presence = if n % 3 == 0 { Presence::Seed } else { Presence::Downloader };
+        world.announce(if n < 100 { n % 30 } else { 7 }, &peer(n).to_string(), presence);
     }
     let before = world.map.totals();
-    let known_and_unknown: Vec<_> = (0..60).chain(0..60).map(hash).collect();
+    let ahead = |n| Ahead {
+        info_hash: hash(n % 60),
+        address: peer(n),
+        presence: if n % 2 == 0 { Presence::Seed } else { Presence::Downloader },
+        want: 50,
+        luck: Luck::new(n.into()),
+    };
+    let known_and_unknown: Vec<_> = (0..120).map(ahead).collect();
     {
         let _others: Vec<_> = world.map.shards.iter().step_by(2).map(lock).collect();
         world.map.foresee(&known_and_unknown);

@@ -1,0 +1,64 @@
+//! What an announcement that is about to come will look at in a large swarm.
+
+use super::luck::Luck;
+use super::map::{Ahead, Presence};
+use super::peers::Many;
+use super::shard::{WireForm, wire_form};
+use super::table::Hashes;
+
+/// Whose place is looked for, and which peers will be drawn.
+#[derive(Clone, Debug)]
+pub(super) struct Sight {
+    /// Of the asker's network.
+    pub(super) hash: u64,
+    /// Where the asker is.
+    pub(super) is_seed: bool,
+    /// No seeds are drawn.
+    pub(super) skips_seeds: bool,
+    /// How many are drawn.
+    pub(super) want: usize,
+    pub(super) luck: Luck,
+}
+
+/// The peers of a large swarm that are of one family.
+#[derive(Clone, Copy)]
+pub(super) enum Large<'a> {
+    V4(&'a Many<6>),
+    V6(&'a Many<18>),
+}
+
+impl Large<'_> {
+    /// See [`Many::approach`].
+    pub(super) fn approach(self, sight: &Sight) {
+        match self {
+            Self::V4(many) => many.approach(sight),
+            Self::V6(many) => many.approach(sight),
+        }
+    }
+
+    /// See [`Many::look`].
+    pub(super) fn look(self, sight: &Sight) {
+        match self {
+            Self::V4(many) => many.look(sight),
+            Self::V6(many) => many.look(sight),
+        }
+    }
+}
+
+impl Sight {
+    /// Of this announcement.
+    pub(super) fn of(ahead: &Ahead, hashes: &impl Hashes) -> Self {
+        let hash = match wire_form(ahead.address) {
+            WireForm::V4(address) => hashes.of_peer(&address),
+            WireForm::V6(address) => hashes.of_peer(&address),
+        };
+        let skips_seeds = matches!(ahead.presence, Presence::Seed | Presence::PartialSeed);
+        Self {
+            hash,
+            is_seed: ahead.presence == Presence::Seed,
+            skips_seeds,
+            want: ahead.want,
+            luck: ahead.luck.clone(),
+        }
+    }
+}
