@@ -79,7 +79,7 @@ async fn a_file_comes_no_faster_than_it_is_taken_and_is_written_from_what_comes_
     });
     let outcome = done(fetch(&bob, feed, &attachment, Some(fresh)).await);
     let (untaken, path) = writing.await.unwrap();
-    assert!(untaken < 60, "{untaken} of 63 groups came though none was taken");
+    assert!(untaken < 60, "{untaken} groups of a megabyte came though none was taken");
     assert!(std::fs::read(path).unwrap() == content);
     assert_eq!(outcome.blob_bytes, attachment.blob().unwrap().size.bytes());
     assert!(bob.holds_blobs(feed));
