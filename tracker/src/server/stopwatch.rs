@@ -25,12 +25,13 @@ impl Stopwatch {
     /// Begins at the first call and ends at the second, on the same thread.
     pub(super) fn mark(&mut self) {
         let Some((begun, ran_before)) = self.begun else {
-            let ran_before = ran();
-            self.begun = Some((Instant::now(), ran_before));
+            // The clock on the wall is asked first and last, so that it sees all that the other one does.
+            let begun = Instant::now();
+            self.begun = Some((begun, ran()));
             return;
         };
-        let time = begun.elapsed();
-        self.taken = self.taken.or(Some(Taken { time, running: ran().saturating_sub(ran_before) }));
+        let running = ran().saturating_sub(ran_before);
+        self.taken = self.taken.or(Some(Taken { time: begun.elapsed(), running }));
     }
 }
 
