@@ -1,13 +1,15 @@
 //! Who of many neighbours pushes a log's heads.
 
 use super::ConnectionId;
-use super::limits::{ASKED_AGAIN, PUSHERS};
+use super::limits::{ASKED_AGAIN, PUSHERS, REPLACEMENTS};
 
 /// The peers that pushed the newest head, the first ones first.
 #[derive(Debug, Default)]
 pub(super) struct Pushers {
     size: u64,
     first: Vec<ConnectionId>,
+    /// Those who were asked since to push in place of some who are gone.
+    stand_ins: Vec<ConnectionId>,
     mentioned: u64,
     asked: usize,
 }
@@ -18,6 +20,7 @@ impl Pushers {
         if size > self.size {
             self.size = size;
             self.first.clear();
+            self.stand_ins.clear();
         }
         // An earlier head says nothing about who is first with the newest.
         if size < self.size || self.first.contains(&connection) {
@@ -30,11 +33,21 @@ impl Pushers {
         has_room
     }
 
-    /// A peer is gone; whether it was one of them.
-    pub(super) fn lose(&mut self, connection: ConnectionId) -> bool {
-        let before = self.first.len();
-        self.first.retain(|pusher| *pusher != connection);
-        self.first.len() < before
+    /// A peer is gone; how many are to push in its place. When many leave at once, those who were asked may be among
+    /// them, and each of these needs one of its own.
+    pub(super) fn lose(&mut self, connection: ConnectionId) -> usize {
+        let takes_from = |list: &mut Vec<ConnectionId>| {
+            let before = list.len();
+            list.retain(|pusher| *pusher != connection);
+            list.len() < before
+        };
+        let (pushed, stood_in) = (takes_from(&mut self.first), takes_from(&mut self.stand_ins));
+        if pushed { REPLACEMENTS } else { usize::from(stood_in) }
+    }
+
+    /// A peer was asked to push in place of one that is gone.
+    pub(super) fn stand_in(&mut self, connection: ConnectionId) {
+        self.stand_ins.push(connection);
     }
 
     /// A head of this size was mentioned that nobody has pushed: whether who mentioned it is to be asked for it.
@@ -59,7 +72,20 @@ mod tests {
         assert!(!pushers.note(ConnectionId(3), 5), "a third one");
         assert!(pushers.note(ConnectionId(1), 5) && pushers.note(ConnectionId(3), 4), "nothing new");
         assert!(pushers.note(ConnectionId(3), 6), "the first one with the next head");
-        assert!(!pushers.lose(ConnectionId(1)) && pushers.lose(ConnectionId(3)));
+        assert_eq!((pushers.lose(ConnectionId(1)), pushers.lose(ConnectionId(3))), (0, REPLACEMENTS));
+    }
+
+    #[test]
+    fn who_stands_in_and_goes_too_is_replaced_until_the_next_head_shows_who_is_first() {
+        let mut pushers = Pushers::default();
+        pushers.note(ConnectionId(1), 5);
+        assert_eq!(pushers.lose(ConnectionId(1)), REPLACEMENTS);
+        for number in [2, 3, 4] {
+            pushers.stand_in(ConnectionId(number));
+        }
+        assert_eq!((pushers.lose(ConnectionId(2)), pushers.lose(ConnectionId(2))), (1, 0));
+        pushers.note(ConnectionId(3), 6);
+        assert_eq!((pushers.lose(ConnectionId(4)), pushers.lose(ConnectionId(3))), (0, REPLACEMENTS));
     }
 
     #[test]

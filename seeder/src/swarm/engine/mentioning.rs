@@ -7,7 +7,7 @@ use peerfeed_protocol::peer::message::Stored;
 
 use super::{Command, Engine};
 use crate::swarm::ConnectionId;
-use crate::swarm::limits::{MENTION_AFTER, REPLACEMENTS};
+use crate::swarm::limits::MENTION_AFTER;
 use crate::swarm::log::Log;
 use crate::swarm::peer::Peer;
 
@@ -52,9 +52,9 @@ impl Engine {
     /// Those who have heads from elsewhere come before those who may have them from here and would push nothing new.
     pub(super) fn replace_pusher(&mut self, connection: ConnectionId, id: FeedId) {
         let Some(feed) = self.feeds.get_mut(&id) else { return };
-        let lost: Vec<LogId> =
-            feed.logs.values_mut().filter_map(|log| log.pushers.lose(connection).then(|| log.id())).collect();
-        for name in lost {
+        let lost = feed.logs.values_mut().map(|log| (log.id(), log.pushers.lose(connection)));
+        let lost: Vec<(LogId, usize)> = lost.filter(|(_, replacements)| *replacements > 0).collect();
+        for (name, replacements) in lost {
             let hushed = |other: ConnectionId| {
                 let share = self.peers.get(&other).filter(|peer| !peer.closing)?.shares.get(&id)?;
                 let theirs = share.logs.get(&name).filter(|theirs| theirs.hushed)?;
@@ -64,8 +64,11 @@ impl Engine {
             let mut others: Vec<(ConnectionId, bool)> = others.filter_map(hushed).collect();
             self.chance.shuffle(&mut others);
             others.sort_by_key(|(_, has_its_own)| !has_its_own);
-            for (other, _) in others.into_iter().take(REPLACEMENTS) {
+            for (other, _) in others.into_iter().take(replacements) {
                 self.want_pushes(other, id, name, true);
+                if let Some(log) = self.feeds.get_mut(&id).and_then(|feed| feed.logs.get_mut(&name)) {
+                    log.pushers.stand_in(other);
+                }
             }
         }
     }
