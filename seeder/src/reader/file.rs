@@ -11,9 +11,10 @@ use peerfeed_protocol::ids::FeedId;
 use peerfeed_protocol::peer::VerifiedChunks;
 use thiserror::Error;
 
+use super::behind::Behind;
 use super::unfinished::Unfinished;
 use crate::store::limits::GROUP_CHUNKS;
-use crate::store::{DirectRun, Reading, StorageError, Store};
+use crate::store::{Reading, StorageError, Store};
 
 /// How far the writing has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,12 +66,12 @@ pub struct FileWriter {
     feed: FeedId,
     attachment: Attachment,
     opener: BlobOpener,
+    /// Ends before the file does.
+    behind: Behind,
     file: Unfinished,
     /// Groups that are written.
     groups: Vec<bool>,
     done_bytes: u64,
-    /// Where a group is opened.
-    run: DirectRun,
 }
 
 impl FileWriter {
@@ -78,14 +79,16 @@ impl FileWriter {
     pub fn create(feed: FeedId, attachment: Attachment, folder: &Path) -> Result<Self, FileError> {
         let blob = attachment.blob()?;
         let groups = blob.size.chunks().div_ceil(GROUP_CHUNKS) as usize;
+        let file = Unfinished::create(folder)?;
+        let behind = Behind::start(file.path(), file.file()).map_err(|source| file.failed(source))?;
         Ok(Self {
             blob,
             feed,
             opener: attachment.opener()?,
-            file: Unfinished::create(folder)?,
+            behind,
+            file,
             groups: vec![false; groups],
             done_bytes: 0,
-            run: DirectRun::default(),
             attachment,
         })
     }
@@ -124,22 +127,23 @@ impl FileWriter {
 
     fn write_group(&mut self, group: u32, chunks: &[Bytes]) -> Result<(), FileError> {
         let begin = u64::from(self.range(group).start) * CHUNK_PIECE_BYTES as u64;
-        self.run.begin(begin, chunks.len() * CHUNK_PIECE_BYTES);
+        let mut run = self.behind.run().map_err(|source| self.file.failed(source))?;
+        run.begin(begin, chunks.len() * CHUNK_PIECE_BYTES);
         for (index, chunk) in self.range(group).zip(chunks) {
-            self.opener.open_onto(index, chunk, self.run.end())?;
+            self.opener.open_onto(index, chunk, run.end())?;
         }
-        self.run.write(self.file.path(), self.file.file()).map_err(|source| self.file.failed(source))?;
-        self.done_bytes += self.run.len() as u64;
-        Ok(())
+        self.done_bytes += run.len() as u64;
+        self.behind.write(run).map_err(|source| self.file.failed(source))
     }
 
     /// Syncs the file and gives it its name: the attachment's, made safe; ` (2)` is added rather than anything overwritten.
-    pub fn finish(self, folder: &Path) -> Result<PathBuf, FileError> {
+    pub fn finish(mut self, folder: &Path) -> Result<PathBuf, FileError> {
         if self.done_bytes != self.attachment.size_bytes || self.groups.contains(&false) {
             let (held_bytes, total_bytes) = (self.done_bytes, self.attachment.size_bytes);
             return Err(FileError::NotHeld { held_bytes, total_bytes });
         }
-        self.file.file().sync_all().map_err(|source| self.file.failed(source))?;
+        let written = self.behind.end().and_then(|()| self.file.file().sync_all());
+        written.map_err(|source| self.file.failed(source))?;
         self.file.rename(folder, &file_name(&self.attachment.name))
     }
 }

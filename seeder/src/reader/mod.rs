@@ -3,6 +3,7 @@
 //! Only clocks and names are kept opened; texts stay sealed in the store and are opened each time they are shown. What
 //! strangers wrote is given as it is: whoever shows it goes through [`peerfeed_protocol::feed::shown`].
 
+mod behind;
 mod entry;
 mod file;
 mod granted;
