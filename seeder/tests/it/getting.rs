@@ -15,12 +15,8 @@ use crate::party::{PATIENCE, Party};
 /// Somebody who follows a feed whose only post has a file of so many bytes, and has fetched its entries alone; the seeder,
 /// the author with the file, and the attachment.
 async fn follower(bytes: usize) -> (Party, FeedId, Attachment, Vec<u8>, [Party; 2]) {
-    let seeder = Party::daemon(&[]).await;
-    let ana = Party::command(&[]).await;
-    let author = ana.init().await;
+    let (seeder, ana, author) = Party::author_with_seeder().await;
     let feed = author.feed();
-    ana.list(&author, &seeder).await;
-    seeder.seed(feed, vec![], &[]).await;
     let film = file(&ana, bytes);
     let content = std::fs::read(&film).unwrap();
     let draft = Draft { text: "film".into(), files: vec![film], audience: Audience::Public, ..Draft::default() };

@@ -57,12 +57,8 @@ async fn a_daemon_sends_and_receives_no_faster_than_it_was_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_post_travels_from_author_to_seeder_to_reader_to_reader() {
-    let seeder = Party::daemon(&[]).await;
-    let ana = Party::command(&[]).await;
-    let author = ana.init().await;
+    let (seeder, ana, author) = Party::author_with_seeder().await;
     let feed = author.feed();
-    ana.list(&author, &seeder).await;
-    seeder.seed(feed, vec![], &[]).await;
     let film = file(&ana, 3_000_000);
     ana.post(&author, "first", Audience::Friends).await;
     ana.publish(
@@ -106,12 +102,8 @@ async fn a_post_travels_from_author_to_seeder_to_reader_to_reader() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fetch_of_what_is_here_already_ends_soon() {
-    let seeder = Party::daemon(&[]).await;
-    let ana = Party::command(&[]).await;
-    let author = ana.init().await;
+    let (seeder, ana, author) = Party::author_with_seeder().await;
     let feed = author.feed();
-    ana.list(&author, &seeder).await;
-    seeder.seed(feed, vec![], &[]).await;
     ana.post(&author, "only", Audience::Public).await;
     ana.node.wait_stored(feed, PATIENCE).await.unwrap();
 

@@ -83,6 +83,16 @@ impl Party {
         self.node.notify_appended(feed);
     }
 
+    /// A seeder, and somebody who has begun a feed that it holds and is listed in; the seeder fetches over the author's
+    /// connection.
+    pub(super) async fn author_with_seeder() -> (Self, Self, Author) {
+        let (seeder, ana) = (Self::daemon(&[]).await, Self::command(&[]).await);
+        let author = ana.init().await;
+        ana.list(&author, &seeder).await;
+        seeder.seed(author.feed(), vec![], &[]).await;
+        (seeder, ana, author)
+    }
+
     /// Writes a post.
     pub(super) async fn post(&self, author: &Author, text: &str, audience: Audience) -> EntryPlace {
         self.publish(author, Draft { text: text.to_owned(), audience, ..Draft::default() }).await
