@@ -8,7 +8,7 @@ use super::stopwatch::{Stopwatch, Taken};
 use crate::host::Host;
 use crate::limit::{COMPLAINT_PERIOD, LOOK_LATE, LOOK_PERIOD, REPORT_PERIOD, SWEEP_PERIOD};
 use crate::metrics::Complaints;
-use crate::swarm::SwarmMap;
+use crate::swarm::{Gone, SwarmMap};
 use crate::tracker::Tracker;
 
 /// Does all of it; never ends.
@@ -26,18 +26,19 @@ async fn sweep(tracker: &Tracker) {
     let shards = u32::try_from(SwarmMap::SHARDS).expect("about a thousand");
     let mut ticks = time::interval(SWEEP_PERIOD / shards);
     ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    let mut gone = Gone::new();
     for step in 0.. {
         ticks.tick().await;
         let mut pass = tracker.swarms.pass(step);
         while !pass.is_over() {
             let now = tracker.moment().up;
             let mut held = Stopwatch::default();
-            let gone = tracker.swarms.sweep(&mut pass, now, || held.mark());
+            tracker.swarms.sweep(&mut pass, now, &mut gone, || held.mark());
             if let Some(Taken { time, running }) = held.taken {
                 tracker.sweep_longest.note(time);
                 tracker.sweep_longest_running.note(running);
             }
-            drop(gone);
+            gone.let_go();
             // Whoever waits for the shard, for this processor or for this thread, comes first: a thread that gives its turn away
             // here is less often made to while it holds the lock.
             std::thread::yield_now();

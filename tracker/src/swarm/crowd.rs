@@ -1,9 +1,11 @@
 //! The peers of a large swarm: buckets by keyed hash, so that finding one and drawing some both stay cheap.
 
 use std::hint::black_box;
+use std::mem::replace;
 
 use rand_core::Rng;
 
+use super::gone::GonePeers;
 use super::record::{Peer, Tick, allocated};
 
 /// Peers in buckets by linear hashing: adding to 64 times as many splits one bucket at a time, so no step is long.
@@ -21,6 +23,9 @@ const PEERS_PER_BUCKET: usize = 64;
 
 /// Peers that a full bucket makes room for at once: exact growth wastes little, and this saves most reallocations.
 const GROWTH: usize = 4;
+
+/// To look at a bucket, or to put one together with another, is as much work as looking at so many peers more.
+const BUCKET_WORK: usize = 8;
 
 /// Buckets that are put together at once.
 const MERGES: usize = 32;
@@ -86,40 +91,56 @@ impl<const N: usize> Crowd<N> {
         self.buckets.len()
     }
 
-    /// Keeps the peers of one bucket that `keep` wants, if there is such a bucket; returns how many it held.
-    pub(super) fn retain_in(&mut self, at: usize, keep: impl FnMut(&Peer<N>) -> bool) -> usize {
+    /// Keeps the peers of one bucket that `keep` wants, if there is such a bucket; returns how much work it was.
+    pub(super) fn retain_in(
+        &mut self,
+        at: usize,
+        keep: impl FnMut(&Peer<N>) -> bool,
+        gone: &mut GonePeers<N>,
+    ) -> usize {
         let Some(bucket) = self.buckets.get_mut(at) else { return 0 };
         let held = bucket.len();
         self.bucket_bytes -= bytes_of(bucket);
         bucket.retain(keep);
         if bucket.capacity() > bucket.len() + 2 * GROWTH {
-            bucket.shrink_to_fit();
+            let mut exact = Vec::with_capacity(bucket.len());
+            exact.append(bucket);
+            gone.runs.push(replace(bucket, exact));
         }
         self.bucket_bytes += bytes_of(bucket);
         self.len -= held - bucket.len();
-        held
+        held + BUCKET_WORK
     }
 
-    /// Puts at most [`MERGES`] buckets together where they have become too many; true when they are not, or no longer.
-    pub(super) fn merge_some(&mut self) -> bool {
-        // Half as many as peers would fill: then many have to come before they are split again.
-        let are_few = |buckets: usize, len| buckets == 1 || buckets * PEERS_PER_BUCKET <= 2 * len;
+    /// Whether no buckets should be put together: they are at least half as many as peers would fill, so that many have to
+    /// come before they are split again.
+    pub(super) fn is_dense(&self) -> bool {
+        self.buckets.len() == 1 || self.buckets.len() * PEERS_PER_BUCKET <= 2 * self.len
+    }
+
+    /// Puts at most [`MERGES`] buckets together until they are [dense](Self::is_dense) enough; returns how much work it was.
+    pub(super) fn merge_some(&mut self, gone: &mut GonePeers<N>) -> usize {
+        let mut work = 0;
         for _ in 0..MERGES {
-            if are_few(self.buckets.len(), self.len) {
+            if self.is_dense() {
                 break;
             }
             let Some(last) = self.buckets.pop() else { break };
-            self.bucket_bytes -= bytes_of(&last);
             let into = source_of(self.buckets.len());
-            self.bucket_bytes -= bytes_of(&self.buckets[into]);
-            self.buckets[into].reserve_exact(last.len());
-            self.buckets[into].extend(last);
-            self.bucket_bytes += bytes_of(&self.buckets[into]);
+            let joined = [&self.buckets[into][..], &last].concat();
+            work += joined.len() + BUCKET_WORK;
+            self.bucket_bytes += bytes_of(&joined);
+            for old in [replace(&mut self.buckets[into], joined), last] {
+                self.bucket_bytes -= bytes_of(&old);
+                gone.runs.push(old);
+            }
         }
         if self.buckets.capacity() > 2 * self.buckets.len() {
-            self.buckets.shrink_to_fit();
+            let mut buckets = Vec::with_capacity(self.buckets.len());
+            buckets.append(&mut self.buckets);
+            gone.buckets.push(replace(&mut self.buckets, buckets));
         }
-        are_few(self.buckets.len(), self.len)
+        work
     }
 
     /// Every peer.
@@ -271,126 +292,4 @@ fn bytes_of<const N: usize>(bucket: &Vec<Peer<N>>) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-    use std::hash::Hasher as _;
-
-    use rand_chacha::ChaCha8Rng;
-    use rand_core::SeedableRng as _;
-    use siphasher::sip::SipHasher13;
-
-    use super::*;
-    use crate::swarm::Luck;
-
-    fn address(n: u32) -> [u8; 6] {
-        let mut address = [0, 0, 0, 0, 0, 1];
-        address[..4].copy_from_slice(&n.to_be_bytes());
-        address
-    }
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "what the buckets ask for, whatever the family")]
-    fn hash(address: &[u8; 6]) -> u64 {
-        let mut hasher = SipHasher13::new_with_key(&[3; 16]);
-        hasher.write(address);
-        hasher.finish()
-    }
-
-    fn crowd(count: u32) -> Crowd<6> {
-        let mut crowd = Crowd::new();
-        for n in 0..count {
-            crowd.insert(Peer::new(address(n), false, Tick::at(0)), hash);
-        }
-        crowd
-    }
-
-    #[test]
-    fn every_peer_is_found_whatever_the_number_of_buckets() {
-        let mut crowd = crowd(0);
-        for n in 0..2000 {
-            crowd.insert(Peer::new(address(n), false, Tick::at(0)), hash);
-            assert!(crowd.refresh(Peer::new(address(n / 2), true, Tick::at(0)), hash(&address(n / 2))));
-        }
-        for n in 0..2000 {
-            assert!(crowd.remove(&address(n), hash(&address(n))), "{n}");
-            assert!(!crowd.remove(&address(n), hash(&address(n))), "{n}");
-        }
-        assert_eq!(crowd.len(), 0);
-    }
-
-    #[test]
-    fn the_bytes_counted_along_are_those_of_all_buckets() {
-        let mut crowd = crowd(0);
-        let check = |crowd: &Crowd<6>| {
-            assert_eq!(crowd.bucket_bytes, crowd.buckets.iter().map(bytes_of).sum::<usize>(), "{}", crowd.len());
-        };
-        for n in 0..2000 {
-            crowd.insert(Peer::new(address(n), false, Tick::at(0)), hash);
-            check(&crowd);
-        }
-        for kept in [1500, 900, 100, 0] {
-            for bucket in 0..crowd.buckets() {
-                crowd.retain_in(bucket, |peer| u16::from_be_bytes([peer.address[2], peer.address[3]]) < kept);
-                check(&crowd);
-            }
-            assert_eq!(crowd.len(), usize::from(kept));
-            while !crowd.merge_some() {
-                check(&crowd);
-            }
-            check(&crowd);
-            for n in 0..kept.into() {
-                let seed = Peer::new(address(n), true, Tick::at(0));
-                assert!(crowd.refresh(seed, hash(&address(n))), "{n} of {kept} is where it is looked for");
-            }
-        }
-    }
-
-    #[test]
-    fn a_peer_of_a_large_crowd_takes_less_than_ten_bytes() {
-        let crowd = crowd(100_000);
-        assert!(crowd.heap_bytes() < 1_000_000, "{} bytes", crowd.heap_bytes());
-    }
-
-    #[test]
-    fn memory_is_given_back_when_most_have_gone() {
-        let mut crowd = crowd(100_000);
-        for bucket in 0..crowd.buckets() {
-            crowd.retain_in(bucket, |peer| peer.address[3] == 0);
-        }
-        while !crowd.merge_some() {}
-        assert_eq!(crowd.len(), 391);
-        assert!(crowd.heap_bytes() < 10_000, "{} bytes", crowd.heap_bytes());
-        assert!(crowd.refresh(Peer::new(address(256), true, Tick::at(0)), hash(&address(256))));
-    }
-
-    #[test]
-    fn what_is_looked_at_is_what_the_same_luck_draws() {
-        let crowd = crowd(1000);
-        let draw = Draw { asker: None, skip_seeds: false, now: Tick::at(0), lifetime_ticks: 90 };
-        for n in 0..100 {
-            let luck = Luck::new(n);
-            crowd.approach_runs(&mut luck.clone());
-            let (first, starts) = crowd.look_at_runs(50, &mut luck.clone());
-            let mut given = Vec::new();
-            crowd.draw(50, &draw, &mut luck.clone(), &mut |peer| given.push(*peer));
-            for (n, start) in starts.into_iter().enumerate() {
-                assert!(given.contains(&crowd.bucket_from(first, n)[start].address), "run {n}");
-            }
-        }
-    }
-
-    #[test]
-    fn in_time_everybody_is_drawn_and_nobody_twice_at_once() {
-        let crowd = crowd(1000);
-        let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let asker = address(17);
-        let draw = Draw { asker: Some(&asker), skip_seeds: false, now: Tick::at(0), lifetime_ticks: 90 };
-        let mut seen = HashSet::new();
-        for _ in 0..500 {
-            let mut given = HashSet::new();
-            crowd.draw(50, &draw, &mut rng, &mut |peer| assert!(given.insert(*peer), "twice"));
-            assert_eq!(given.len(), 50);
-            seen.extend(given);
-        }
-        assert_eq!(seen.len(), 999, "everybody but the asker");
-    }
-}
+mod tests;

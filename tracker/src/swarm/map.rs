@@ -10,10 +10,11 @@ use peerfeed_protocol::announce::{AnnounceReply, InfoHash, ScrapeEntry};
 use rand_core::Rng;
 use siphasher::sip::SipHasher13;
 
+use super::gone::Gone;
 use super::luck::Luck;
 use super::peers::Crowding;
 use super::record::{Tick, around_bytes};
-use super::shard::{Gone, Pass, Shard, ShardLimits, Step};
+use super::shard::{Pass, Shard, ShardLimits, Step};
 use super::sight::Sight;
 use super::table::{Hashes, Noted, Space, Sweeping};
 
@@ -129,7 +130,7 @@ struct KeyedHashes {
 const GROWTH_DIVISOR: usize = 8;
 
 impl SwarmMap {
-    /// Enough that the workers of a large machine rarely meet; 168 KiB when empty. Some get up to twice as many swarms as
+    /// Enough that the workers of a large machine rarely meet; 184 KiB when empty. Some get up to twice as many swarms as
     /// others, see `shard_of`.
     pub const SHARDS: usize = 1024;
 
@@ -245,20 +246,19 @@ impl SwarmMap {
 
     /// One step of forgetting what has expired, for which a shard is locked while a bounded number of swarms and peers is looked
     /// at, however much there is to forget. When more memory is held than may be, swarms that never came alive go as well, and
-    /// so do peers that are halfway to expiring. `mark` is called when the shard is locked, and when it is not any more.
-    #[must_use = "what has gone is given back to the allocator when it is dropped"]
-    pub fn sweep(&self, pass: &mut Pass, now: Duration, mut mark: impl FnMut()) -> Gone {
+    /// so do peers that are halfway to expiring. Their memory goes into `gone`. `mark` is called when the shard is locked, and
+    /// when it is not any more.
+    pub fn sweep(&self, pass: &mut Pass, now: Duration, gone: &mut Gone, mut mark: impl FnMut()) {
         let now = Tick::at(now.as_secs());
         let gives_back = self.bytes() > self.bytes_max();
         let lifetime_ticks = self.limits().lifetime_ticks / if gives_back { 2 } else { 1 };
         let mut shard = lock(&self.shards[pass.shard]);
         mark();
         let before = shard.bytes();
-        let gone = shard.sweep(pass, Sweeping { now, lifetime_ticks, gives_back }, &self.hashes);
+        shard.sweep(pass, Sweeping { now, lifetime_ticks, gives_back }, &self.hashes, gone);
         self.account(before, shard.bytes());
         drop(shard);
         mark();
-        gone
     }
 
     /// What the map holds, expired peers that no sweep has met yet included.
@@ -295,8 +295,8 @@ impl SwarmMap {
 
 /// The shard of a swarm.
 ///
-/// Tables grow when they are full, so shards of one size would grow all at once, and the map would take a quarter more for a
-/// swarm shortly after than shortly before. Shards get from 0.74 to 1.5 times their share, evenly spread by the logarithm:
+/// Indices grow when they are full, so shards of one size would grow all at once, and the map would take more for a swarm
+/// shortly after than shortly before. Shards get from 0.74 to 1.5 times their share, evenly spread by the logarithm:
 /// then about as many are just full as have just grown, whatever the number of swarms, and a swarm takes 60 bytes.
 ///
 /// Bits from the middle of the hash choose: a table finds slots by the lowest and tells swarms in a slot apart by the

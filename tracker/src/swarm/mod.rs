@@ -3,13 +3,15 @@
 //! [`SwarmMap`] is cut into shards by a keyed hash, so that nobody can aim at one lock. In a shard the address families
 //! lie in tables of their own, because a peer of one takes 8 bytes and of the other 20 (`record`). A table is rows
 //! one behind the other with a small index (`rows`). A swarm of one or two peers lies in its row itself, up to 64 in one exact
-//! allocation, larger ones in buckets of seeds and of others (`peers`, `crowd`). What is left to chance in an answer follows
+//! allocation (`peers`), larger ones in buckets of seeds and of others (`many`, `crowd`). What is left to chance in an answer follows
 //! from one number (`luck`), so that what it will look at can be fetched from memory before (`sight`).
 //!
 //! What never happens here: a peer keyed by its peer id, an unkeyed hash, a shard waited for while the lock of another is held.
 
 mod crowd;
+mod gone;
 mod luck;
+mod many;
 mod map;
 #[cfg(test)]
 mod model;
@@ -20,7 +22,8 @@ mod shard;
 mod sight;
 mod table;
 
+pub use gone::Gone;
 pub use luck::Luck;
 pub use map::{Ahead, Announcement, Asked, Presence, SwarmMap, SwarmOptions, Totals};
-pub use shard::{Gone, Pass};
+pub use shard::Pass;
 pub use table::Noted;

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng as _;
 
-use super::{Announcement, Asked, Presence, SwarmMap, SwarmOptions};
+use super::{Announcement, Asked, Gone, Presence, SwarmMap, SwarmOptions};
 
 const LIFETIME_TICKS: u64 = 90;
 const TICK_SECONDS: u64 = 30;
@@ -151,10 +151,12 @@ fn map(memory_bytes: usize) -> SwarmMap {
 }
 
 pub(super) fn sweep_all(map: &SwarmMap, now: Duration) {
+    let mut gone = Gone::new();
     for n in 0..SwarmMap::SHARDS {
         let mut pass = map.pass(n);
         while !pass.is_over() {
-            drop(map.sweep(&mut pass, now, || ()));
+            map.sweep(&mut pass, now, &mut gone, || ());
+            gone.let_go();
         }
     }
 }

@@ -1,20 +1,35 @@
 //! Rows that are found by hash and lie one behind the other.
 
 use std::hint::black_box;
+use std::mem::replace;
 
 use hashbrown::HashTable;
 
 use super::record::allocated;
 
-/// A hash table of which only the index, five bytes for a row, doubles when it is full; the rows grow by an eighth. A table
-/// that holds the rows themselves stands half empty much of the time. And a pass over rows in their order can stop
-/// anywhere and go on later.
+/// A hash table of which only the index, five bytes for a row, doubles when it is full; the rows lie in blocks. A table
+/// that holds the rows themselves stands half empty much of the time. Nor is a block ever moved but the last: a list of all
+/// rows would leave holes of all sizes behind as it grows, and could not become smaller in bounded time. And a pass over rows
+/// in their order can stop anywhere and go on later.
 #[derive(Debug)]
 pub(super) struct Rows<T> {
-    /// Where in `rows` each is.
+    /// Where in `blocks` each is.
     index: HashTable<u32>,
-    rows: Vec<T>,
+    /// All have room for [`BLOCK`] rows but the last, and are full as far as there are rows.
+    blocks: Vec<Vec<T>>,
+    len: usize,
 }
+
+/// What rows lay in before there were fewer. The list has room for what is taken out at once.
+#[derive(Debug)]
+pub(super) struct Outgrown<T> {
+    index: Option<HashTable<u32>>,
+    pub(super) blocks: Vec<Vec<T>>,
+    list: Option<Vec<Vec<T>>>,
+}
+
+/// Rows of a block: few enough to be copied in a microsecond.
+const BLOCK: usize = 128;
 
 /// Fewer are not asked for at once.
 const GROWTH_MIN: usize = 4;
@@ -22,19 +37,36 @@ const GROWTH_MIN: usize = 4;
 /// Rows grow by one in so many, and as many may be free before some are given back.
 const GROWTH_DIVISOR: usize = 8;
 
+/// More blocks are not taken out at once.
+const OUTGROWN_MAX: usize = 1024;
+
+impl<T> Outgrown<T> {
+    pub(super) fn new() -> Self {
+        Self { index: None, blocks: Vec::with_capacity(OUTGROWN_MAX), list: None }
+    }
+
+    /// Gives it back to the allocator.
+    pub(super) fn let_go(&mut self) {
+        (self.index, self.list) = (None, None);
+        self.blocks.clear();
+    }
+}
+
 impl<T> Rows<T> {
     pub(super) fn new() -> Self {
-        Self { index: HashTable::new(), rows: Vec::new() }
+        Self { index: HashTable::new(), blocks: Vec::new(), len: 0 }
     }
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.rows.len()
+        self.len
     }
 
     /// Bytes on the heap, free room included.
     pub(super) fn bytes(&self) -> usize {
-        self.index.allocation_size() + allocated(self.rows.capacity() * size_of::<T>())
+        let full = self.blocks.len().saturating_sub(1) * Self::block_bytes(BLOCK);
+        let last = self.blocks.last().map_or(0, |last| Self::block_bytes(last.capacity()));
+        self.index.allocation_size() + Self::list_bytes(self.blocks.capacity()) + full + last
     }
 
     /// How many more bytes it will take to put in one more.
@@ -46,28 +78,33 @@ impl<T> Rows<T> {
         } else {
             self.index.allocation_size().max(INDEX_BYTES_MIN)
         };
-        let rows = if self.rows.len() < self.rows.capacity() {
-            0
-        } else {
-            allocated((self.rows.len() + self.growth()) * size_of::<T>())
-                - allocated(self.rows.capacity() * size_of::<T>())
+        let rows = match self.blocks.get(self.len / BLOCK) {
+            Some(block) if block.len() < block.capacity() => 0,
+            Some(block) => {
+                Self::block_bytes(block.capacity() + self.growth(block)) - Self::block_bytes(block.capacity())
+            }
+            None => {
+                let blocks = self.blocks.capacity();
+                let list = if self.blocks.len() < blocks { blocks } else { blocks + self.list_growth() };
+                Self::block_bytes(self.growth(&Vec::new())) + Self::list_bytes(list) - Self::list_bytes(blocks)
+            }
         };
         index + rows
     }
 
     /// The row of this hash that `is_it`.
     pub(super) fn find(&self, hash: u64, is_it: impl Fn(&T) -> bool) -> Option<&T> {
-        self.position(hash, is_it).map(|at| &self.rows[at])
+        self.position(hash, is_it).map(|at| nth(&self.blocks, at))
     }
 
     /// The same, to be changed.
     pub(super) fn find_mut(&mut self, hash: u64, is_it: impl Fn(&T) -> bool) -> Option<&mut T> {
-        self.position(hash, is_it).map(|at| &mut self.rows[at])
+        self.position(hash, is_it).map(|at| &mut self.blocks[at / BLOCK][at % BLOCK])
     }
 
     /// Where it is, until a row is removed.
     pub(super) fn position(&self, hash: u64, is_it: impl Fn(&T) -> bool) -> Option<usize> {
-        self.index.find(hash, |&at| is_it(&self.rows[at as usize])).map(|&at| at as usize)
+        self.index.find(hash, |&at| is_it(nth(&self.blocks, at as usize))).map(|&at| at as usize)
     }
 
     /// Where a row of this hash seems to be: nearly always the one that is meant. Only the index is looked at.
@@ -77,68 +114,136 @@ impl<T> Rows<T> {
 
     /// A look at both ends of a row.
     pub(super) fn touch(&self, at: u32, ends: impl Fn(&T) -> [u8; 2]) {
-        black_box(self.rows.get(at as usize).map(ends));
+        let at = at as usize;
+        black_box(self.blocks.get(at / BLOCK).and_then(|block| block.get(at % BLOCK)).map(ends));
     }
 
     /// The row at a position.
     pub(super) fn at_mut(&mut self, at: usize) -> Option<&mut T> {
-        self.rows.get_mut(at)
+        self.blocks.get_mut(at / BLOCK).and_then(|block| block.get_mut(at % BLOCK))
     }
 
     /// All of them.
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.rows.iter()
+        self.blocks.iter().flatten()
     }
 
     /// Puts in a row that is not there yet.
     pub(super) fn insert(&mut self, hash: u64, row: T, hash_of: impl Fn(&T) -> u64) {
-        if self.rows.len() == self.rows.capacity() {
-            self.rows.reserve_exact(self.growth());
+        let at = self.len;
+        if at / BLOCK == self.blocks.len() {
+            if self.blocks.len() == self.blocks.capacity() {
+                self.blocks.reserve_exact(self.list_growth());
+            }
+            self.blocks.push(Vec::new());
         }
-        self.rows.push(row);
-        let rows = &self.rows;
-        self.index.insert_unique(hash, place(rows.len() - 1), |&at| hash_of(&rows[at as usize]));
+        let growth = self.growth(&self.blocks[at / BLOCK]);
+        let block = &mut self.blocks[at / BLOCK];
+        if block.len() == block.capacity() {
+            block.reserve_exact(growth);
+        }
+        block.push(row);
+        self.len += 1;
+        let blocks = &self.blocks;
+        self.index.insert_unique(hash, place(at), |&at| hash_of(nth(blocks, at as usize)));
     }
 
     /// Takes out the row at a position; the last one comes there.
     pub(super) fn remove(&mut self, at: usize, hash_of: impl Fn(&T) -> u64) -> T {
-        let last = self.rows.len() - 1;
-        if let Ok(entry) = self.index.find_entry(hash_of(&self.rows[at]), |&held| held == place(at)) {
+        let last = self.len - 1;
+        if let Ok(entry) = self.index.find_entry(hash_of(nth(&self.blocks, at)), |&held| held == place(at)) {
             entry.remove();
         }
         if last != at
-            && let Some(moved) = self.index.find_mut(hash_of(&self.rows[last]), |&held| held == place(last))
+            && let Some(moved) = self.index.find_mut(hash_of(nth(&self.blocks, last)), |&held| held == place(last))
         {
             *moved = place(at);
         }
-        self.rows.swap_remove(at)
+        self.len = last;
+        let row = self.blocks[last / BLOCK].pop().expect("as far as there are rows blocks are full");
+        if last == at { row } else { replace(&mut self.blocks[at / BLOCK][at % BLOCK], row) }
     }
 
     /// Keeps the rows that `keep` wants, so that the room of the others can be used again.
-    pub(super) fn retain(&mut self, keep: impl FnMut(&T) -> bool, hash_of: impl Fn(&T) -> u64) {
-        self.rows.retain(keep);
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(&T) -> bool, hash_of: impl Fn(&T) -> u64) {
+        let mut kept = 0;
+        for at in 0..self.len {
+            if keep(nth(&self.blocks, at)) {
+                self.swap(kept, at);
+                kept += 1;
+            }
+        }
+        self.len = kept;
+        for (n, block) in self.blocks.iter_mut().enumerate() {
+            block.truncate(kept.saturating_sub(n * BLOCK));
+        }
         self.index.clear();
-        for (at, row) in (0..).zip(&self.rows) {
-            self.index.insert_unique(hash_of(row), at, |&at| hash_of(&self.rows[at as usize]));
+        for (at, row) in (0..).zip(self.blocks.iter().flatten()) {
+            self.index.insert_unique(hash_of(row), at, |&at| hash_of(nth(&self.blocks, at as usize)));
         }
     }
 
-    /// Gives free room back; without `all`, only where there is much.
-    pub(super) fn shrink(&mut self, all: bool, hash_of: impl Fn(&T) -> u64) {
-        let len = self.rows.len();
-        let slack = if all { 0 } else { len / GROWTH_DIVISOR + GROWTH_MIN };
-        if self.rows.capacity() > len + 2 * slack {
-            self.rows.shrink_to(len + slack);
+    /// Takes out free room; without `all`, only if there is much. Rows are moved within the last block only; but an index that
+    /// has become much too large gives way to a new one.
+    pub(super) fn shrink(&mut self, all: bool, hash_of: impl Fn(&T) -> u64, outgrown: &mut Outgrown<T>) {
+        let len = self.len;
+        let slack = if all { 0 } else { len / GROWTH_DIVISOR };
+        while self.blocks.len() > (len + slack).div_ceil(BLOCK) && outgrown.blocks.len() < OUTGROWN_MAX {
+            outgrown.blocks.extend(self.blocks.pop());
         }
-        if all || self.index.capacity() > 4 * len {
-            let rows = &self.rows;
-            self.index.shrink_to(if all { len } else { 2 * len }, |&at| hash_of(&rows[at as usize]));
+        let list_slack = if all { 0 } else { self.list_growth() };
+        if self.blocks.capacity() > self.blocks.len() + 2 * list_slack {
+            let mut list = Vec::with_capacity(self.blocks.len() + list_slack);
+            list.append(&mut self.blocks);
+            outgrown.list = Some(replace(&mut self.blocks, list));
+        }
+        if let Some(last) = self.blocks.last_mut() {
+            let slack = if all { 0 } else { slack.clamp(GROWTH_MIN, BLOCK) };
+            if last.capacity() > last.len() + 2 * slack && outgrown.blocks.len() < OUTGROWN_MAX {
+                let mut block = Vec::with_capacity(last.len() + slack);
+                block.append(last);
+                outgrown.blocks.push(replace(last, block));
+            }
+        }
+        if self.index.capacity() > 4 * len {
+            let (blocks, mut index) = (&self.blocks, HashTable::with_capacity(if all { len } else { 2 * len }));
+            for (at, row) in (0..).zip(blocks.iter().flatten()) {
+                index.insert_unique(hash_of(row), at, |&at| hash_of(nth(blocks, at as usize)));
+            }
+            outgrown.index = Some(replace(&mut self.index, index));
         }
     }
 
-    fn growth(&self) -> usize {
-        (self.rows.len() / GROWTH_DIVISOR).max(GROWTH_MIN)
+    /// By how many rows a block grows.
+    fn growth(&self, block: &Vec<T>) -> usize {
+        (self.len / GROWTH_DIVISOR).max(GROWTH_MIN).min(BLOCK - block.capacity().min(BLOCK))
     }
+
+    /// By how many blocks their list grows.
+    fn list_growth(&self) -> usize {
+        (self.blocks.len() / GROWTH_DIVISOR).max(1)
+    }
+
+    fn block_bytes(rows: usize) -> usize {
+        allocated(rows * size_of::<T>())
+    }
+
+    fn list_bytes(blocks: usize) -> usize {
+        allocated(blocks * size_of::<Vec<T>>())
+    }
+
+    /// `low` is not above `high`.
+    fn swap(&mut self, low: usize, high: usize) {
+        if low / BLOCK == high / BLOCK {
+            return self.blocks[low / BLOCK].swap(low % BLOCK, high % BLOCK);
+        }
+        let (before, from) = self.blocks.split_at_mut(high / BLOCK);
+        std::mem::swap(&mut before[low / BLOCK][low % BLOCK], &mut from[0][high % BLOCK]);
+    }
+}
+
+fn nth<T>(blocks: &[Vec<T>], at: usize) -> &T {
+    &blocks[at / BLOCK][at % BLOCK]
 }
 
 fn place(at: usize) -> u32 {
@@ -179,7 +284,7 @@ mod tests {
                         rows.retain(|held| held % 3 != row % 3, hash_of);
                         held.retain(|held| held % 3 != row % 3);
                     }
-                    (_, 10..) => rows.shrink(action == 11, hash_of),
+                    (_, 10..) => rows.shrink(action == 11, hash_of, &mut Outgrown::new()),
                     _ => {}
                 }
                 prop_assert_eq!(rows.len(), held.len());
@@ -188,6 +293,26 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn rows_that_become_few_stay_where_they_are_but_those_of_the_last_block() {
+        let mut rows = Rows::new();
+        let hash = |row: &u64| row.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        for n in 0..30_000 {
+            rows.insert(hash(&n), n, hash);
+        }
+        let held = rows.bytes();
+        for at in (2_000..30_000).rev() {
+            rows.remove(at, hash);
+        }
+        let places: Vec<_> = rows.iter().map(std::ptr::from_ref).collect();
+        let mut outgrown = Outgrown::new();
+        rows.shrink(false, hash, &mut outgrown);
+        assert!(rows.bytes() < held / 8, "{} of {held}", rows.bytes());
+        let moved = rows.iter().zip(places).filter(|&(row, place)| !std::ptr::eq(row, place)).count();
+        assert!(moved <= BLOCK, "{moved}");
+        assert!(outgrown.blocks.iter().all(Vec::is_empty), "no row has gone");
     }
 
     #[test]
@@ -200,7 +325,7 @@ mod tests {
             assert!(len < 100 || rows.bytes() <= len * 58, "{} bytes for {len}", rows.bytes());
         }
         rows.retain(|row| row[0] < 100, hash);
-        rows.shrink(false, hash);
+        rows.shrink(false, hash, &mut Outgrown::new());
         assert!(rows.bytes() < 8_000, "{}", rows.bytes());
     }
 }

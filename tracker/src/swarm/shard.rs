@@ -5,6 +5,7 @@ use rand_core::Rng;
 use std::net::{IpAddr, SocketAddr};
 
 use super::crowd::Draw;
+use super::gone::Gone;
 use super::map::{Ahead, Announcement, Asked, Presence, Totals};
 use super::record::{Peer, Tick};
 use super::sight::Large;
@@ -53,14 +54,6 @@ pub struct Pass {
 enum Family {
     V4,
     V6,
-}
-
-/// What has been forgotten, as it lay in memory: to be dropped while no shard is locked, for giving much memory back takes
-/// the system a while.
-#[derive(Debug, Default)]
-pub struct Gone {
-    v4: Vec<Swarm<6, 2>>,
-    v6: Vec<Swarm<18, 1>>,
 }
 
 /// Where a swarm seems to be.
@@ -132,18 +125,16 @@ impl Shard {
     }
 
     /// Goes on with forgetting at `pass`, one family after the other.
-    pub(super) fn sweep(&mut self, pass: &mut Pass, how: Sweeping, hashes: &impl Hashes) -> Gone {
-        let mut gone = Gone::default();
+    pub(super) fn sweep(&mut self, pass: &mut Pass, how: Sweeping, hashes: &impl Hashes, gone: &mut Gone) {
         let swept = match pass.family {
             Some(Family::V4) => self.v4.sweep(&mut pass.cursor, how, hashes, &mut gone.v4),
             Some(Family::V6) => self.v6.sweep(&mut pass.cursor, how, hashes, &mut gone.v6),
-            None => return gone,
+            None => return,
         };
         if swept == Swept::ToTheEnd {
             pass.family = (pass.family == Some(Family::V4)).then_some(Family::V6);
             pass.cursor = Cursor::BEGIN;
         }
-        gone
     }
 
     /// What it holds.

@@ -1,8 +1,8 @@
 //! What an announcement that is about to come will look at in a large swarm.
 
 use super::luck::Luck;
+use super::many::Many;
 use super::map::{Ahead, Presence};
-use super::peers::Many;
 use super::shard::{WireForm, wire_form};
 use super::table::Hashes;
 

@@ -4,7 +4,9 @@ use peerfeed_protocol::announce::{InfoHash, ScrapeEntry};
 use rand_core::Rng;
 
 use super::crowd::Draw;
-use super::peers::{Before, Crowding, Many, Peers, Room};
+use super::gone::GoneOf;
+use super::many::Many;
+use super::peers::{Before, Crowding, Peers, Room};
 use super::record::{Peer, Tick};
 use super::rows::Rows;
 
@@ -40,9 +42,11 @@ const GIVEN_UP_DIVISOR: usize = 16;
 /// Ages that are told apart when swarms are given up, in ticks: beyond two hours all are equally stale.
 const AGES: usize = 240;
 
-/// Rows that one step of the sweep looks at, and peers besides: bounded work for as long as a shard is locked.
-const SWEPT_ROWS_MAX: usize = 512;
-const SWEPT_PEERS_MAX: usize = 4096;
+/// Peers that one step of the sweep looks at, other work counted as peers: bounded work for as long as a shard is locked.
+const STEP_WORK: usize = 4096;
+
+/// To look at a swarm and to take it out is as much work as looking at so many peers more.
+const ROW_WORK: usize = 8;
 
 /// The keyed hashes of a map.
 pub(super) trait Hashes {
@@ -219,29 +223,29 @@ impl<const N: usize, const INLINE: usize> Table<N, INLINE> {
         was_there
     }
 
-    /// Goes on with forgetting at `cursor`, for a bounded number of swarms and peers. Swarms without peers go into `gone`, so
-    /// that their memory can be given back when no lock is held any more. At the end of the table, free rows are given back.
+    /// Goes on with forgetting at `cursor`, for a bounded number of swarms and peers. Memory that is not needed any more goes
+    /// into `gone`; at the end of the table, that of rows and index too, if these have become many too large.
     pub(super) fn sweep(
         &mut self,
         cursor: &mut Cursor,
         how: Sweeping,
         hashes: &impl Hashes,
-        gone: &mut Vec<Swarm<N, INLINE>>,
+        gone: &mut GoneOf<N, INLINE>,
     ) -> Swept {
         let Sweeping { now, lifetime_ticks, gives_back } = how;
         let hash_of = |swarm: &Swarm<N, INLINE>| hashes.of_swarm(&swarm.info_hash);
-        let (mut rows, mut peers) = (0, 0);
+        let mut work = 0;
         // Downwards, since the last row comes where one is taken out, and that one has been looked at.
         cursor.row = cursor.row.min(self.swarms.len());
         while let Some(at) = cursor.row.checked_sub(1) {
-            if rows >= SWEPT_ROWS_MAX || peers >= SWEPT_PEERS_MAX {
+            if work >= STEP_WORK {
                 return Swept::Partly;
             }
             let Some(swarm) = self.swarms.at_mut(at) else { break };
             let (held, held_bytes) = (swarm.peers.len(), swarm.peers.heap_bytes());
             let keep = |peer: &Peer<N>| !peer.is_expired(now, lifetime_ticks);
-            let part = swarm.peers.sweep(&mut cursor.bucket, keep);
-            (rows, peers) = (rows + 1, peers + part.peers);
+            let part = swarm.peers.sweep(&mut cursor.bucket, keep, &mut gone.peers);
+            work += ROW_WORK + part.work;
             self.peers -= held - swarm.peers.len();
             self.heap_bytes = self.heap_bytes + swarm.peers.heap_bytes() - held_bytes;
             if !part.is_all {
@@ -252,10 +256,10 @@ impl<const N: usize, const INLINE: usize> Table<N, INLINE> {
                 let swarm = self.swarms.remove(at, hash_of);
                 self.heap_bytes -= swarm.peers.heap_bytes();
                 self.peers -= swarm.peers.len();
-                gone.push(swarm);
+                gone.peers.take(swarm.peers);
             }
         }
-        self.swarms.shrink(gives_back, hash_of);
+        self.swarms.shrink(gives_back, hash_of, &mut gone.table);
         Swept::ToTheEnd
     }
 

@@ -126,7 +126,7 @@ fn a_downloader_of_a_large_swarm_is_given_both_seeds_and_others() {
 
 fn sweep(peers: &mut V4, keep: impl Fn(&Peer<6>) -> bool) {
     let mut bucket = None;
-    while !peers.sweep(&mut bucket, &keep).is_all {}
+    while !peers.sweep(&mut bucket, &keep, &mut GonePeers::new()).is_all {}
 }
 
 #[test]
@@ -135,8 +135,9 @@ fn a_large_swarm_is_swept_in_many_short_steps_while_others_come_and_go() {
     let mut bucket = None;
     let (mut steps, mut new) = (0, 20_000);
     loop {
-        let part = peers.sweep(&mut bucket, |peer| peer.address[3].is_multiple_of(64) || peer.address[2] >= 0x4e);
-        assert!(part.peers < 4096, "{}", part.peers);
+        let keep = |peer: &Peer<6>| peer.address[3].is_multiple_of(64) || peer.address[2] >= 0x4e;
+        let part = peers.sweep(&mut bucket, keep, &mut GonePeers::new());
+        assert!(part.work < 4096, "{}", part.work);
         if part.is_all {
             break;
         }
