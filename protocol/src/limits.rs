@@ -166,6 +166,10 @@ pub const RECORD_PAYLOAD_BYTES_MAX: usize = RECORD_BYTES_MAX - RECORD_OVERHEAD_B
 /// Bytes of a record that are not of the lane's stream: authentication tag and lane byte. spec: PEER-20
 pub const RECORD_OVERHEAD_BYTES: usize = 16 + 1;
 
+/// Records that may be sealed under one key of AES-256-GCM: 64 GiB, a fifth of what RFC 8446, section 5.5, allows for a
+/// margin of 2^-60. spec: PEER-25
+pub const RECORDS_PER_AES_KEY_MAX: u64 = 1 << 22;
+
 /// Bytes of a frame, by lane. The urgent lane fits a roster and what goes with it; the bulk lane 16 chunks and their
 /// proof. A peer holds at most one unfinished frame of each per connection. spec: PEER-22
 pub const LANE_FRAME_BYTES_MAX: [usize; 2] = [72_000, 1_100_000];

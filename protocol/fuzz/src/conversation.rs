@@ -13,7 +13,7 @@ use peerfeed_protocol::merkle::Hash;
 use peerfeed_protocol::peer::message::{ChunksWanted, EntriesWanted, Interest, Newest, RejectCode};
 use peerfeed_protocol::peer::{Connection, Event, Moment, NodeSecret, Options};
 
-use self::puppet::{BULK, Puppet, URGENT};
+use self::puppet::{BULK, CHANGE, FAST_HELLO, HELLO, Puppet, URGENT};
 
 /// A day of the unix calendar; any would do.
 const DAY: u64 = 20_400;
@@ -32,11 +32,12 @@ fn options(node: u8) -> Options {
     Options::new(NodeSecret::from_bytes([node; 32]))
 }
 
-/// The first byte chooses the machine's role. Then messages: a byte of flags, a type, a length of two bytes, the rest.
+/// The first byte chooses the machine's role, and whether a responder agrees to AES. Then messages: a byte of flags, a type, a length of two bytes, the rest.
 pub(crate) fn conversation(bytes: &[u8]) {
     let Some((mode, mut rest)) = bytes.split_first() else { return };
     let feed = feed();
-    let (mut machine, mut puppet) = if mode % 2 == 0 { as_responder(&feed) } else { as_initiator(&feed) };
+    let (mut machine, mut puppet) =
+        if mode % 2 == 0 { as_responder(&feed, mode & 2 != 0) } else { as_initiator(&feed) };
     let mut now = Moment::START;
     for _ in 0..MESSAGES_MAX {
         let Some(([flags, kind, high, low], behind)) = rest.split_first_chunk() else { break };
@@ -44,8 +45,11 @@ pub(crate) fn conversation(bytes: &[u8]) {
         let (message, behind) = behind.split_at(length);
         rest = behind;
         let lane = if flags & 1 == 0 { URGENT } else { BULK };
-        let bytes =
-            if flags & 2 == 0 { puppet.message(lane, *kind, message) } else { puppet.record(flags >> 2, message) };
+        let bytes = match flags >> 2 {
+            _ if flags & 2 == 0 => puppet.message(lane, *kind, message),
+            CHANGE if message == [1] => puppet.change(),
+            lane => puppet.record(lane, message),
+        };
         let heard = bytes.chunks(if flags & 4 == 0 { usize::MAX } else { 100 });
         now = now.after(Duration::from_millis(u64::from(flags >> 4) * 100));
         for piece in heard {
@@ -76,10 +80,10 @@ pub(crate) fn conversation(bytes: &[u8]) {
 }
 
 /// A seeder that a stranger has connected to.
-fn as_responder(feed: &FeedId) -> (Connection, Puppet) {
-    let mut machine = Connection::responder(options(12), [22; 32], Moment::START);
+fn as_responder(feed: &FeedId, fast_aes: bool) -> (Connection, Puppet) {
+    let mut machine = Connection::responder(Options { fast_aes, ..options(12) }, [22; 32], Moment::START);
     let mut puppet = Puppet::client(feed, &mut machine);
-    puppet.greet(&mut machine);
+    puppet.greet_with(&mut machine, if fast_aes { FAST_HELLO } else { HELLO });
     puppet.open(&mut machine, feed, 0);
     (machine, puppet)
 }

@@ -37,6 +37,8 @@ pub struct Options {
     pub observed: Option<SocketAddr>,
     /// Requests of the peer that may be open at once; more are rejected.
     pub requests_max: u32,
+    /// Whether records may be sealed with AES-256-GCM; [`aes_is_fast`](super::aes_is_fast) tells. spec: PEER-25
+    pub fast_aes: bool,
 }
 
 impl Options {
@@ -49,6 +51,7 @@ impl Options {
             program: String::new(),
             observed: None,
             requests_max: REQUESTS_OPEN_MAX,
+            fast_aes: false,
         }
     }
 }

@@ -98,6 +98,7 @@ impl Connection {
                 Some(key)
             }
         };
+        let fast_aes = hello.fast_aes && self.options.fast_aes;
         let hello = PeerHello {
             listen_port: hello.listen_port,
             program: hello.program.clone(),
@@ -105,6 +106,9 @@ impl Connection {
             witness,
             requests_max: hello.requests_max,
         };
+        if fast_aes && let Some(records) = &mut self.records {
+            records.agree_on_aes();
+        }
         self.peer = Some(hello.clone());
         self.events.push_back(Event::Hello(hello));
         Ok(())

@@ -1,4 +1,4 @@
-//! From bytes to frames: the handshake, then records. spec: PEER-10, PEER-13, PEER-20, PEER-21
+//! From bytes to frames: the handshake, then records. spec: PEER-10, PEER-13, PEER-20, PEER-21, PEER-25
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::hint::{FirstMessage, HINT_BYTES};
 use super::lane::{BULK, URGENT};
 use super::message::{ChunksHeader, Hello, Message, MessageType, WitnessProof};
 use super::moment::Moment;
-use super::record;
+use super::record::{self, CHANGE};
 use super::violation::Violation;
 
 /// Bytes of ciphertext beyond which a record is taken for one of the bulk lane.
@@ -68,6 +68,7 @@ impl Connection {
         });
         let program = Some(self.options.program.clone()).filter(|program| !program.is_empty());
         let hello = Hello {
+            fast_aes: self.options.fast_aes,
             extensions: BTreeMap::new(),
             listen_port: self.options.listen_port,
             requests_max: self.options.requests_max,
@@ -113,6 +114,9 @@ impl Connection {
         let (likely, other) = if guess == BULK { (bulk, urgent) } else { (urgent, bulk) };
         let start = likely.stream().len();
         let lane = records.open(ciphertext, likely.stream())?;
+        if lane == CHANGE {
+            return records.follow_change(&likely.stream().split_off(start));
+        }
         if lane > BULK {
             return Err(Violation::Lane(lane));
         }

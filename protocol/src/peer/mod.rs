@@ -8,6 +8,7 @@ mod answers;
 mod asked;
 mod calls;
 mod channel;
+mod cipher;
 mod connection;
 mod dispatch;
 mod event;
@@ -33,6 +34,7 @@ mod violation;
 
 pub use answers::EntriesAnswer;
 pub use calls::CallError;
+pub use cipher::aes_is_fast;
 pub use connection::{Connection, Options};
 pub use event::{Closed, Event, PeerHello};
 pub use handshake::{NOISE_PROTOCOL, NodeSecret, Role};

@@ -1,4 +1,4 @@
-//! What waits to be sent, in two lanes. spec: PEER-21, PEER-23
+//! What waits to be sent, in two lanes. spec: PEER-21, PEER-23, PEER-25
 
 use std::collections::VecDeque;
 
@@ -140,6 +140,10 @@ impl Outbox {
             let room = room.min(RECORD_PAYLOAD_BYTES_MAX);
             let record = out.len();
             out.extend_from_slice(&[0; LENGTH_BYTES]);
+            if records.is_change_due(self.bulk_bytes > 0) {
+                records.change(out, record);
+                continue;
+            }
             let lane = if self.append_urgent(out, room) > 0 { URGENT } else { BULK };
             if lane == BULK && self.append_bulk(out, room) == 0 {
                 out.truncate(record);

@@ -24,6 +24,9 @@ pub enum Violation {
     /// A lane that does not exist.
     #[error("there is no lane {0}")]
     Lane(u8),
+    /// A change of the cipher that was not agreed on, or to one that does not exist.
+    #[error("the cipher may not be changed like this")]
+    Cipher,
     /// A frame longer than its lane carries.
     #[error("a frame of {length} bytes is too long for lane {lane}")]
     FrameLength {
@@ -109,6 +112,7 @@ impl Violation {
             Self::Record => "record",
             Self::RecordLength(_) => "record_length",
             Self::Lane(_) => "lane",
+            Self::Cipher => "cipher",
             Self::FrameLength { .. } => "frame_length",
             Self::Malformed(_) => "malformed",
             Self::NotNegotiated(_) => "not_negotiated",

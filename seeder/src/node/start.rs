@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nix::sys::resource::{Resource, getrlimit};
-use peerfeed_protocol::peer::Options as ConnectionOptions;
+use peerfeed_protocol::peer::{Options as ConnectionOptions, aes_is_fast};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc};
 use zeroize::Zeroizing;
@@ -120,6 +120,7 @@ impl Shared {
             listen_port: self.listen_port,
             program: concat!("peerfeed/", env!("CARGO_PKG_VERSION")).to_owned(),
             observed: address,
+            fast_aes: aes_is_fast(),
             ..ConnectionOptions::new(self.secrets.as_responder())
         }
     }

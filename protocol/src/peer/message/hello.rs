@@ -11,6 +11,8 @@ use crate::limits::{EXTENSIONS_MAX, PROGRAM_TEXT_BYTES_MAX, REQUESTS_OPEN_MAX};
 /// The first message of both sides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
+    /// Whether the sender computes AES in hardware and agrees to records sealed with it. spec: PEER-25
+    pub fast_aes: bool,
     /// Extensions that the sender understands, and the message type (0x80 to 0xff) under which it wants each.
     pub extensions: BTreeMap<String, u8>,
     /// Port on which it listens.
@@ -42,6 +44,7 @@ impl Message for Hello {
             self.extensions.iter().map(|(name, id)| (name.as_bytes().into(), Value::from(*id))).collect();
         let witness = self.witness.map(|proof| vec![Value::from(proof.key), Value::from(proof.signature)]);
         Dict::new()
+            .with_optional(b"a", self.fast_aes.then_some(1))
             .with(b"e", extensions)
             .with_optional(b"p", self.listen_port)
             .with(b"q", self.requests_max)
@@ -70,6 +73,7 @@ impl Message for Hello {
             Some(bytes) => Some(address(bytes).ok_or_else(|| wrong_length(b"y"))?),
         };
         Ok(Self {
+            fast_aes: dict.optional_uint(b"a")? == Some(1),
             extensions: extensions(&dict)?,
             listen_port: optional_small::<u16>(&dict, b"p")?.filter(|port| *port != 0),
             requests_max: optional_small(&dict, b"q")?.unwrap_or(REQUESTS_OPEN_MAX),
@@ -101,6 +105,7 @@ mod tests {
 
     fn full() -> Hello {
         Hello {
+            fast_aes: true,
             extensions: BTreeMap::from([("relay".to_owned(), 0x80)]),
             listen_port: Some(6881),
             requests_max: 64,
@@ -113,6 +118,7 @@ mod tests {
     #[test]
     fn a_hello_is_read_as_it_was_written() {
         let empty = Hello {
+            fast_aes: false,
             extensions: BTreeMap::new(),
             listen_port: None,
             requests_max: REQUESTS_OPEN_MAX,
@@ -129,7 +135,7 @@ mod tests {
     fn unknown_keys_are_skipped_and_absent_ones_have_their_default() {
         let hello = Hello::decode(b"d1:zi1ee").unwrap();
         assert_eq!(hello.requests_max, REQUESTS_OPEN_MAX);
-        assert_eq!(hello.observed, None);
+        assert_eq!((hello.observed, hello.fast_aes), (None, false));
     }
 
     #[test]

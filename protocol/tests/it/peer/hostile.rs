@@ -199,9 +199,9 @@ fn what_is_no_record_ends_the_connection_without_a_word() {
         assert_ended(&mut machine, &mut puppet, &violation);
     }
     let (mut machine, mut puppet) = served(&sample);
-    let record = puppet.record(2, b"x");
-    assert_eq!(machine.handle_bytes(Moment::START, &record), Err(Violation::Lane(2)));
-    assert_ended(&mut machine, &mut puppet, &Violation::Lane(2));
+    let record = puppet.record(3, b"x");
+    assert_eq!(machine.handle_bytes(Moment::START, &record), Err(Violation::Lane(3)));
+    assert_ended(&mut machine, &mut puppet, &Violation::Lane(3));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Conversations between two connections on a simulated link.
 
+mod cipher;
 mod cold_fetch;
 mod conversation;
 mod hold;
@@ -65,8 +66,14 @@ fn run(
 /// A pair with a channel for the feed on which nothing is wanted yet, past all greetings.
 fn open_pair(sample: &sample::SampleLog) -> (Pair, ChannelId) {
     let mut pair = pair(&sample.feed);
-    let channel = pair.initiator.open(sample.feed, Interest::default()).unwrap();
-    let events = run(&mut pair, 1, |_, connection, event| sample.serve(connection, event));
-    assert!(events.iter().any(|(role, event)| *role == Role::Initiator && matches!(event, Event::Opened { .. })));
+    let channel = open_channel(&mut pair, sample);
     (pair, channel)
+}
+
+/// Opens a channel for the feed, and lets all greetings pass.
+fn open_channel(pair: &mut Pair, sample: &sample::SampleLog) -> ChannelId {
+    let channel = pair.initiator.open(sample.feed, Interest::default()).unwrap();
+    let events = run(pair, 1, |_, connection, event| sample.serve(connection, event));
+    assert!(events.iter().any(|(role, event)| *role == Role::Initiator && matches!(event, Event::Opened { .. })));
+    channel
 }

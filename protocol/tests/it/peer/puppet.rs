@@ -8,25 +8,88 @@ use peerfeed_protocol::peer::{ChannelId, Connection, Event, Moment, Role, Violat
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use snow::{Builder, HandshakeState, TransportState};
+use snow::params::CipherChoice;
+use snow::resolvers::{CryptoResolver, DefaultResolver};
+use snow::types::Cipher;
+use snow::{Builder, HandshakeState};
 
 use super::DAY;
 
 pub(crate) const URGENT: u8 = 0;
 pub(crate) const BULK: u8 = 1;
+pub(crate) const CHANGE: u8 = 2;
 
 /// The smallest hello there is.
 pub(crate) const HELLO: &[u8] = b"de";
 
+/// One that agrees to AES.
+pub(crate) const FAST_HELLO: &[u8] = b"d1:ai1ee";
+
 /// A frame that the machine sent: type and rest.
 pub(crate) type Frame = (u8, Vec<u8>);
 
+/// The records of one direction, with ciphers from other libraries than the machine's.
+pub(crate) struct Direction {
+    key: [u8; 32],
+    cipher: Box<dyn Cipher>,
+    next: u64,
+}
+
+impl Direction {
+    pub(crate) fn new(key: [u8; 32]) -> Self {
+        Self::with(CipherChoice::ChaChaPoly, key)
+    }
+
+    fn with(choice: CipherChoice, key: [u8; 32]) -> Self {
+        let mut cipher = DefaultResolver.resolve_cipher(&choice).unwrap();
+        cipher.set(&key);
+        Self { key, cipher, next: 0 }
+    }
+
+    /// The keys of what an initiator sends, and of what it receives.
+    pub(crate) fn both(noise: &mut HandshakeState) -> (Self, Self) {
+        let (first, second) = noise.dangerously_get_raw_split();
+        (Self::new(first), Self::new(second))
+    }
+
+    /// Changes to AES-256-GCM under the key that follows.
+    pub(crate) fn change(&mut self) {
+        let mut sealed = [0; 48];
+        self.cipher.encrypt(u64::MAX, &[], &[0; 32], &mut sealed);
+        self.key.copy_from_slice(&sealed[..32]);
+        *self = Self::with(CipherChoice::AESGCM, self.key);
+    }
+
+    /// The bytes of a record that carries `payload` on `lane`, whatever they are.
+    pub(crate) fn record(&mut self, lane: u8, payload: &[u8]) -> Vec<u8> {
+        let plaintext = [payload, &[lane]].concat();
+        let mut record = vec![0; 2 + plaintext.len() + 16];
+        let length = u16::try_from(plaintext.len() + 16).unwrap();
+        record[..2].copy_from_slice(&length.to_be_bytes());
+        self.cipher.encrypt(self.next, &[], &plaintext, &mut record[2..]);
+        self.next += 1;
+        record
+    }
+
+    /// Lane and payload of a record without its length; none if it does not open.
+    pub(crate) fn open(&mut self, record: &[u8]) -> Option<(u8, Vec<u8>)> {
+        let mut plaintext = vec![0; record.len()];
+        let length = self.cipher.decrypt(self.next, &[], record, &mut plaintext).ok()?;
+        self.next += 1;
+        plaintext.truncate(length);
+        Some((plaintext.pop()?, plaintext))
+    }
+}
+
 /// A peer under a test's control, past the handshake.
 pub(crate) struct Puppet {
-    transport: TransportState,
+    sealing: Direction,
+    opening: Direction,
     pub(crate) hash: [u8; 32],
     role: Role,
     lanes: [Vec<u8>; 2],
+    /// How often the machine has changed the cipher.
+    pub(crate) changes_heard: usize,
 }
 
 /// Noise as in the chapter on the handshake, with a fixed ephemeral key.
@@ -94,20 +157,23 @@ impl Puppet {
         Self::finish(noise, Role::Responder, machine)
     }
 
-    fn finish(noise: HandshakeState, role: Role, machine: &mut Connection) -> Self {
+    fn finish(mut noise: HandshakeState, role: Role, machine: &mut Connection) -> Self {
         let hash = noise.get_handshake_hash().try_into().unwrap();
-        let transport = noise.into_transport_mode().unwrap();
+        let (first, second) = Direction::both(&mut noise);
+        let (sealing, opening) = if role == Role::Initiator { (first, second) } else { (second, first) };
         assert!(matches!(machine.poll_event(), Some(Event::Established { .. })));
-        Self { transport, hash, role, lanes: [Vec::new(), Vec::new()] }
+        Self { sealing, opening, hash, role, lanes: [Vec::new(), Vec::new()], changes_heard: 0 }
     }
 
     /// The bytes of a record that carries `payload` on `lane`, whatever they are.
     pub(crate) fn record(&mut self, lane: u8, payload: &[u8]) -> Vec<u8> {
-        let plaintext = [payload, &[lane]].concat();
-        let mut record = vec![0; 2 + plaintext.len() + 16];
-        let length = u16::try_from(plaintext.len() + 16).unwrap();
-        record[..2].copy_from_slice(&length.to_be_bytes());
-        self.transport.write_message(&plaintext, &mut record[2..]).unwrap();
+        self.sealing.record(lane, payload)
+    }
+
+    /// The bytes of a record that changes the cipher; what comes behind is sealed with the next one.
+    pub(crate) fn change(&mut self) -> Vec<u8> {
+        let record = self.record(CHANGE, &[1]);
+        self.sealing.change();
         record
     }
 
@@ -126,7 +192,12 @@ impl Puppet {
 
     /// Says hello and takes the machine's.
     pub(crate) fn greet(&mut self, machine: &mut Connection) {
-        self.say(machine, 0x01, HELLO).unwrap();
+        self.greet_with(machine, HELLO);
+    }
+
+    /// Says this hello and takes the machine's.
+    pub(crate) fn greet_with(&mut self, machine: &mut Connection, hello: &[u8]) {
+        self.say(machine, 0x01, hello).unwrap();
         assert!(matches!(machine.poll_event(), Some(Event::Hello(_))));
         assert_eq!(self.hear(machine)[0].0, 0x01);
     }
@@ -145,10 +216,16 @@ impl Puppet {
         let mut frames = Vec::new();
         while let Some((length, behind)) = rest.split_first_chunk() {
             let (record, behind) = behind.split_at(usize::from(u16::from_be_bytes(*length)));
-            let mut plaintext = vec![0; record.len()];
-            let length = self.transport.read_message(record, &mut plaintext).unwrap();
-            let lane = &mut self.lanes[usize::from(plaintext[length - 1])];
-            lane.extend_from_slice(&plaintext[..length - 1]);
+            rest = behind;
+            let (lane, payload) = self.opening.open(record).expect("the machine's records open");
+            if lane == CHANGE {
+                assert_eq!(payload, [1]);
+                self.opening.change();
+                self.changes_heard += 1;
+                continue;
+            }
+            let lane = &mut self.lanes[usize::from(lane)];
+            lane.extend_from_slice(&payload);
             while let Some(length) = lane.first_chunk().map(|length| u32::from_be_bytes(*length) as usize) {
                 if lane.len() < 4 + length {
                     break;
@@ -156,7 +233,6 @@ impl Puppet {
                 let frame: Vec<u8> = lane.drain(..4 + length).skip(4).collect();
                 frames.extend(frame.split_first().map(|(kind, rest)| (*kind, rest.to_vec())));
             }
-            rest = behind;
         }
         frames
     }

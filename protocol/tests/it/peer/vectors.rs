@@ -1,6 +1,7 @@
 //! Vectors of the peer chapter.
 
 mod answers;
+mod ciphers;
 mod handshakes;
 mod messages;
 
@@ -17,7 +18,7 @@ use peerfeed_protocol::peer::message::{
 use peerfeed_protocol::peer::{ChannelId, Event, Moment, RequestId, Role};
 use serde_json::{Value as Json, json};
 
-use super::puppet::{BULK, Puppet, first_flight, noise};
+use super::puppet::{BULK, CHANGE, Direction, Puppet, first_flight, noise};
 use super::sample::SampleLog;
 use super::{initiator, link, responder};
 use crate::vector::{self, Given, Outcome, Story, hex, unhex, word};
@@ -42,6 +43,7 @@ fn run(given: &Given<'_>) -> Outcome {
         }
         "peer-handshake" => handshake(given, &feed()),
         "peer-message" => message(given),
+        "peer-records" => records(given),
         "peer-entries" => entries(given, &feed()),
         "peer-chunks" => chunks(given, &feed()),
         other => panic!("no vector of kind {other} belongs here"),
@@ -73,13 +75,7 @@ fn handshake(given: &Given<'_>, feed: &FeedId) -> Outcome {
     let hash = client.get_handshake_hash().to_vec();
     let nodes = [server.get_remote_static().unwrap().to_vec(), client.get_remote_static().unwrap().to_vec()];
     let payload = given.bytes("payload");
-    let record = |transport: &mut snow::TransportState| {
-        let plaintext = [&payload[..], &[0]].concat();
-        let mut out = vec![0; plaintext.len() + 16];
-        transport.write_message(&plaintext, &mut out).unwrap();
-        hex([&u16::try_from(out.len()).unwrap().to_be_bytes()[..], &out].concat())
-    };
-    let (mut client, mut server) = (client.into_transport_mode().unwrap(), server.into_transport_mode().unwrap());
+    let (mut sent, mut received) = Direction::both(&mut client);
     let mac = |role: u8| {
         use hmac::{Hmac, KeyInit, Mac};
         let mac = Hmac::<sha2::Sha256>::new_from_slice(&*FeedKeys::new(feed).channel).unwrap();
@@ -89,8 +85,25 @@ fn handshake(given: &Given<'_>, feed: &FeedId) -> Outcome {
         "flights": [hex(&first), hex(&second), hex(&third)], "handshake_hash": hex(&hash),
         "initiator": hex(&nodes[0]), "responder": hex(&nodes[1]),
         "initiator_channel_mac": mac(0), "responder_channel_mac": mac(1),
-        "initiator_record": record(&mut client), "responder_record": record(&mut server),
+        "initiator_record": hex(sent.record(0, &payload)), "responder_record": hex(received.record(0, &payload)),
     }))
+}
+
+/// The records of one direction of a connection whose sides both compute AES fast.
+fn records(given: &Given<'_>) -> Outcome {
+    let mut direction = Direction::new(given.array("key"));
+    let mut payloads = Vec::new();
+    let mut rest = &given.bytes("records")[..];
+    while let Some((length, behind)) = rest.split_first_chunk() {
+        let (record, behind) = behind.split_at(usize::from(u16::from_be_bytes(*length)));
+        rest = behind;
+        match direction.open(record).ok_or("record")? {
+            (CHANGE, payload) if payload == [1] => direction.change(),
+            (CHANGE, _) => return Err("cipher".to_owned()),
+            (_, payload) => payloads.push(hex(payload)),
+        }
+    }
+    Ok(json!({ "payloads": payloads }))
 }
 
 /// Reads a message and writes it again: what has no unknown keys comes back as it was.
@@ -214,6 +227,7 @@ fn the_machine_says_the_bytes_of_the_transcript() {
 
 fn stories() -> Vec<Story> {
     let mut stories = handshakes::handshake_stories();
+    stories.extend(ciphers::stories());
     stories.extend(messages::valid_messages());
     stories.extend(messages::broken_messages());
     stories.extend(answers::entries_stories());

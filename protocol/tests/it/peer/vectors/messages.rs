@@ -39,6 +39,7 @@ pub(super) fn valid_messages() -> Vec<Story> {
     let sample = SampleLog::new(3);
     let log = sample.log;
     let hello = Hello {
+        fast_aes: true,
         extensions: [("relay".to_owned(), 0x80)].into(),
         listen_port: Some(6_881),
         requests_max: 64,
