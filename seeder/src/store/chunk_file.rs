@@ -1,7 +1,7 @@
 //! The file of chunks: whole groups, one behind the other, in slots of equal size. spec: STORE-36
 //!
-//! A group is written once and past the system's cache, where the file system can do that; a slot fills whole pages. They are
-//! read through the cache, since a chunk that one peer asks for is what others will ask for.
+//! A group is written once and past the system's cache, where the file system can do that; a slot fills whole pages. A whole
+//! group is read past it, too, until it is asked for again.
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
@@ -17,6 +17,7 @@ use peerfeed_protocol::limits::CHUNK_BYTES;
 use rustix::buffer::spare_capacity;
 
 use super::direct::{ALIGNMENT, DirectRun};
+use super::direct_reads::DirectReads;
 use super::error::StorageError;
 use super::limits::GROUP_CHUNKS;
 use super::slots::{Era, Eras, Slots};
@@ -31,6 +32,7 @@ const _: () = assert!(SLOT_BYTES.is_multiple_of(ALIGNMENT));
 pub(super) struct ChunkFile {
     path: PathBuf,
     file: OnceLock<File>,
+    direct: DirectReads,
     eras: Eras,
     writing: Mutex<Writing>,
 }
@@ -52,7 +54,13 @@ pub(super) struct Taken {
 impl ChunkFile {
     /// The file in a data folder, which may not be there yet.
     pub(super) fn within(folder: &Path) -> Self {
-        Self { path: folder.join("chunks"), file: OnceLock::new(), eras: Eras::default(), writing: Mutex::default() }
+        Self {
+            path: folder.join("chunks"),
+            file: OnceLock::new(),
+            direct: DirectReads::default(),
+            eras: Eras::default(),
+            writing: Mutex::default(),
+        }
     }
 
     /// Learns which slots are in use, and gives back to the disk what is behind them.
@@ -81,6 +89,11 @@ impl ChunkFile {
     pub(super) fn read(&self, slot: u32, chunks: Range<u32>) -> Result<Bytes, StorageError> {
         let file = self.file()?;
         let due = chunks.len() * CHUNK_BYTES;
+        if due == SLOT_BYTES
+            && let Some(group) = self.direct.read(&self.path, slot, offset(slot), SLOT_BYTES)
+        {
+            return Ok(group);
+        }
         let mut read = Vec::with_capacity(due);
         let at = offset(slot) + u64::from(chunks.start) * CHUNK_BYTES as u64;
         while read.len() < due {
@@ -202,7 +215,9 @@ mod tests {
         drop(given_up);
         let (_taken, again) = put(&file, 0x30);
         assert_eq!((first, second, again), (0, 1, 1));
-        assert_eq!(file.read(first, 0..16).unwrap(), group(0x10).concat());
+        for _way in ["past the cache", "through it"] {
+            assert_eq!(file.read(first, 0..16).unwrap(), group(0x10).concat());
+        }
         assert_eq!(file.read(again, 3..5).unwrap(), group(0x30)[3..5].concat());
     }
 

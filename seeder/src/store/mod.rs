@@ -16,6 +16,7 @@ mod chunk_file;
 mod chunks;
 mod contacts;
 mod direct;
+mod direct_reads;
 mod entries;
 mod epochs;
 mod error;
