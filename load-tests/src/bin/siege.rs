@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Parser;
 use peerfeed_load_tests::results::publish;
-use peerfeed_load_tests::siege::{Options, run};
+use peerfeed_load_tests::siege::{Attack, Options, run};
 
 /// Attacks a seeder.
 #[derive(Debug, Parser)]
@@ -27,6 +27,9 @@ struct Arguments {
     /// Everything random follows from it.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// One kind of attack alone, in place of all at once.
+    #[arg(long, value_enum)]
+    only: Option<Attack>,
     /// Write the page of results here too.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -41,6 +44,7 @@ fn main() -> Result<ExitCode> {
         mib: arguments.mib,
         memory_mib: arguments.memory,
         seed: arguments.seed,
+        only: arguments.only,
     };
     let outcome = run(&options, folder.path())?;
     let page = outcome.page()?;

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -21,6 +21,9 @@ use super::puppet::Puppet;
 /// this machine every address is one and the same household, so nothing but giving way keeps others from being locked out.
 const FLOOD: usize = 400;
 
+/// How long an answer to a ping is waited for. Who is passed over hears nothing more, and comes anew.
+const PONG_WAIT: Duration = Duration::from_millis(500);
+
 /// Whom to attack, and what the attackers found out together.
 pub(super) struct Target {
     pub address: SocketAddr,
@@ -35,7 +38,7 @@ pub(super) struct Target {
 }
 
 /// A kind of attack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Attack {
     /// Says that it has every file, and sends wrong chunks.
     Lie,
@@ -47,6 +50,8 @@ pub enum Attack {
     SlowRead,
     /// Sends the smallest messages there are, as fast as it can.
     TinyFrames,
+    /// Measures the round trip, again and again.
+    Pings,
     /// Opens connections and says nothing, or nonsense.
     Flood,
     /// Names addresses where nobody is, or that no host has.
@@ -55,8 +60,16 @@ pub enum Attack {
 
 impl Attack {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Lie, Self::Stall, Self::Greed, Self::SlowRead, Self::TinyFrames, Self::Flood, Self::FalseAddresses];
+    pub const ALL: [Self; 8] = [
+        Self::Lie,
+        Self::Stall,
+        Self::Greed,
+        Self::SlowRead,
+        Self::TinyFrames,
+        Self::Pings,
+        Self::Flood,
+        Self::FalseAddresses,
+    ];
 
     /// Goes on until it is over, with a new connection whenever one was closed.
     pub(super) fn go_on(self, target: &Target, seed: [u8; 32]) {
@@ -82,8 +95,11 @@ impl Attack {
         if self == Self::FalseAddresses {
             puppet.connection.send_peers(channel, false_peers(chance))?;
         }
+        let mut heard = Instant::now();
         while !target.over.load(Ordering::Relaxed) {
             match self {
+                Self::Pings if heard.elapsed() > PONG_WAIT => return Ok(()),
+                Self::Pings => puppet.connection.ping(puppet.now())?,
                 Self::Greed | Self::SlowRead => ask_for_all(target, &mut puppet, channel),
                 Self::TinyFrames => {
                     for _ in 0..200 {
@@ -93,6 +109,9 @@ impl Attack {
                 _ => {}
             }
             for event in puppet.pump(self != Self::SlowRead)? {
+                if matches!(event, Event::Pong { .. }) {
+                    heard = Instant::now();
+                }
                 self.answer(target, &mut puppet, event)?;
             }
             if self == Self::SlowRead {

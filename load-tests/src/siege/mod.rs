@@ -45,6 +45,8 @@ pub struct Options {
     pub memory_mib: u64,
     /// From which everything random follows.
     pub seed: u64,
+    /// One kind of attack alone; all of them if none is named.
+    pub only: Option<Attack>,
 }
 
 /// What came of it.
@@ -95,7 +97,8 @@ pub fn run(options: &Options, folder: &Path) -> Result<Outcome> {
     thread::scope(|scope| -> Result<()> {
         let target = &target;
         let _ends = EndOnDrop(&target.over);
-        for (kind, attack) in (0_u8..).zip(Attack::ALL) {
+        let wanted = |attack: &Attack| options.only.is_none_or(|only| only == *attack);
+        for (kind, attack) in (0_u8..).zip(Attack::ALL).filter(|(_, attack)| wanted(attack)) {
             for number in 0..options.attackers {
                 let mut seed = [kind; 32];
                 seed[..8].copy_from_slice(&options.seed.to_be_bytes());
@@ -107,7 +110,8 @@ pub fn run(options: &Options, folder: &Path) -> Result<Outcome> {
         let mut number = 0_u64;
         // On a machine that is slow everything takes longer to be seen.
         while began.elapsed() < options.duration
-            || began.elapsed() < LONGEST && !(fetched.len() >= POSTS_MIN && uncounted(&asking.status()?).is_empty())
+            || began.elapsed() < LONGEST
+                && !(fetched.len() >= POSTS_MIN && uncounted(&asking.status()?, options.only).is_empty())
         {
             number += 1;
             let words = format!("post {number}");
@@ -150,7 +154,7 @@ impl Outcome {
         if self.resident_bytes > self.options.memory_mib << 20 {
             faults.push(format!("the seeder had {} MiB", self.resident_bytes >> 20));
         }
-        faults.extend(uncounted(&self.status).iter().map(|what| format!("no {what} were counted")));
+        faults.extend(uncounted(&self.status, self.options.only).iter().map(|what| format!("no {what} were counted")));
         faults
     }
 
@@ -203,17 +207,18 @@ impl Outcome {
     }
 }
 
-/// What every siege shows, and this one does not yet.
-fn uncounted(status: &Status) -> Vec<&'static str> {
+/// What such a siege shows, and this one does not yet.
+fn uncounted(status: &Status, only: Option<Attack>) -> Vec<&'static str> {
     let refused = &status.refused;
-    let counts = [
-        ("liars", refused.violations),
-        ("strangers", refused.strangers),
-        ("connections turned away", refused.turned_away),
-        ("addresses out of reach", refused.ignored_addresses),
-        ("requests and questions too many", refused.over_limit),
+    let counts: [(_, _, &[Attack]); 5] = [
+        ("liars", refused.violations, &[Attack::Lie]),
+        ("strangers", refused.strangers, &[Attack::Flood]),
+        ("connections turned away", refused.turned_away, &[Attack::Flood]),
+        ("addresses out of reach", refused.ignored_addresses, &[Attack::FalseAddresses]),
+        ("requests and questions too many", refused.over_limit, &[Attack::Greed, Attack::TinyFrames, Attack::Pings]),
     ];
-    counts.into_iter().filter(|(_, count)| *count == 0).map(|(what, _)| what).collect()
+    let raised = |attacks: &[Attack]| only.is_none_or(|only| attacks.contains(&only));
+    counts.into_iter().filter(|(_, count, by)| *count == 0 && raised(by)).map(|(what, ..)| what).collect()
 }
 
 /// Resident memory of a process, bytes.
