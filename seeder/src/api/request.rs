@@ -236,8 +236,14 @@ pub enum Request {
         limit: u64,
         /// One channel only.
         channel: Option<String>,
+        /// Only with this in text, channel or names of files.
+        #[serde(default)]
+        containing: Option<String>,
         /// Not older than this, unix milliseconds.
         since_ms: Option<u64>,
+        /// Those that no key here opens, too.
+        #[serde(default)]
+        sealed: bool,
         /// Go on with what arrives.
         follow: bool,
     },

@@ -35,7 +35,7 @@ pub(super) struct Dm {
     #[arg(long, value_name = "DURATION", value_parser = amount::duration)]
     wait: Option<Duration>,
     /// Show at most so many messages, the newest
-    #[arg(long, value_name = "N", default_value_t = 20, conflicts_with_all = ["text", "attach", "wait"])]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["text", "attach", "wait"])]
     limit: u64,
 }
 
@@ -64,7 +64,9 @@ impl Dm {
             with: Some(self.name),
             limit: self.limit,
             channel: None,
+            containing: None,
             since_ms: None,
+            sealed: false,
             follow: false,
         };
         let mut first = true;

@@ -11,6 +11,7 @@ Examples:
   peerfeed read                              the newest 20 entries, oldest of them first
   peerfeed read Ann --channel garden
   peerfeed read --since 3d --limit 100
+  peerfeed read --grep roses                 searches what this machine can open, and asks nobody
   peerfeed read --follow                     go on with what arrives
   peerfeed read --json | jq -r .text
 
@@ -24,7 +25,7 @@ pub(super) struct Read {
     #[arg(value_name = "NAME")]
     name: Option<String>,
     /// At most so many entries, the newest
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     limit: u64,
     /// Only this channel
     #[arg(long, value_name = "CHANNEL")]
@@ -32,6 +33,12 @@ pub(super) struct Read {
     /// Only entries since then: 2026-11-20, 2026-11-20T18:00, or an age as 2h or 3d
     #[arg(long, value_name = "TIME", value_parser = moment::since)]
     since: Option<u64>,
+    /// Only entries with this in the text, the channel or a file's name; capital or small letters are alike
+    #[arg(long, value_name = "TEXT")]
+    grep: Option<String>,
+    /// Entries that no key here opens, too: they are for others, or the key is still to come
+    #[arg(long)]
+    sealed: bool,
     /// Go on with what arrives, until Ctrl-C
     #[arg(long)]
     follow: bool,
@@ -44,7 +51,9 @@ impl Read {
             with: None,
             limit: self.limit,
             channel: self.channel,
+            containing: self.grep,
             since_ms: self.since,
+            sealed: self.sealed,
             follow: self.follow,
         };
         let mut first = true;

@@ -14,4 +14,4 @@ mod unfinished;
 pub use entry::{EntryState, ReadEntry, read_entry};
 pub use file::{FileError, FileProgress, FileWriter, write_attachment};
 pub use index::{index_pending, index_pending_blocking};
-pub use timeline::{Query, timeline};
+pub use timeline::{Query, Timeline, timeline};

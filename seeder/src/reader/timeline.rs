@@ -4,14 +4,17 @@ use std::collections::HashMap;
 
 use peerfeed_protocol::ids::{EntryPlace, FeedId};
 
-use super::entry::{self, Opener, ReadEntry};
+use super::entry::{self, EntryState, Opener, ReadEntry};
 use crate::store::{Audience, ReadTxn, Reading, StorageError, Store};
 
 /// Entries looked at in one step.
 const PAGE_ENTRIES: usize = 64;
 
+/// Sealed entries that are passed over in search of some that open: behind so many there is hardly a key for any.
+const PASSED_OVER_MAX: u64 = 10_000;
+
 /// Which entries are wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
     /// Of this feed alone; otherwise of all that are not muted.
     pub feed: Option<FeedId>,
@@ -19,16 +22,23 @@ pub struct Query {
     pub channel: Option<String>,
     /// Of the conversation of these two alone: messages of each for the other.
     pub between: Option<[FeedId; 2]>,
+    /// With this in the text, in the channel or in a file's name, in any case of letters.
+    pub containing: Option<String>,
     /// Not written before this, unix milliseconds.
     pub since_ms: Option<u64>,
+    /// Only those that a key here opens.
+    pub opened: bool,
     /// At most so many.
     pub limit: usize,
 }
 
 impl Query {
-    /// Whether an entry is of the channel and conversation asked for.
+    /// Whether an entry is of the channel and conversation asked for, and says what is looked for.
     pub fn wants(&self, entry: &ReadEntry) -> bool {
-        if self.channel.is_some() && self.channel != entry.channel {
+        if self.channel.is_some() && self.channel != entry.channel || self.passes_over(entry) {
+            return false;
+        }
+        if self.containing.as_ref().is_some_and(|text| !contains(entry, &text.to_lowercase())) {
             return false;
         }
         let Some(between) = self.between else { return true };
@@ -38,24 +48,45 @@ impl Query {
             && between.contains(&to)
             && to != entry.place.feed
     }
+
+    fn passes_over(&self, entry: &ReadEntry) -> bool {
+        self.opened && entry.state == EntryState::Sealed
+    }
 }
 
-/// The entries that fit `query`, newest first. Those whose clock was ahead when they came are last.
-pub fn timeline(store: &Store, query: &Query) -> Result<Vec<ReadEntry>, StorageError> {
+fn contains(entry: &ReadEntry, text: &str) -> bool {
+    let names = entry.attachments.iter().map(|file| &file.name);
+    names.chain([&entry.text]).chain(&entry.channel).any(|said| said.to_lowercase().contains(text))
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Timeline {
+    /// Newest first. Those whose clock was ahead when they came are last.
+    pub entries: Vec<ReadEntry>,
+    /// Entries between them that were passed over, since no key here opens them.
+    pub passed_over: u64,
+}
+
+/// The entries that fit `query`.
+pub fn timeline(store: &Store, query: &Query) -> Result<Timeline, StorageError> {
     let txn = store.read()?;
     let mut feeds = Feeds { txn: &txn, single: query.feed.is_some() || query.between.is_some(), known: HashMap::new() };
-    let mut found = Vec::new();
+    let mut timeline = Timeline::default();
+    let found = &mut timeline.entries;
     let mut before = None;
-    while found.len() < query.limit {
-        let page = txn.timeline(query.feed, before, PAGE_ENTRIES.min(query.limit).max(1))?;
+    while found.len() < query.limit && timeline.passed_over < PASSED_OVER_MAX {
+        let page = txn.timeline(query.feed, before, PAGE_ENTRIES)?;
         let Some((last, _)) = page.last() else { break };
         before = Some(*last);
         for (_, place) in &page {
             let Some(entry) = feeds.open(*place)? else { continue };
             if query.since_ms.is_some_and(|since_ms| entry.time_ms < since_ms) {
-                return Ok(found);
+                return Ok(timeline);
             }
-            if query.wants(&entry) {
+            if query.passes_over(&entry) {
+                timeline.passed_over += 1;
+            } else if query.wants(&entry) {
                 found.push(entry);
             }
             if found.len() == query.limit {
@@ -63,7 +94,7 @@ pub fn timeline(store: &Store, query: &Query) -> Result<Vec<ReadEntry>, StorageE
             }
         }
     }
-    Ok(found)
+    Ok(timeline)
 }
 
 /// The feeds met so far: whether they are shown, and their keys.

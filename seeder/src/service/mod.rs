@@ -119,8 +119,8 @@ impl Handle for Service {
                 let goal = SyncGoal { newest, blobs: files, trackers };
                 self.fetch(&names, goal, timeout_ms, &replies).await
             }
-            Request::Read { name, with, limit, channel, since_ms, follow } => {
-                let filter = reading::Filter { name, with, limit, channel, since_ms };
+            Request::Read { name, with, limit, channel, containing, since_ms, sealed, follow } => {
+                let filter = reading::Filter { name, with, limit, channel, containing, since_ms, sealed };
                 self.read(&filter, follow, &replies).await
             }
             Request::Get { entry, out, timeout_ms } => self.get(&entry, &out, timeout_ms, &replies).await,

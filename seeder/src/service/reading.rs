@@ -22,7 +22,10 @@ pub(super) struct Filter {
     pub(super) with: Option<String>,
     pub(super) limit: u64,
     pub(super) channel: Option<String>,
+    pub(super) containing: Option<String>,
     pub(super) since_ms: Option<u64>,
+    /// Those that no key here opens, too.
+    pub(super) sealed: bool,
 }
 
 impl Service {
@@ -45,11 +48,13 @@ impl Service {
             feed,
             between,
             channel: filter.channel.clone(),
+            containing: filter.containing.clone(),
             since_ms: filter.since_ms,
+            opened: !filter.sealed,
             limit: usize::try_from(filter.limit.min(LIMIT_MAX)).expect("the limit fits"),
         };
         let store = self.store().clone();
-        let page = blocking({
+        let (page, passed_over) = blocking({
             let query = query.clone();
             move || timeline(&store, &query)
         })
@@ -60,9 +65,15 @@ impl Service {
             shown.insert(entry.id);
             replies.send(Reply::Entry(told(&names, &entry, &held))).await;
         }
+        // Of what is sealed nobody can tell whether it is of a channel, or says what is looked for.
+        let narrowed = query.channel.is_some() || query.containing.is_some() || query.between.is_some();
+        if passed_over > 0 && !narrowed {
+            replies.note(sealed_note(passed_over)).await;
+        }
         if !follow {
-            if shown.is_empty() {
-                replies.note("nothing to show: `peerfeed fetch` gets what is new").await;
+            if shown.is_empty() && (passed_over == 0 || narrowed) {
+                let none = if narrowed { "nothing that fits is here" } else { "nothing to show" };
+                replies.note(format!("{none}: `peerfeed fetch` gets what is new")).await;
             }
             return Ok(());
         }
@@ -99,13 +110,22 @@ impl Service {
     }
 }
 
+fn sealed_note(count: u64) -> String {
+    let (entries, are, them) = if count == 1 { ("entry", "is", "it") } else { ("entries", "are", "them") };
+    format!(
+        "{count} {entries} {are} for others, or the key is still to come: `peerfeed read --sealed` shows {them}, too"
+    )
+}
+
 /// An entry, and for each of its files whether it is here.
 type WithFiles = (ReadEntry, Vec<bool>);
 
-fn timeline(store: &Store, query: &Query) -> Result<Vec<WithFiles>, StorageError> {
-    let entries = reader::timeline(store, query)?;
+/// What fits, newest first, and how many entries between were passed over.
+fn timeline(store: &Store, query: &Query) -> Result<(Vec<WithFiles>, u64), StorageError> {
+    let found = reader::timeline(store, query)?;
     let txn = store.read()?;
-    entries.into_iter().map(|entry| with_files(&txn, entry)).collect()
+    let entries: Result<_, _> = found.entries.into_iter().map(|entry| with_files(&txn, entry)).collect();
+    Ok((entries?, found.passed_over))
 }
 
 /// An entry that just came, if it is one that is shown; of a muted feed only where a single feed was asked for.

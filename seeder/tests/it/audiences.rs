@@ -28,8 +28,8 @@ impl Person {
 
     /// For whom the own entries are, newest first.
     fn audiences(&self) -> Vec<Option<Audience>> {
-        let query = Query { feed: Some(self.feed()), channel: None, between: None, since_ms: None, limit: 1_000 };
-        reader::timeline(&self.store, &query).unwrap().into_iter().map(|entry| entry.to).collect()
+        let query = Query { feed: Some(self.feed()), limit: 1_000, ..Query::default() };
+        reader::timeline(&self.store, &query).unwrap().entries.into_iter().map(|entry| entry.to).collect()
     }
 
     /// What everybody who holds the feed sees of its control entries.
@@ -123,10 +123,9 @@ fn a_message_is_read_by_one_friend_and_both_see_for_whom_it_is() {
     assert_eq!(ben.fetches_and_reads(&ann), ["only for you", "-"]);
     assert_eq!(cleo.fetches_and_reads(&ann), ["-", "not for Ben"]);
     ann.fetches(&ben);
-    let between =
-        Query { feed: None, channel: None, between: Some([ann.feed(), ben.feed()]), since_ms: None, limit: 9 };
+    let between = Query { between: Some([ann.feed(), ben.feed()]), limit: 9, ..Query::default() };
     for person in [&ann, &ben] {
-        let mut thread = reader::timeline(&person.store, &between).unwrap();
+        let mut thread = reader::timeline(&person.store, &between).unwrap().entries;
         thread.sort_by_key(|entry| entry.text.clone());
         let thread: Vec<_> = thread.iter().map(|entry| (entry.kind.as_str(), entry.text.as_str(), &entry.to)).collect();
         let to = |person: &Person| Some(Audience::One(person.feed()));

@@ -17,7 +17,7 @@ fn open(folder: &Path) -> Store {
 }
 
 fn everything(store: &Store) -> Vec<ReadEntry> {
-    reader::timeline(store, &Query { feed: None, channel: None, between: None, since_ms: None, limit: 1_000 }).unwrap()
+    reader::timeline(store, &Query { limit: 1_000, ..Query::default() }).unwrap().entries
 }
 
 fn text(text: &str, audience: Audience) -> Draft {
@@ -148,6 +148,12 @@ fn who_has_no_key_sees_sealed_entries_until_the_key_comes() {
     // The profile, too, is for friends: nobody can tell it from a post.
     assert_eq!(before, [sealed.clone(), sealed, (EntryState::Open, "open".to_owned())]);
     assert_eq!(friend.read().unwrap().profile_name(feed).unwrap(), None);
+    // What is sealed takes no room from what can be read.
+    let opened = reader::timeline(&friend, &Query { limit: 3, opened: true, ..Query::default() }).unwrap();
+    assert_eq!(states(&opened.entries), [(EntryState::Open, "open".to_owned())]);
+    assert_eq!(opened.passed_over, 2);
+    let one = reader::timeline(&friend, &Query { limit: 1, opened: true, ..Query::default() }).unwrap();
+    assert_eq!(states(&one.entries), [(EntryState::Open, "open".to_owned())]);
 
     let (epoch, secret) = author.friends_epoch().unwrap();
     friend.write_blocking(move |txn| txn.put_epoch(feed, epoch, &Granted::Secret(secret.clone()))).unwrap();

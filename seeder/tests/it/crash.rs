@@ -116,8 +116,8 @@ fn nothing_acknowledged_is_lost_and_nothing_half_written_is_seen() {
 fn look(data: &Path, acknowledged: &BTreeMap<String, String>, content: &[u8]) {
     let store = Store::open(data, &Options::default()).unwrap();
     reader::index_pending_blocking(&store).unwrap();
-    let query = Query { feed: None, channel: None, between: None, since_ms: None, limit: usize::MAX };
-    let entries = reader::timeline(&store, &query).unwrap();
+    let query = Query { limit: usize::MAX, ..Query::default() };
+    let entries = reader::timeline(&store, &query).unwrap().entries;
     let texts: BTreeMap<_, _> = entries.iter().map(|entry| (entry.id.to_string(), entry.text.clone())).collect();
     for (id, text) in acknowledged {
         assert_eq!(texts.get(id), Some(text), "acknowledged and lost");

@@ -59,8 +59,8 @@ impl Person {
 
     /// The texts of another one's posts that can be read here, in the order of the log; `-` stands for one that cannot.
     pub(super) fn reads(&self, other: &Self) -> Vec<String> {
-        let query = Query { feed: Some(other.feed()), channel: None, between: None, since_ms: None, limit: 1_000 };
-        let mut entries = reader::timeline(&self.store, &query).unwrap();
+        let query = Query { feed: Some(other.feed()), limit: 1_000, ..Query::default() };
+        let mut entries = reader::timeline(&self.store, &query).unwrap().entries;
         entries.sort_by_key(|entry| entry.place.index);
         let text = |entry: reader::ReadEntry| match entry.state {
             EntryState::Open => entry.text,

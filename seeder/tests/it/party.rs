@@ -143,8 +143,8 @@ impl Party {
 
     /// Texts of the timeline, the newest first.
     pub(super) fn texts(&self, feed: FeedId) -> Vec<String> {
-        let query = Query { feed: Some(feed), channel: None, between: None, since_ms: None, limit: 10_000 };
-        reader::timeline(self.store(), &query).unwrap().into_iter().map(|entry| entry.text).collect()
+        let query = Query { feed: Some(feed), limit: 10_000, ..Query::default() };
+        reader::timeline(self.store(), &query).unwrap().entries.into_iter().map(|entry| entry.text).collect()
     }
 
     /// Entries held of a feed.

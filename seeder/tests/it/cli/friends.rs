@@ -32,7 +32,7 @@ pub(super) fn posts(person: &Folder, text: &str) {
 /// timeline by a coarser time, so that their place among the others is not always the same.
 fn reads(person: &Folder, name: &str) -> (Vec<String>, usize) {
     person.does(&["fetch", name]);
-    let entries = person.json(&["read", name]);
+    let entries = person.json(&["read", name, "--sealed"]);
     let texts = entries.iter().filter_map(|entry| entry["text"].as_str()).map(str::to_owned);
     (texts.collect(), entries.iter().filter(|entry| entry["type"] == "sealed").count())
 }
@@ -59,9 +59,22 @@ fn two_people_who_are_never_online_together_become_friends_and_part_again() {
     let both = ["Before we met.", "Now we know each other."].map(str::to_owned).to_vec();
     assert_eq!(reads(&ben, "ann"), (both.clone(), 0));
 
+    // What is for somebody else alone is not shown to Ben, who is told that there is something.
+    ann.does(&["add", &Folder::of("Cleo").link(&[]), "--name", "cleo", "--follow-only"]);
+    ann.does(&["accept", "cleo"]);
+    for text in ["one", "two", "three"] {
+        ann.does(&["dm", "cleo", text, "--wait", "60s"]);
+    }
+    assert_eq!(reads(&ben, "ann"), (both.clone(), 3));
+    let said = ben.tries(&["read", "ann"]);
+    said.ends(0, &["3 entries are for others", "peerfeed read --sealed"]);
+    assert!(said.out.contains("Before we met.") && said.out.contains("Now we know"), "{said:?}");
+    assert!(!said.out.contains("sealed"), "{said:?}");
+    ann.does(&["remove", "cleo"]);
+
     assert_eq!(ann.one(&["remove", "BEN"])["change"], "removed");
     posts(&ann, "After we parted.");
-    assert_eq!(reads(&ben, "ann"), (both, 1));
+    assert_eq!(reads(&ben, "ann"), (both, 4));
     ann.tries(&["friends"]).ends(1, &["no friends here yet", "peerfeed accept"]);
 
     // The other way, from now on.

@@ -19,8 +19,23 @@ fn the_timeline_ends_with_the_newest_and_can_be_narrowed() {
     assert_eq!(texts(&ann, &["--since", "1h"]), ["one", "two", "three"]);
     assert!(texts(&ann, &["--since", "2099-01-01"]).is_empty());
     assert_eq!(texts(&ann, &["ann", "--limit", "1"]), ["three"]);
+    assert_eq!(texts(&ann, &["--grep", "T"]), ["two", "three"], "in any case of letters");
+    assert_eq!(texts(&ann, &["--grep", "t", "--limit", "1"]), ["three"]);
+    ann.tries(&["read", "--grep", "four"]).ends(0, &["nothing that fits is here"]);
+    ann.tries(&["read", "--limit", "0"]).ends(2, &["--limit"]);
     ann.tries(&["read", "--since", "later"]).ends(2, &["3d"]);
     ann.tries(&["read", "Zoe"]).ends(2, &["nobody here is called Zoe"]);
+}
+
+#[test]
+fn a_search_looks_into_texts_channels_and_names_of_files() {
+    let ann = Folder::of("Ann");
+    ann.does(&["post", "Die ERSTE Größe"]);
+    ann.does(&["post", "two", "--channel", "roses"]);
+    ann.does(&["post", "three", "--attach", &ann.file("Rose.png", b"r")]);
+    assert_eq!(texts(&ann, &["--grep", "rose"]), ["two", "three"]);
+    assert_eq!(texts(&ann, &["--grep", "erste grö"]), ["Die ERSTE Größe"]);
+    assert!(texts(&ann, &["--grep", "png", "--channel", "roses"]).is_empty());
 }
 
 #[test]

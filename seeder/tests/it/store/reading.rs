@@ -63,9 +63,9 @@ fn the_timeline_is_newest_first_across_feeds_and_touches_muted_ones_only_when_as
     put(&store, &other, &[0..15]);
     reader::index_pending_blocking(&store).unwrap();
     let texts = |query: &Query| -> Vec<String> {
-        reader::timeline(&store, query).unwrap().into_iter().map(|entry| entry.text).collect()
+        reader::timeline(&store, query).unwrap().entries.into_iter().map(|entry| entry.text).collect()
     };
-    let all = Query { feed: None, channel: None, between: None, since_ms: None, limit: 3 };
+    let all = Query { limit: 3, ..Query::default() };
     assert_eq!(texts(&all), ["minute 29", "minute 28", "minute 27"]);
     assert_eq!(texts(&Query { limit: 1_000, ..all.clone() }).len(), 30);
     assert_eq!(texts(&Query { feed: Some(one.feed), ..all.clone() }), ["minute 28", "minute 26", "minute 24"]);
@@ -94,8 +94,8 @@ fn an_entry_from_the_future_is_shown_last() {
     log.post_at(NOW_MS + 3_600_000, "an hour ahead", None, Vec::new());
     let store = holding(folder.path(), &log, &[0..3]);
     reader::index_pending_blocking(&store).unwrap();
-    let query = Query { feed: None, channel: None, between: None, since_ms: None, limit: 10 };
-    let entries = reader::timeline(&store, &query).unwrap();
+    let query = Query { limit: 10, ..Query::default() };
+    let entries = reader::timeline(&store, &query).unwrap().entries;
     let texts: Vec<_> = entries.iter().map(|entry| entry.text.as_str()).collect();
     assert_eq!(texts, ["a minute ahead", "early", "an hour ahead"]);
     assert_eq!(entries[0].time_ms, NOW_MS, "its time is when it was seen");
