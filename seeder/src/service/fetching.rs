@@ -9,6 +9,9 @@ use super::names::Names;
 use crate::api::{Failure, Fetched, Progress as Shown, Replies, Reply, Stage};
 use crate::node::{FeedOutcome, Progress, SyncGoal};
 
+/// How long other devices' posts to the own feed are sought: whoever fetches waits for others', not for their own.
+const OWN_FEED: Duration = Duration::from_secs(5);
+
 impl Service {
     pub(super) async fn fetch(
         &self,
@@ -18,24 +21,63 @@ impl Service {
         replies: &Replies,
     ) -> Result<(), Failure> {
         let names = Names::load(self)?;
-        let feeds = chosen(&names, wanted)?;
+        let own = names.feeds().find(|(_, row)| row.roles.own).map(|(feed, _)| feed);
+        let feeds = match chosen(&names, wanted) {
+            // Who waits for friends, or writes from another machine, too, has something to fetch all the same.
+            Err(_) if own.is_some() && wanted.is_empty() => Vec::new(),
+            feeds => feeds?,
+        };
+        // A daemon has it at any time.
+        let own = own.filter(|_| wanted.is_empty() && !self.daemon);
+        let patience = Duration::from_millis(timeout_ms);
+        let (fetched, own) =
+            tokio::join!(self.bring_feeds(feeds, &names, goal, patience, replies), self.bring_own_feed(own, patience));
+        self.index().await?;
+        self.settle().await?;
+        let mut brought = own.is_some();
+        if !self.daemon {
+            let round = self.mail_round().await?;
+            brought |= !round.news.is_empty();
+            self.tell_news(&round.news, replies).await?;
+        }
+        if let Some(author) = self.letter_writer().await? {
+            self.notice_grants(&author).await?;
+        }
+        // Only now: a first fetch brings the name that the owner gave.
+        let names = Names::load(self)?;
+        if let Some(own) = &own {
+            replies.send(Reply::Fetched(told(&names, own))).await;
+        }
+        match fetched.map_err(|failure| names.in_words(failure))? {
+            outcomes if outcomes.is_empty() && !brought => Err(nobody_followed()),
+            outcomes => tell_fetched(&names, outcomes, replies).await,
+        }
+    }
+
+    /// Brings what is new of these feeds, and shows how far it is.
+    async fn bring_feeds(
+        &self,
+        feeds: Vec<FeedId>,
+        names: &Names,
+        goal: SyncGoal,
+        patience: Duration,
+        replies: &Replies,
+    ) -> Result<Vec<FeedOutcome>, Failure> {
         let what = match feeds.as_slice() {
+            [] => return Ok(Vec::new()),
             [one] => names.shown(*one),
             many => format!("{} feeds", many.len()),
         };
-        let mut work = self.node().sync(feeds, goal, Duration::from_millis(timeout_ms));
+        let mut work = self.node().sync(feeds, goal, patience);
         replies.progress(Shown { what: what.clone(), ..Shown::default() });
         let mut last = None;
         while let Some(progress) = work.recv().await {
             match progress {
                 Progress::Done(outcomes) => {
                     completed(last, replies).await;
-                    return self.tell_fetched(outcomes, replies).await;
+                    return Ok(outcomes);
                 }
-                Progress::Failed(failure) => {
-                    self.index().await?;
-                    return Err(Names::load(self)?.in_words(failure.into()));
-                }
+                Progress::Failed(failure) => return Err(failure.into()),
                 working @ Progress::Working { .. } => {
                     last = shown(&what, &working).or(last);
                     last.iter().cloned().for_each(|shown| replies.progress(shown));
@@ -45,46 +87,55 @@ impl Service {
         Err(Failure::failed("the work was broken off"))
     }
 
-    async fn tell_fetched(&self, outcomes: Vec<FeedOutcome>, replies: &Replies) -> Result<(), Failure> {
-        self.index().await?;
-        self.settle().await?;
-        if !self.daemon {
-            let round = self.mail_round().await?;
-            self.tell_news(&round.news, replies).await?;
-        }
-        if let Some(author) = self.letter_writer().await? {
-            self.notice_grants(&author).await?;
-        }
-        // Only now: a first fetch brings the name that the owner gave.
-        let names = Names::load(self)?;
-        let mut unreached = Vec::new();
-        for outcome in outcomes {
-            let fetched = Fetched {
-                feed: outcome.feed.to_string(),
-                name: names.shown(outcome.feed),
-                new_entries: outcome.new_entries,
-                entries: outcome.entries_held,
-                file_bytes: outcome.blob_bytes,
-                complete: outcome.entries_held >= outcome.entries,
-            };
-            if outcome.peers == 0 {
-                unreached.push((fetched.name.clone(), outcome.tried));
-            }
-            replies.send(Reply::Fetched(fetched)).await;
-        }
-        if unreached.is_empty() {
-            return Ok(());
-        }
-        let mut message = String::from("nobody answered for ");
-        message.push_str(&unreached.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "));
-        for (_, tried) in &unreached {
-            for attempt in tried {
-                message.push_str("\n  ");
-                message.push_str(&super::error::attempt_line(attempt));
+    /// What other devices wrote to the own feed, if it brought anything. That nobody holds it is no failure of a `fetch`.
+    async fn bring_own_feed(&self, own: Option<FeedId>, patience: Duration) -> Option<FeedOutcome> {
+        let goal = SyncGoal { newest: None, blobs: false, trackers: Vec::new() };
+        let mut work = self.node().sync(vec![own?], goal, patience.min(OWN_FEED));
+        while let Some(progress) = work.recv().await {
+            if let Progress::Done(outcomes) = progress {
+                return outcomes.into_iter().find(|outcome| outcome.new_entries > 0);
             }
         }
-        Err(Failure::no(message).hint("try again later, or ask one more tracker with `--tracker URL`"))
+        None
     }
+}
+
+async fn tell_fetched(names: &Names, outcomes: Vec<FeedOutcome>, replies: &Replies) -> Result<(), Failure> {
+    let mut unreached = Vec::new();
+    for outcome in outcomes {
+        let fetched = told(names, &outcome);
+        if outcome.peers == 0 {
+            unreached.push((fetched.name.clone(), outcome.tried));
+        }
+        replies.send(Reply::Fetched(fetched)).await;
+    }
+    if unreached.is_empty() {
+        return Ok(());
+    }
+    let mut message = String::from("nobody answered for ");
+    message.push_str(&unreached.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "));
+    for (_, tried) in &unreached {
+        for attempt in tried {
+            message.push_str("\n  ");
+            message.push_str(&super::error::attempt_line(attempt));
+        }
+    }
+    Err(Failure::no(message).hint("try again later, or ask one more tracker with `--tracker URL`"))
+}
+
+fn told(names: &Names, outcome: &FeedOutcome) -> Fetched {
+    Fetched {
+        feed: outcome.feed.to_string(),
+        name: names.shown(outcome.feed),
+        new_entries: outcome.new_entries,
+        entries: outcome.entries_held,
+        file_bytes: outcome.blob_bytes,
+        complete: outcome.entries_held >= outcome.entries,
+    }
+}
+
+fn nobody_followed() -> Failure {
+    Failure::no("you follow nobody yet").hint("`peerfeed add LINK` follows a friend")
 }
 
 fn chosen(names: &Names, wanted: &[String]) -> Result<Vec<FeedId>, Failure> {
@@ -96,7 +147,7 @@ fn chosen(names: &Names, wanted: &[String]) -> Result<Vec<FeedId>, Failure> {
     }
     let feeds: Vec<_> = names.feeds().filter(|(_, row)| row.roles.follow).map(|(feed, _)| feed).collect();
     if feeds.is_empty() {
-        return Err(Failure::no("you follow nobody yet").hint("`peerfeed add LINK` follows a friend"));
+        return Err(nobody_followed());
     }
     Ok(feeds)
 }

@@ -132,8 +132,8 @@ impl Service {
         let path = file.clone();
         let written = move || {
             let bytes = author::export(&store, &author, seal.expose())?;
-            write_new(&path, &bytes).map_err(|source| AuthorError::File { path, source })?;
-            Ok::<_, AuthorError>(bytes.len() as u64)
+            write_new(&path, &bytes).map_err(|error| not_written(&path, &error))?;
+            Ok::<_, Failure>(bytes.len() as u64)
         };
         let size_bytes = blocking(written).await?;
         let told = crate::api::File { path: file.display().to_string(), size_bytes };
@@ -153,8 +153,11 @@ impl Service {
         self.refuse_second()?;
         let phrase = read_words(words)?;
         let open = move || {
-            let bytes = read_file(&file).map_err(|source| AuthorError::File { path: file, source })?;
-            Exported::open(&bytes, seal.expose())
+            let bytes = read_file(&file).map_err(|error| {
+                Failure::failed(format!("{} cannot be read: {error}", file.display()))
+                    .hint("name the file that `peerfeed export FILE` made on the other machine")
+            })?;
+            Exported::open(&bytes, seal.expose()).map_err(Failure::from)
         };
         let exported = blocking(open).await?;
         let records = exported.records.clone();
@@ -278,6 +281,14 @@ fn counted(count: usize, one: &str, many: &str) -> String {
 
 fn read_words(words: Option<&Secret>) -> Result<Option<Phrase>, Failure> {
     words.map(|words| words.expose().parse().map_err(|error| Failure::of(&error))).transpose()
+}
+
+fn not_written(path: &Path, error: &std::io::Error) -> Failure {
+    let path = path.display();
+    if error.kind() == std::io::ErrorKind::AlreadyExists {
+        return Failure::failed(format!("{path} is there already, and is not overwritten")).hint("choose another name");
+    }
+    Failure::failed(format!("{path} cannot be written: {error}")).hint("choose another folder")
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {

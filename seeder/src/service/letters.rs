@@ -26,6 +26,9 @@ const ROUND: Duration = Duration::from_secs(10);
 /// How long a command waits until a seeder has what it granted.
 const HAND_ON: Duration = Duration::from_secs(5);
 
+/// How long a seeder is sought that keeps the own mailbox, where none that is known answers.
+const SEEK_MAILBOX: Duration = Duration::from_secs(5);
+
 /// Under which the mailbox of the own feed on this very node is noted.
 const HERE: &str = "";
 
@@ -149,23 +152,41 @@ impl Service {
 
     /// Fetches what waits in the own mailboxes; what it brought.
     async fn fetch_letters(&self, author: &Author) -> Result<Vec<News>, Failure> {
+        let mut news = self.read_here(author).await?;
+        let known = self.places(author.feed()).await?;
+        let answered = self.read_there(author, &known, &mut news).await?;
+        if !answered && !self.daemon {
+            // A seeder that the feed does not name keeps letters, too, and is found as a reader finds it.
+            self.seek(author.feed(), SEEK_MAILBOX).await?;
+            let mut found = self.places(author.feed()).await?;
+            found.retain(|place| !known.contains(place));
+            self.read_there(author, &found, &mut news).await?;
+        }
+        Ok(news)
+    }
+
+    /// Reads mailboxes elsewhere; whether any of them could be read.
+    async fn read_there(&self, author: &Author, places: &[Place], news: &mut Vec<News>) -> Result<bool, Failure> {
         let mut tries = JoinSet::new();
-        for (address, witness) in self.places(author.feed()).await? {
+        for (address, witness) in places.iter().cloned() {
             let (service, author) = (self.clone(), author.clone());
             tries.spawn(async move {
                 let mut line = Line::open(author.feed(), &address, witness).await?;
                 service.empty(&author, &address, &mut line).await
             });
         }
-        let mut news = self.read_here(author).await?;
+        let mut answered = false;
         while let Some(tried) = tries.join_next().await {
             match tried {
-                Ok(Ok(more)) => news.extend(more),
+                Ok(Ok(more)) => {
+                    answered = true;
+                    news.extend(more);
+                }
                 Ok(Err(error)) => tracing::debug!(%error, "a mailbox was not read"),
                 Err(_) => {}
             }
         }
-        Ok(news)
+        Ok(answered)
     }
 
     /// Reads a mailbox to its end over an open line; what it brought.

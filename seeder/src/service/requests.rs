@@ -46,7 +46,7 @@ impl Service {
         }
         let writer = author.clone();
         if blocking(move || writer.write_letters()).await?.contains(&feed) {
-            self.seek(feed).await?;
+            self.seek(feed, SEEK).await?;
         }
         let round = self.mail_round().await?;
         self.mail_due.notify_one();
@@ -60,9 +60,9 @@ impl Service {
     }
 
     /// Looks for a feed until what is new of it is here, or for a moment.
-    async fn seek(&self, feed: FeedId) -> Result<(), Failure> {
+    pub(super) async fn seek(&self, feed: FeedId, patience: Duration) -> Result<(), Failure> {
         let goal = SyncGoal { newest: None, blobs: false, trackers: Vec::new() };
-        let mut work = self.node().sync(vec![feed], goal, SEEK);
+        let mut work = self.node().sync(vec![feed], goal, patience);
         let sought = async {
             while let Some(progress) = work.recv().await {
                 if !matches!(progress, Progress::Working { .. }) {
@@ -71,7 +71,7 @@ impl Service {
             }
         };
         // It is sought again by whoever fetches next.
-        let _ = tokio::time::timeout(SEEK, sought).await;
+        let _ = tokio::time::timeout(patience, sought).await;
         self.index().await
     }
 

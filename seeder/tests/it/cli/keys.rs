@@ -236,7 +236,7 @@ fn an_exported_identity_becomes_a_second_device_with_a_log_of_its_own() {
     let (seal, wrong) = (ann.file("seal", b"a third horse"), ann.file("wrong", b"some other horse"));
     let file = ann.root.path().join("ann.peerfeed").display().to_string();
     ann.does(&["export", &file, "--new-passphrase-file", &seal]);
-    ann.tries(&["export", &file, "--new-passphrase-file", &seal]).ends(2, &["ann.peerfeed"]);
+    ann.tries(&["export", &file, "--new-passphrase-file", &seal]).ends(2, &["ann.peerfeed", "not overwritten"]);
     assert_eq!(mode(Path::new(&file)), 0o600);
 
     let second = Folder::empty();
@@ -250,6 +250,9 @@ fn an_exported_identity_becomes_a_second_device_with_a_log_of_its_own() {
     assert_ne!(keys(&ann), keys(&second), "a device's keys never move");
     second.does(&["post", "From the second.", "--to", "public", "--wait", "60s"]);
     ann.does(&["post", "From the first again.", "--to", "public", "--wait", "60s"]);
+    // Nobody knows where Zoe is; what another device wrote comes all the same.
+    second.tries(&["fetch"]).ends(1, &["Zoe of the hill"]);
+    assert_eq!(texts(&second, &["--limit", "1"]), ["From the first again."]);
     let ben = Folder::empty();
     ben.does(&["add", &ann.link(&[]), "--name", "Ann"]);
     ben.does(&["fetch"]);
@@ -257,6 +260,8 @@ fn an_exported_identity_becomes_a_second_device_with_a_log_of_its_own() {
     assert_eq!(second.one(&["id"])["devices"].as_array().unwrap().len(), 2);
     ann.tries(&["import", &file, "--file-passphrase", &seal]).ends(2, &["already has an identity"]);
     second.tries(&["import", "/nonexistent", "--file-passphrase", &seal]).ends(2, &["already has an identity"]);
+    let missing = Folder::empty().tries(&["import", "/nonexistent", "--file-passphrase", &seal]);
+    missing.ends(2, &["/nonexistent cannot be read", "peerfeed export"]);
 }
 
 fn mode(path: &Path) -> u32 {

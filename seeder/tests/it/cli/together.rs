@@ -287,6 +287,28 @@ fn an_unlisted_seeder_that_a_tracker_names_shows_what_it_holds() {
     assert!(!store.windows(5).any(|window| window == b"hello"));
 }
 
+/// A `requests` without a daemon asked only the seeders that the manifest names, so that a letter stayed unread for ever
+/// at one that a tracker names; and who followed nobody was told just that by `fetch`, before any letter was looked for.
+#[cfg(feature = "demo")]
+#[test]
+fn a_letter_at_a_seeder_that_only_a_tracker_names_is_read_without_a_daemon() {
+    let tracker = Tracker::start();
+    let (ann, seeder) = (Folder::empty(), Folder::empty());
+    ann.does(&["--tracker", &tracker.url, "init", "--name", "Ann"]);
+    seeder.does(&["seed", &ann.link(&[])]);
+    let _seeding = Daemon::start(&seeder, &["--listen", "127.0.0.1:0"]);
+    until("the seeder can be found", || ann.one(&["post", "hello", "--wait", "5s"])["stored_by"].get(0).map(drop));
+    for (name, command, tells) in [("Ben", "fetch", "Ben is your friend now"), ("Cleo", "requests", "friends")] {
+        let guest = Folder::of(name);
+        let said = guest.does(&["add", &ann.invitation(&[])]);
+        assert!(said.contains("on its way"), "{said}");
+        let said = ann.tries(&["--json", command]);
+        assert_eq!(said.code, 0, "{said:?}");
+        assert!((said.out + &said.err).contains(tells), "{name} asked");
+    }
+    assert_eq!(ann.json(&["friends"]).len(), 2);
+}
+
 /// The tracker that the demo uses, in a process of its own.
 #[cfg(feature = "demo")]
 struct Tracker {
