@@ -2,12 +2,14 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use nix::sys::resource::{Resource, setrlimit};
 use peerfeed::cli::Cli;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::read() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     Cli::start_log();
     // Keys are in memory: a crash must not write them to a disk. Where the system refuses, it is no worse than before.
     if let Err(error) = setrlimit(Resource::RLIMIT_CORE, 0, 0) {

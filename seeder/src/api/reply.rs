@@ -251,6 +251,7 @@ pub struct FriendRequest {
 
 /// A seeder of a feed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact that may go with any other")]
 pub struct Seeder {
     /// `HOST:PORT`.
     pub address: String,
@@ -258,6 +259,9 @@ pub struct Seeder {
     pub code: Option<String>,
     /// Whether the manifest lists it.
     pub listed: bool,
+    /// Whether it is this very machine.
+    #[serde(default)]
+    pub this: bool,
     /// Whether it is connected now.
     pub connected: bool,
     /// Entries it has stored, synced to disk.

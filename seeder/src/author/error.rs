@@ -31,9 +31,9 @@ pub enum AuthorError {
     /// The text is over its limit.
     #[error("the text has {0} bytes, and a post holds at most {POST_TEXT_BYTES_MAX}: attach it as a file")]
     TextTooLong(usize),
-    /// The channel's name is over its limit.
-    #[error("the channel's name has {0} bytes, and at most {CHANNEL_BYTES_MAX} are possible")]
-    ChannelTooLong(usize),
+    /// A channel under a name that none can have.
+    #[error("a channel's name has 1 to {CHANNEL_BYTES_MAX} visible bytes on one line")]
+    Channel,
     /// More files than a post can have.
     #[error("{0} files are attached, and a post has at most {ATTACHMENTS_MAX}")]
     TooManyFiles(usize),

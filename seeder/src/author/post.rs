@@ -48,7 +48,7 @@ impl Author {
 
 /// What every text with files has to keep to.
 pub(super) fn check_text(text: &str, files: usize) -> Result<(), AuthorError> {
-    if text.is_empty() && files == 0 {
+    if text.trim().is_empty() && files == 0 {
         return Err(AuthorError::EmptyPost);
     }
     if text.len() > POST_TEXT_BYTES_MAX {
@@ -62,8 +62,34 @@ pub(super) fn check_text(text: &str, files: usize) -> Result<(), AuthorError> {
 
 fn check(draft: &Draft) -> Result<(), AuthorError> {
     check_text(&draft.text, draft.files.len())?;
-    if let Some(channel) = draft.channel.as_ref().filter(|channel| channel.len() > CHANNEL_BYTES_MAX) {
-        return Err(AuthorError::ChannelTooLong(channel.len()));
+    match &draft.channel {
+        Some(channel) if !is_channel(channel) => Err(AuthorError::Channel),
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// Whether a channel's name is one that a reader can see and type: this is what is written; any is read.
+fn is_channel(name: &str) -> bool {
+    (1..=CHANNEL_BYTES_MAX).contains(&name.len()) && name.trim() == name && !name.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_can_be_seen_and_typed() {
+        for good in ["garden", "two words", "Größe", &"x".repeat(CHANNEL_BYTES_MAX)] {
+            assert!(is_channel(good), "{good:?}");
+        }
+        for bad in ["", " ", "a\nb", "\u{1b}[31m", " a", "a ", &"x".repeat(CHANNEL_BYTES_MAX + 1)] {
+            assert!(!is_channel(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_blanks_alone_says_nothing() {
+        assert!(matches!(check_text(" \n\t", 0), Err(AuthorError::EmptyPost)));
+        assert!(check_text(" ", 1).is_ok(), "the file says something");
+    }
 }

@@ -46,6 +46,7 @@ pub use context::Context;
 pub use global::Global;
 
 use crate::api::Failure;
+use crate::ui::Terminal;
 
 const EXAMPLES: &str = "\
 First minute:
@@ -123,6 +124,20 @@ enum Command {
 }
 
 impl Cli {
+    /// Reads the command line. What is wrong with it, or the help that it asks for, is shown, and the process is to end so.
+    pub fn read() -> Result<Self, ExitCode> {
+        Self::try_parse().map_err(|error| {
+            let is_read_by_program = error.use_stderr() && std::env::args_os().any(|arg| arg == "--json");
+            if is_read_by_program {
+                Terminal::plain(true).failure(&refused(&error));
+            } else {
+                // Nowhere is left to tell that nothing can be told.
+                let _ = error.print();
+            }
+            ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+        })
+    }
+
     /// Runs the command that the process was started with.
     pub async fn run(self) -> ExitCode {
         let context = Context::new(self.global);
@@ -142,9 +157,15 @@ impl Cli {
 
     /// Where messages for operators go: standard error, filtered by `PEERFEED_LOG`.
     pub fn start_log() {
+        let colors = Terminal::detect(false).colors_aside();
         let filter = tracing_subscriber::EnvFilter::try_from_env("PEERFEED_LOG")
             .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(colors)
+            .without_time()
+            .init();
     }
 }
 
@@ -190,6 +211,16 @@ impl Command {
             Self::Man(command) => command.run(),
         }
     }
+}
+
+/// What is wrong with a command line, as a sentence and what to do next.
+fn refused(error: &clap::Error) -> Failure {
+    let text = error.to_string();
+    let mut lines = text.lines().map(str::trim);
+    let first: Vec<&str> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+    let message = first.join(" ");
+    let hint = "`peerfeed help` names the commands, and `--help` after one of them what it takes";
+    Failure::failed(message.strip_prefix("error: ").unwrap_or(&message)).hint(hint)
 }
 
 /// The whole command line, for completions and manual pages.

@@ -60,7 +60,9 @@ impl Seeders {
             any = true;
             let code = seeder.code.as_deref().unwrap_or(&seeder.address);
             let code = terminal.paint(Paint::Name, code);
-            let stored = if seeder.holds_all {
+            let stored = if seeder.this {
+                "this machine".to_owned()
+            } else if seeder.holds_all {
                 format!("holds all {}", counted(seeder.entries, "entry", "entries"))
             } else {
                 format!("holds {} of {}", seeder.entries_stored, counted(seeder.entries, "entry", "entries"))

@@ -22,7 +22,7 @@ impl Service {
             let code = SeederCode::new(&listed.address, Some(listed.witness));
             let known = seen.as_ref().and_then(|seen| {
                 let status = seen.seeders.iter().find(|status| status.witness == Some(listed.witness))?;
-                Some(super::state::seeder(seen, status))
+                Some(self.seeder_of(seen, status))
             });
             let told = Seeder {
                 address: listed.address.clone(),
@@ -35,7 +35,7 @@ impl Service {
         let Some(seen) = seen else { return Ok(()) };
         for unlisted in &seen.seeders {
             if !unlisted.listed {
-                replies.send(Reply::Seeder(super::state::seeder(&seen, unlisted))).await;
+                replies.send(Reply::Seeder(self.seeder_of(&seen, unlisted))).await;
             }
         }
         Ok(())

@@ -24,7 +24,7 @@ impl Service {
             if let Some(seen) = seen {
                 told.peers = seen.peers;
                 told.entries = told.entries.max(seen.entries);
-                told.seeders = seen.seeders.iter().map(|seeder| self::seeder(seen, seeder)).collect();
+                told.seeders = seen.seeders.iter().map(|seeder| self.seeder_of(seen, seeder)).collect();
                 told.trackers = seen.trackers.iter().map(tracker).collect();
             }
             feeds.push(told);
@@ -47,6 +47,21 @@ impl Service {
         };
         replies.send(Reply::Status(Box::new(status))).await;
         Ok(())
+    }
+
+    /// A seeder of a feed, as a person sees it.
+    pub(super) fn seeder_of(&self, feed: &FeedStatus, seeder: &SeederStatus) -> Seeder {
+        let code = SeederCode::new(&seeder.address, seeder.witness);
+        Seeder {
+            address: seeder.address.clone(),
+            code: seeder.witness.is_some().then(|| code.to_string()),
+            listed: seeder.listed,
+            this: seeder.witness == Some(self.node().witness()),
+            connected: seeder.connected,
+            entries_stored: seeder.entries_stored.min(feed.entries),
+            entries: feed.entries,
+            holds_all: seeder.holds_all,
+        }
     }
 
     /// What an author needs to list this node as a seeder; none while it listens on nothing.
@@ -100,19 +115,6 @@ fn refused(totals: &Totals) -> Refused {
         stalled: totals.stalled,
         late: totals.late,
         ignored_addresses: totals.ignored_addresses,
-    }
-}
-
-pub(super) fn seeder(feed: &FeedStatus, seeder: &SeederStatus) -> Seeder {
-    let code = SeederCode::new(&seeder.address, seeder.witness);
-    Seeder {
-        address: seeder.address.clone(),
-        code: seeder.witness.is_some().then(|| code.to_string()),
-        listed: seeder.listed,
-        connected: seeder.connected,
-        entries_stored: seeder.entries_stored.min(feed.entries),
-        entries: feed.entries,
-        holds_all: seeder.holds_all,
     }
 }
 

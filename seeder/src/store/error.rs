@@ -6,11 +6,16 @@ use std::path::PathBuf;
 use peerfeed_protocol::limits::LOGS_PER_DEVICE_MAX;
 use thiserror::Error;
 
+use super::limits::DISK_RESERVE_BYTES;
+
 /// The medium or the file under the store failed: the operator's matter.
 #[derive(Debug, Error)]
 pub enum StorageError {
     /// No room is left, or less than the store leaves free.
-    #[error("the disk is full: make room, or lower the quotas of the feeds held here")]
+    #[error(
+        "the disk is full: make room ({} MiB always stay free), or lower the quotas of the feeds held here",
+        DISK_RESERVE_BYTES >> 20
+    )]
     DiskFull,
     /// The file or its disk may only be read.
     #[error("the data folder is read-only: store.redb cannot be written")]

@@ -234,7 +234,11 @@ impl Feed {
     pub(super) fn trackers(&self) -> Vec<TrackerUrl> {
         let listed = self.records.iter().flat_map(|records| &records.manifest().content().trackers);
         let mut trackers: Vec<TrackerUrl> = listed.filter_map(|url| url.parse().ok()).collect();
-        trackers.extend(self.hint_trackers.iter().cloned());
+        for tracker in &self.hint_trackers {
+            if !trackers.contains(tracker) {
+                trackers.push(tracker.clone());
+            }
+        }
         trackers
     }
 

@@ -111,6 +111,9 @@ fn roles(feed: &Feed) -> String {
 
 fn seeder_line(terminal: &Terminal, feed: &Feed, seeder: &Seeder) -> String {
     let kind = if seeder.listed { "seeder" } else { "unlisted seeder" };
+    if seeder.this {
+        return format!("{kind} {}  this machine", seeder.address);
+    }
     // What a seeder has stored is told to the author alone; a reader sees only whether it is there.
     let own = feed.roles.iter().any(|role| role == "own");
     let holds = if !own {
@@ -162,6 +165,10 @@ mod tests {
         assert!(page.contains("unlisted seeder 127.0.0.1:9  not connected  holds 2 of 3 entries  asks"), "{page}");
         assert!(page.contains("asks to be listed: `peerfeed seeders add 127.0.0.1:9#wit1x`\n"), "{page}");
         assert!(page.ends_with("  seeder 127.0.0.1:9  connected  holds all 3 entries"), "{page}");
+        let mut here = status;
+        here.feeds[0].seeders.iter_mut().for_each(|seeder| seeder.this = true);
+        let page = status_lines(&Terminal::plain(false), &here);
+        assert!(page.ends_with("  seeder 127.0.0.1:9  this machine"), "{page}");
     }
 
     #[test]

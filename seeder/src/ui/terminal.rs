@@ -80,6 +80,11 @@ impl Terminal {
         self.errors.bars
     }
 
+    /// Whether what stands beside the results may be coloured.
+    pub fn colors_aside(&self) -> bool {
+        self.errors.color
+    }
+
     /// Colours text for standard output, if it is a terminal.
     pub fn paint(&self, paint: Paint, text: impl std::fmt::Display) -> String {
         colored(self.output.color, paint, text)

@@ -71,6 +71,23 @@ fn a_mistyped_command_or_option_is_a_failure_that_names_the_likely_one() {
 }
 
 #[test]
+fn a_mistyped_command_or_option_is_an_object_for_programs() {
+    let folder = Folder::empty();
+    for (args, word) in [
+        (&["--json", "pots"][..], "'pots'"),
+        (&["read", "--json", "--limit", "0"], "--limit"),
+        (&["post", "--json"], "<TEXT>"),
+        (&["--json", "add", "xyz"], "neither a link"),
+    ] {
+        let said = folder.tries(args);
+        let error: serde_json::Value = serde_json::from_str(said.err.trim()).unwrap_or_else(|_| panic!("{said:?}"));
+        assert_eq!((&error["event"], &error["kind"], said.code), (&"error".into(), &"failed".into(), 2), "{said:?}");
+        assert!(error["message"].as_str().unwrap().contains(word), "{said:?}");
+        assert!(!error["message"].as_str().unwrap().starts_with("error"), "{said:?}");
+    }
+}
+
+#[test]
 fn completions_and_the_manual_know_the_commands() {
     let folder = Folder::empty();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {

@@ -36,10 +36,13 @@ fn a_post_that_cannot_be_made_says_why_and_changes_nothing() {
     let before = ann.one(&["status"])["feeds"][0]["entries"].clone();
     ann.tries(&["post"]).ends(2, &["TEXT"]);
     ann.tries(&["post", ""]).ends(2, &["needs a text or a file"]);
+    ann.tries(&["post", " \n"]).ends(2, &["needs a text or a file"]);
     ann.tries(&["post", "x", "--attach", "/no/such/file"]).ends(2, &["/no/such/file", "nothing was posted"]);
     ann.tries(&["post", "x", "--attach", "/tmp"]).ends(2, &["not a regular file"]);
     ann.tries(&["post", &"x".repeat(50_001)]).ends(2, &["50000", "--attach"]);
-    ann.tries(&["post", "x", "--channel", &"c".repeat(65)]).ends(2, &["channel"]);
+    for channel in ["", "two\nlines", &"c".repeat(65)] {
+        ann.tries(&["post", "x", "--channel", channel]).ends(2, &["channel", "1 to 64 visible bytes"]);
+    }
     ann.tries(&["post", "x", "--to", "everyone"]).ends(2, &["public", "friends"]);
     assert_eq!(ann.one(&["status"])["feeds"][0]["entries"], before);
 }
