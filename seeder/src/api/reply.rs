@@ -198,6 +198,9 @@ pub struct Feed {
     pub trackers: Vec<Tracker>,
     /// Peers connected for it.
     pub peers: u32,
+    /// Why nothing more of it is stored: the disk is full, or a quota is used up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
 }
 
 /// Somebody who may read what is for friends.

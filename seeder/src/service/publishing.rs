@@ -98,7 +98,7 @@ impl Service {
         let Some(wait_ms) = wait_ms else {
             replies.send(Reply::Posted(posted)).await;
             if !self.daemon {
-                replies.note("it is on this disk; `peerfeed run` hands it on").await;
+                replies.note(self.told_on_disk(feed)?).await;
             }
             return Ok(());
         };
@@ -114,6 +114,20 @@ impl Service {
                 Err(failure)
             }
         }
+    }
+
+    /// That a post is nowhere but here, and what brings it to others.
+    fn told_on_disk(&self, feed: FeedId) -> Result<&'static str, Failure> {
+        let records = self.store().read()?.records(feed)?;
+        let is_found = records.is_some_and(|records| {
+            let content = records.manifest().content();
+            !(content.trackers.is_empty() && content.seeders.is_empty())
+        });
+        Ok(if is_found {
+            "it is on this disk; `peerfeed run` hands it on"
+        } else {
+            "it is on this disk; nobody finds your feed before it names a tracker or a seeder: `peerfeed trackers add URL`"
+        })
     }
 
     async fn wait_stored(&self, feed: FeedId, patience: Duration, replies: &Replies) -> Result<Vec<String>, Failure> {

@@ -23,6 +23,7 @@ impl Service {
             told.name = names.name(feed).map(str::to_owned);
             if let Some(seen) = seen {
                 told.peers = seen.peers;
+                told.stopped.clone_from(&seen.stopped);
                 told.entries = told.entries.max(seen.entries);
                 told.seeders = seen.seeders.iter().map(|seeder| self.seeder_of(seen, seeder)).collect();
                 told.trackers = seen.trackers.iter().map(tracker).collect();

@@ -75,6 +75,12 @@ fn feed_lines(terminal: &Terminal, feed: &Feed, lines: &mut Vec<String>) {
         size(feed.held_bytes),
         peers(feed.peers),
     ));
+    if let Some(reason) = &feed.stopped {
+        let next =
+            if feed.quota_bytes.is_some() { "; `peerfeed seed FEED --quota SIZE` sets another quota" } else { "" };
+        let reason = format!("nothing more is stored: {}{next}", Safe::line(reason));
+        lines.push(format!("  {}", terminal.paint(Paint::Warn, reason)));
+    }
     for seeder in &feed.seeders {
         lines.push(format!("  {}", seeder_line(terminal, feed, seeder)));
     }
@@ -169,6 +175,13 @@ mod tests {
         here.feeds[0].seeders.iter_mut().for_each(|seeder| seeder.this = true);
         let page = status_lines(&Terminal::plain(false), &here);
         assert!(page.ends_with("  seeder 127.0.0.1:9  this machine"), "{page}");
+    }
+
+    #[test]
+    fn a_feed_of_which_nothing_more_is_stored_says_why() {
+        let feed = Feed { stopped: Some("the disk is full".into()), quota_bytes: Some(1 << 20), ..Feed::default() };
+        let page = status_lines(&Terminal::plain(false), &Status { feeds: vec![feed], ..Status::default() });
+        assert!(page.contains("\n  nothing more is stored: the disk is full; `peerfeed seed FEED --quota"), "{page}");
     }
 
     #[test]

@@ -152,7 +152,7 @@ impl Engine {
 
     /// The disk is full, or a quota is used up: nothing more is asked for until the feed is loaded again, or for a while.
     fn not_written(&mut self, now: Moment, pending: Pending, reason: String, may_pass: bool) {
-        tracing::warn!(feed = ?pending.feed, reason, "not stored");
+        tracing::warn!(feed = %pending.feed, reason, "not stored");
         let Some(feed) = self.feeds.get_mut(&pending.feed) else { return };
         match pending.what {
             What::Entries(log, range, _) => {

@@ -1,9 +1,10 @@
-//! What `unseed`, `unfollow` and `mute` give back, measured on the disk.
+//! What a quota holds back, and what `unseed`, `unfollow` and `mute` give back, measured on the disk.
 
 use std::os::unix::fs::MetadataExt;
 
 use super::folder::Folder;
 use super::friends::Server;
+use super::together::{Daemon, until};
 
 const FILM_BYTES: usize = 6 << 20;
 
@@ -56,4 +57,21 @@ fn what_is_no_longer_seeded_or_followed_makes_room_and_a_muted_feed_stays() {
         two_films < one_film + one_film / 5,
         "the second film takes the place of the first: {one_film}, {two_films}"
     );
+}
+
+#[test]
+fn a_quota_that_is_used_up_is_told_and_a_larger_one_goes_on() {
+    let (server, ann) = (Server::start(), Folder::of("Ann"));
+    server.holds(&ann);
+    let feed = ann.one(&["id"])["feed"].as_str().unwrap().to_owned();
+    server.folder.does(&["seed", &feed, "--quota", "1MiB"]);
+    let _writing = Daemon::start(&ann, &["--listen", "none"]);
+    ann.does(&["post", "a film", "--attach", &ann.file("film.mkv", &vec![7; FILM_BYTES])]);
+    let seen = || server.folder.one(&["status"])["feeds"][0].clone();
+    let why = until("the quota is used up", || seen()["stopped"].as_str().map(str::to_owned));
+    assert!(why.contains("quota of 1048576 bytes is used up"), "{why}");
+    let page = server.folder.does(&["status"]);
+    assert!(page.contains("nothing more is stored: the feed's quota") && page.contains("--quota SIZE"), "{page}");
+    server.folder.does(&["seed", &feed, "--quota", "20MiB"]);
+    until("the film is there", || (seen()["files_held"] == 1 && seen()["stopped"].is_null()).then_some(()));
 }

@@ -22,6 +22,14 @@ fn a_post_with_text_channel_and_file_is_there_when_the_command_ends() {
 }
 
 #[test]
+fn a_post_that_nobody_can_find_is_noted_until_the_feed_names_somebody() {
+    let ann = Folder::of("Ann");
+    ann.tries(&["post", "x"]).ends(0, &["nobody finds your feed", "peerfeed trackers add URL"]);
+    ann.does(&["trackers", "add", "udp://tracker.example:1"]);
+    ann.tries(&["post", "x"]).ends(0, &["it is on this disk", "peerfeed run"]);
+}
+
+#[test]
 fn a_dash_reads_the_text_from_standard_input() {
     let ann = Folder::of("Ann");
     let mut child = ann.command(&["post", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
