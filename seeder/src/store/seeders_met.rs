@@ -5,6 +5,8 @@ use redb::{ReadableTable, TableDefinition};
 
 use super::error::{StorageError, WriteError};
 use super::limits::SEEDERS_MET_MAX;
+use super::reading::Reading;
+use super::stored_by;
 use super::txn::{View, WriteTxn};
 
 /// Feed, witness key.
@@ -26,7 +28,8 @@ pub(super) fn all(view: &impl View, feed: FeedId) -> Result<Vec<(WitnessKey, Str
 }
 
 impl WriteTxn {
-    /// Notes where a seeder was met that the feed does not list; of too many, whom it was longest ago is forgotten.
+    /// Notes where a seeder was met that the feed does not list; of too many, whom it was longest ago is forgotten, and what
+    /// it said, unless it is listed by now.
     pub fn put_seeder_met(
         &mut self,
         feed: FeedId,
@@ -40,6 +43,11 @@ impl WriteTxn {
         // The clock may have been set back: the one that was just met stays in any case.
         for (gone, _) in met.iter().filter(|(other, _)| *other != witness).take(too_many) {
             self.change(SEEDERS_MET)?.remove((feed.as_bytes(), gone.as_bytes()))?;
+            let records = self.records(feed)?;
+            let mut listed = records.iter().flat_map(|records| &records.manifest().content().seeders);
+            if !listed.any(|seeder| seeder.witness == *gone) {
+                stored_by::forget(self, feed, gone)?;
+            }
         }
         Ok(())
     }

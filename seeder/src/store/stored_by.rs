@@ -44,6 +44,14 @@ impl WriteTxn {
     }
 }
 
+/// Forgets what a seeder said about all logs of a feed.
+pub(super) fn forget(txn: &mut WriteTxn, feed: FeedId, seeder: &WitnessKey) -> Result<(), StorageError> {
+    for log in logs::all(txn, feed)? {
+        txn.change(STORED_BY)?.remove((log.number, seeder.as_bytes()))?;
+    }
+    Ok(())
+}
+
 pub(super) fn remove_all(txn: &mut WriteTxn, log: u32) -> Result<(), StorageError> {
     txn.change(STORED_BY)?.retain_in((log, &[0; 32])..=(log, &[0xff; 32]), |_, _| false)?;
     Ok(())

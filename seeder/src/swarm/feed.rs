@@ -12,7 +12,7 @@ use peerfeed_protocol::peer::message::{Interest, Newest, Stored};
 use super::ConnectionId;
 use super::backoff::Backoff;
 use super::blob::Blob;
-use super::limits::{STORE_RETRY_FIRST, STORE_RETRY_LONGEST};
+use super::limits::{LOGS_PER_FEED, STORE_RETRY_FIRST, STORE_RETRY_LONGEST};
 use super::log::Log;
 use super::met::Met;
 use super::pace::Pace;
@@ -225,6 +225,34 @@ impl Feed {
         seeders.into_iter().any(|seeder| seeder.witness == *witness)
     }
 
+    /// Whether manifest or link names this key.
+    fn names(&self, witness: &WitnessKey) -> bool {
+        self.lists(witness) || self.hints.iter().any(|hint| hint.witness.as_ref() == Some(witness))
+    }
+
+    /// Notes what a seeder says it has synced, and where it was met; whether that is new. Of those that are not named, only
+    /// so many are remembered: who makes new keys all the time fills no memory.
+    pub(super) fn note_stored(&mut self, witness: WitnessKey, address: Option<String>, stored: Stored) -> bool {
+        let forgotten = address.and_then(|address| self.met.insert(witness, address));
+        if let Some(forgotten) = forgotten.filter(|forgotten| !self.names(forgotten)) {
+            self.stored.remove(&forgotten);
+        }
+        if !self.names(&witness) && !self.met.contains(&witness) {
+            return false;
+        }
+        let words = self.stored.entry(witness).or_default();
+        // It says so once, maybe before the log of another device of the same owner is known here.
+        if !self.logs.contains_key(&stored.log) && words.len() >= LOGS_PER_FEED {
+            return false;
+        }
+        words.insert(stored.log, stored) != Some(stored)
+    }
+
+    /// Whether what an unnamed or named seeder says is kept on the disk, too: of feeds of others only the word of the named.
+    pub(super) fn keeps_word_of(&self, witness: &WitnessKey) -> bool {
+        self.roles.own || self.names(witness)
+    }
+
     /// Whether the node with this key is a seeder of the feed: by its role here, or because the manifest lists it.
     pub(super) fn is_seeded_by(&self, own: &WitnessKey) -> bool {
         self.roles.seed || self.lists(own)
@@ -279,10 +307,34 @@ impl Feed {
 
 #[cfg(test)]
 mod tests {
-    use peerfeed_protocol::crypto::IdentityKey;
+    use peerfeed_protocol::crypto::{DeviceKey, IdentityKey};
     use peerfeed_protocol::feed::blob::BlobSize;
+    use peerfeed_protocol::ids::Incarnation;
 
     use super::*;
+    use crate::store::limits::SEEDERS_MET_MAX;
+
+    /// A row for each key that ever said it stored something stayed in memory and on the disk for ever.
+    #[test]
+    fn who_makes_new_keys_all_the_time_fills_no_memory_and_pushes_out_nobody_who_is_named() {
+        let id = IdentityKey::from_seed(&[7; 32]).feed_id();
+        let mut feed = Feed::new(id, id.swarm_id());
+        let device = DeviceKey::from_seed(&[8; 32]).id();
+        let log = LogId { device, incarnation: Incarnation::new([0; 8]) };
+        let stored = |entries| Stored { log, entries, with_blobs: entries };
+        let witness = |number: u8| WitnessKey::from_stored([number; 32]);
+        feed.hints.push(SeederHint { address: "a:1".into(), witness: Some(witness(0)) });
+        for number in 0..=200 {
+            assert!(feed.note_stored(witness(number), Some(format!("b:{number}")), stored(3)));
+        }
+        assert_eq!(feed.stored.len(), SEEDERS_MET_MAX + 1);
+        assert_eq!(feed.stored_by(&witness(0)).0, 3);
+        assert_eq!(feed.stored_by(&witness(1)).0, 0);
+        assert!(!feed.note_stored(witness(200), Some("b:200".into()), stored(3)), "nothing new");
+        assert!(feed.note_stored(witness(200), Some("b:200".into()), stored(4)));
+        assert!(!feed.note_stored(witness(201), None, stored(3)), "nobody knows where it is");
+        assert!(feed.keeps_word_of(&witness(0)) && !feed.keeps_word_of(&witness(200)));
+    }
 
     #[test]
     fn what_somebody_waits_for_comes_first_then_newer_files_before_older_ones() {

@@ -9,13 +9,17 @@ use crate::store::limits::SEEDERS_MET_MAX;
 pub(super) struct Met(Vec<(WitnessKey, String)>);
 
 impl Met {
-    /// Notes where somebody was met; of too many, whom it was longest ago is forgotten.
-    pub(super) fn insert(&mut self, witness: WitnessKey, address: String) {
+    /// Notes where somebody was met. Of too many, whom it was longest ago is forgotten, and given.
+    pub(super) fn insert(&mut self, witness: WitnessKey, address: String) -> Option<WitnessKey> {
         self.0.retain(|(known, _)| *known != witness);
-        if self.0.len() >= SEEDERS_MET_MAX {
-            self.0.remove(0);
-        }
+        let forgotten = (self.0.len() >= SEEDERS_MET_MAX).then(|| self.0.remove(0).0);
         self.0.push((witness, address));
+        forgotten
+    }
+
+    /// Whether somebody is remembered.
+    pub(super) fn contains(&self, witness: &WitnessKey) -> bool {
+        self.0.iter().any(|(known, _)| known == witness)
     }
 
     /// Notes those who were met before this process began.
@@ -40,11 +44,13 @@ mod tests {
         let witness = |number: u8| WitnessKey::from_stored([number; 32]);
         let mut met = Met::default();
         let last = u8::try_from(SEEDERS_MET_MAX).unwrap();
-        (1..=last).for_each(|number| met.insert(witness(number), format!("a:{number}")));
-        met.insert(witness(1), "b:1".to_owned());
-        met.insert(witness(last + 1), "c:1".to_owned());
+        for number in 1..=last {
+            assert_eq!(met.insert(witness(number), format!("a:{number}")), None);
+        }
+        assert_eq!(met.insert(witness(1), "b:1".to_owned()), None);
+        assert_eq!(met.insert(witness(last + 1), "c:1".to_owned()), Some(witness(2)));
         assert_eq!(met.iter().count(), SEEDERS_MET_MAX);
-        assert!(met.iter().all(|(known, _)| *known != witness(2)), "met first, and not again");
+        assert!(!met.contains(&witness(2)), "met first, and not again");
         assert!(met.iter().any(|(known, address)| *known == witness(1) && address == "b:1"));
         met.remember(vec![(witness(99), "d:1".to_owned())]);
         assert!(met.iter().all(|(known, _)| *known != witness(99)), "what is known now is newer");

@@ -217,16 +217,8 @@ impl Engine {
         let Some(witness) = witness else { return };
         let unlisted = feed.roles.own && !feed.lists(&witness);
         let met = address.clone().filter(|_| unlisted);
-        if let Some(address) = address {
-            feed.met.insert(witness, address);
-        }
-        let words = feed.stored.entry(witness).or_default();
-        // It says so once, maybe before the log of another device of the same owner is known here.
-        if known.is_none() && words.len() >= LOGS_PER_FEED {
-            return;
-        }
-        if words.insert(stored.log, stored) != Some(stored) {
-            if known.is_some() {
+        if feed.note_stored(witness, address, stored) {
+            if known.is_some() && feed.keeps_word_of(&witness) {
                 self.write(Write::StoredBy { feed: id, witness, stored, met });
             }
             self.due.tasks.add(id);

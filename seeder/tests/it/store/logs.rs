@@ -172,4 +172,16 @@ fn what_seeders_say_is_kept_by_log_and_seeder() {
         store.write_blocking(move |txn| txn.put_stored_by(feed, id, &word)).unwrap();
     }
     assert_eq!(store.read().unwrap().stored_by(feed, id).unwrap(), [word(1, 3), word(2, 3)]);
+    // Whoever is forgotten takes their word along: 16 that nobody listed are remembered.
+    for seeder in 1..=18 {
+        let (word, witness) = (word(seeder, 3), WitnessKey::from_stored([seeder; 32]));
+        store
+            .write_blocking(move |txn| {
+                txn.put_stored_by(feed, id, &word)?;
+                txn.put_seeder_met(feed, witness, "a:1", u64::from(seeder))
+            })
+            .unwrap();
+    }
+    let held: Vec<StoredBy> = (3..=18).map(|seeder| word(seeder, 3)).collect();
+    assert_eq!(store.read().unwrap().stored_by(feed, id).unwrap(), held);
 }
