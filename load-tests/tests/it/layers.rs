@@ -46,7 +46,7 @@ fn tracker_and_seeder_meet_only_in_the_demo() -> Result<()> {
 }
 
 /// All lines of code below a folder, comments left out.
-fn code_of(folder: &Path) -> Result<Vec<(PathBuf, String)>> {
+pub(crate) fn code_of(folder: &Path) -> Result<Vec<(PathBuf, String)>> {
     let mut lines = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
         let path = entry?.path();

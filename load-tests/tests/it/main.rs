@@ -4,6 +4,7 @@ mod afternoon;
 mod crowd;
 mod features;
 mod following;
+mod hosts;
 mod independent_reader;
 mod kill;
 mod layers;
