@@ -10,7 +10,7 @@ use crate::api::{Failure, Fetched, Progress as Shown, Replies, Reply, Stage};
 use crate::node::{FeedOutcome, Progress, SyncGoal};
 
 /// How long other devices' posts to the own feed are sought: whoever fetches waits for others', not for their own.
-const OWN_FEED: Duration = Duration::from_secs(5);
+const OWN_FEED: Duration = Duration::from_secs(10);
 
 impl Service {
     pub(super) async fn fetch(
