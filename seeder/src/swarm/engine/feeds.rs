@@ -41,11 +41,12 @@ impl Engine {
         }
         self.note_seeders(id);
         self.refresh_trackers(now, id);
-        for log in grown {
-            self.push_head(now, id, log);
-        }
+        // A head of a device that only the new roster names means nothing before that.
         if new_manifest {
             self.tell_state_to_all(id);
+        }
+        for log in grown {
+            self.push_head(now, id, log);
         }
         self.open_with_places(now, id);
         self.due.dials.add(id);
