@@ -46,7 +46,7 @@ fn a_crowd_with_liars_in_it_gets_what_it_wants_and_the_author_sends_few_copies()
         honest += world.machines.iter().filter(|machine| !machine.lies).map(|machine| machine.sent_bytes).sum::<u64>();
     }
     // A film of 20 parts over slow lines is mostly its end, where the slow lose their requests to the fast.
-    assert!(honest < SEEDS * wanted * 4 / 3, "little is sent twice: {honest} for {SEEDS} times {wanted}");
+    assert!(honest < SEEDS * wanted * 11 / 10, "little is sent twice: {honest} for {SEEDS} times {wanted}");
     Ok(())
 }
 
@@ -59,6 +59,9 @@ fn a_crowd_is_done_soon_after_the_fluid_bound() -> Result<()> {
     assert!(took < 1.75 * 32.0, "{took}");
     let sent = world.machines[0].sent_bytes;
     assert!(sent < 3 * FILM_BYTES, "the author sent {sent}");
+    // What is asked of two peers is sent by who begins first.
+    let sent: u64 = world.machines.iter().map(|machine| machine.sent_bytes).sum();
+    assert!(sent < 8 * FILM_BYTES * 23 / 20, "all together sent {sent}");
     Ok(())
 }
 

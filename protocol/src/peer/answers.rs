@@ -81,7 +81,7 @@ impl Connection {
         self.owed.settle(channel, request);
         let header = ChunksHeader { channel, request, from: wanted.from, to: wanted.to, proof: proof.into_hashes() };
         let rest = std::iter::once(Bytes::from(header.encode())).chain(chunks).collect();
-        self.outbox.push_bulk(Some(channel), MessageType::Chunks, rest);
+        self.outbox.push_chunks(channel, request, rest);
         Ok(())
     }
 

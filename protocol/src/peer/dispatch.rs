@@ -236,6 +236,8 @@ impl Connection {
         // An answer and the wish to cancel it may cross.
         if self.owed.is_open(channel, request) {
             self.events.push_back(Event::Cancelled { channel, request });
+        } else if self.outbox.take_back(channel, request) {
+            self.send_reject(channel, Some(request), RejectCode::Cancelled);
         }
         Ok(())
     }

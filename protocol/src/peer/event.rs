@@ -99,6 +99,11 @@ pub enum Event {
         /// Whether this ends the answer.
         last: bool,
     },
+    /// The first bytes of an answer with chunks are here: the peer is sending it. Nothing of it is proven yet.
+    ChunksBegun {
+        /// The request that it answers.
+        request: RequestId,
+    },
     /// Chunks of a blob, proven against its root; this ends the answer.
     Chunks {
         /// Channel of the feed.

@@ -143,6 +143,9 @@ impl Connection {
             && let Some((request, _)) = ChunksHeader::peek(unfinished.rest)
             && let Some(wanted) = self.asked.chunks(request)
         {
+            if !self.hasher.is_at(request) {
+                self.events.push_back(Event::ChunksBegun { request });
+            }
             self.hasher.advance(unfinished.rest, request, wanted);
             lane.reserve_frame();
         }

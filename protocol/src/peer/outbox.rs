@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::frame::{self, KEEP_ALIVE};
 use super::lane::{BULK, URGENT};
-use super::message::{ChannelId, MessageType};
+use super::message::{ChannelId, MessageType, RequestId};
 use super::record::{LENGTH_BYTES, Records};
 use crate::limits::{RECORD_OVERHEAD_BYTES, RECORD_PAYLOAD_BYTES_MAX};
 
@@ -32,6 +32,8 @@ pub(super) struct Outbox {
 /// A frame of the bulk lane: what is left of it, in pieces that are not copied until they are encrypted.
 struct BulkFrame {
     channel: Option<ChannelId>,
+    /// The request that it answers, for chunks.
+    request: Option<RequestId>,
     begun: bool,
     pieces: VecDeque<Bytes>,
 }
@@ -62,16 +64,37 @@ impl Outbox {
 
     /// A frame of the bulk lane, its rest in pieces. Those of one answer keep their order; text passes chunks. spec: PEER-23
     pub(super) fn push_bulk(&mut self, channel: Option<ChannelId>, kind: MessageType, rest: Vec<Bytes>) {
+        let frame = self.bulk_frame(channel, None, kind, rest);
+        let queue = if kind == MessageType::Close { &mut self.chunks } else { &mut self.texts };
+        queue.push_back(frame);
+    }
+
+    /// A CHUNKS frame, its rest in pieces.
+    pub(super) fn push_chunks(&mut self, channel: ChannelId, request: RequestId, rest: Vec<Bytes>) {
+        let frame = self.bulk_frame(Some(channel), Some(request), MessageType::Chunks, rest);
+        self.chunks.push_back(frame);
+    }
+
+    fn bulk_frame(
+        &mut self,
+        channel: Option<ChannelId>,
+        request: Option<RequestId>,
+        kind: MessageType,
+        rest: Vec<Bytes>,
+    ) -> BulkFrame {
         let rest_bytes = rest.iter().map(Bytes::len).sum();
         let prefix = frame::prefix(kind, rest_bytes);
         self.bulk_bytes += prefix.len() + rest_bytes;
         let pieces =
             std::iter::once(Bytes::copy_from_slice(&prefix)).chain(rest).filter(|piece| !piece.is_empty()).collect();
-        let queue = match kind {
-            MessageType::Chunks | MessageType::Close => &mut self.chunks,
-            _ => &mut self.texts,
-        };
-        queue.push_back(BulkFrame { channel, begun: false, pieces });
+        BulkFrame { channel, request, begun: false, pieces }
+    }
+
+    /// Drops the chunks that answer this request, if nothing of them was sent yet; whether it did.
+    pub(super) fn take_back(&mut self, channel: ChannelId, request: RequestId) -> bool {
+        let before = self.bulk_bytes;
+        self.purge_if(|frame| frame.channel == Some(channel) && frame.request == Some(request));
+        self.bulk_bytes < before
     }
 
     /// Drops the bulk frames of a channel of which nothing was sent yet.
@@ -216,8 +239,12 @@ mod tests {
 
     fn outbox(kinds: &[(MessageType, u16)]) -> Outbox {
         let mut outbox = Outbox::default();
-        for (kind, channel) in kinds {
-            outbox.push_bulk(Some(ChannelId(*channel)), *kind, vec![Bytes::from(vec![0; 1_000])]);
+        for (number, (kind, channel)) in (1..).zip(kinds) {
+            let (channel, rest) = (ChannelId(*channel), vec![Bytes::from(vec![0; 1_000])]);
+            match kind {
+                MessageType::Chunks => outbox.push_chunks(channel, RequestId(number), rest),
+                kind => outbox.push_bulk(Some(channel), *kind, rest),
+            }
         }
         outbox
     }
@@ -239,6 +266,19 @@ mod tests {
         let (chunks, entries, close) = (MessageType::Chunks, MessageType::Entries, MessageType::Close);
         let outbox = outbox(&[(chunks, 1), (chunks, 1), (close, 1), (entries, 3), (entries, 3)]);
         assert_eq!(order(outbox), [entries, entries, chunks, chunks, close].map(|kind| kind as u8));
+    }
+
+    #[test]
+    fn chunks_are_taken_back_until_they_have_begun_to_leave() {
+        let (chunks, entries) = (MessageType::Chunks, MessageType::Entries);
+        let mut outbox = outbox(&[(chunks, 1), (chunks, 1), (entries, 1)]);
+        outbox.append_bulk(&mut Vec::new(), 1_005);
+        outbox.append_bulk(&mut Vec::new(), 100);
+        assert!(!outbox.take_back(ChannelId(1), RequestId(1)), "it is on its way");
+        assert!(!outbox.take_back(ChannelId(2), RequestId(2)), "it is of another channel");
+        assert!(outbox.take_back(ChannelId(1), RequestId(2)));
+        assert!(!outbox.take_back(ChannelId(1), RequestId(2)), "it is gone");
+        assert_eq!((outbox.bytes(), order(outbox)), (905, vec![0]), "the rest of the first");
     }
 
     #[test]

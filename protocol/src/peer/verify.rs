@@ -51,6 +51,11 @@ pub(super) struct ChunkHasher {
 }
 
 impl ChunkHasher {
+    /// Whether the answer to this request has begun.
+    pub(super) fn is_at(&self, request: RequestId) -> bool {
+        self.request == Some(request)
+    }
+
     /// Hashes the chunks that are whole in `rest`, the beginning of a CHUNKS frame's rest.
     pub(super) fn advance(&mut self, rest: &[u8], request: RequestId, wanted: &ChunksWanted) {
         let Some((_, first)) = ChunksHeader::peek(rest) else { return };

@@ -30,6 +30,8 @@ pub(super) struct Blob {
     /// When peers were last told of the groups held.
     pub offered: Option<Moment>,
     asked: BTreeMap<u32, Vec<(ConnectionId, Ticket)>>,
+    /// Requests that were given up, and may still be answered.
+    late: BTreeMap<u32, Vec<(ConnectionId, Ticket)>>,
     /// Whether nothing more is asked for now, since who takes it as it comes is not as fast.
     pub held_back: bool,
 }
@@ -80,6 +82,7 @@ impl Blob {
             first_missing: 0,
             offered: None,
             asked: BTreeMap::new(),
+            late: BTreeMap::new(),
             held_back: false,
         };
         blob.held_bytes = if left == 0 {
@@ -169,7 +172,12 @@ impl Blob {
         late: impl Fn(ConnectionId, Ticket) -> bool,
     ) -> Option<u32> {
         let busy = |(group, asked): (&u32, &Vec<(ConnectionId, Ticket)>)| match asked.as_slice() {
-            [(connection, ticket)] if *connection != thief && peer.has(*group) && late(*connection, *ticket) => {
+            [(connection, ticket)]
+                if *connection != thief
+                    && self.is_missing(*group)
+                    && peer.has(*group)
+                    && late(*connection, *ticket) =>
+            {
                 Some((*ticket, *group))
             }
             _ => None,
@@ -187,20 +195,21 @@ impl Blob {
         self.asked.entry(group).or_default().push((connection, ticket));
     }
 
-    /// A request has ended, or its peer is gone. Returns the other requests for the same group.
-    pub(super) fn unask(&mut self, group: u32, ticket: Ticket) -> Vec<(ConnectionId, Ticket)> {
-        let Some(asked) = self.asked.get_mut(&group) else { return Vec::new() };
-        asked.retain(|(_, other)| *other != ticket);
-        let others = asked.clone();
-        if others.is_empty() {
-            self.asked.remove(&group);
-        }
-        others
+    /// A request is not waited for any more, though its answer may still come.
+    pub(super) fn give_up(&mut self, group: u32, connection: ConnectionId, ticket: Ticket) {
+        remove(&mut self.asked, group, ticket);
+        self.late.entry(group).or_default().push((connection, ticket));
     }
 
-    /// The requests that are open for a group.
+    /// A request has ended, or its peer is gone.
+    pub(super) fn unask(&mut self, group: u32, ticket: Ticket) {
+        remove(&mut self.asked, group, ticket);
+        remove(&mut self.late, group, ticket);
+    }
+
+    /// The requests that are open for a group, those that were given up as well.
     pub(super) fn asked_of(&self, group: u32) -> Vec<(ConnectionId, Ticket)> {
-        self.asked.get(&group).cloned().unwrap_or_default()
+        [&self.asked, &self.late].into_iter().filter_map(|requests| requests.get(&group)).flatten().copied().collect()
     }
 
     /// Whether this peer holds something that is not on the disk here.
@@ -242,6 +251,15 @@ impl Blob {
     pub(super) fn not_written(&mut self, group: u32) {
         self.missing += usize::from(!self.is_missing(group));
         self.groups[group as usize] = Group::Missing;
+    }
+}
+
+fn remove(requests: &mut BTreeMap<u32, Vec<(ConnectionId, Ticket)>>, group: u32, ticket: Ticket) {
+    if let Some(of_group) = requests.get_mut(&group) {
+        of_group.retain(|(_, other)| *other != ticket);
+        if of_group.is_empty() {
+            requests.remove(&group);
+        }
     }
 }
 
@@ -299,7 +317,23 @@ mod tests {
         assert_eq!(blob.steal(&all(1), ConnectionId(2), |_, _| true), Some(0));
         blob.ask(0, ConnectionId(2), Ticket(2));
         assert_eq!(blob.steal(&all(1), ConnectionId(3), |_, _| true), None);
-        assert_eq!(blob.unask(0, Ticket(2)), [(ConnectionId(1), Ticket(1))]);
+        blob.unask(0, Ticket(2));
+        assert_eq!(blob.asked_of(0), [(ConnectionId(1), Ticket(1))]);
+        assert!(blob.came(0));
+        assert_eq!(blob.steal(&all(1), ConnectionId(2), |_, _| true), None, "it has come");
+    }
+
+    #[test]
+    fn what_was_given_up_is_free_for_others_and_can_still_be_cancelled() {
+        let (mut chance, mut blob) = (Chance::new([3; 32]), blob(1));
+        blob.ask(0, ConnectionId(1), Ticket(1));
+        assert_eq!(blob.pick(&all(1), &[], false, &mut chance), None);
+        blob.give_up(0, ConnectionId(1), Ticket(1));
+        assert_eq!(blob.pick(&all(1), &[], false, &mut chance), Some(0));
+        blob.ask(0, ConnectionId(2), Ticket(2));
+        assert_eq!(blob.asked_of(0), [(ConnectionId(2), Ticket(2)), (ConnectionId(1), Ticket(1))]);
+        blob.unask(0, Ticket(1));
+        assert_eq!(blob.asked_of(0), [(ConnectionId(2), Ticket(2))]);
     }
 
     #[test]

@@ -120,7 +120,7 @@ impl Link {
         let ticket = match &event {
             Event::Entries { request: Some(request), last, .. } => self.ticket(*request, *last),
             Event::Chunks { request, .. } | Event::Rejected { request, .. } => self.ticket(*request, true),
-            Event::TimedOut { request, .. } => self.ticket(*request, false),
+            Event::ChunksBegun { request } | Event::TimedOut { request, .. } => self.ticket(*request, false),
             _ => None,
         };
         Some((event, ticket))

@@ -126,6 +126,8 @@ pub(super) struct Outstanding {
     pub mark: Mark,
     /// When it was sent.
     pub sent: Moment,
+    /// When its answer began to come.
+    pub begun: Option<Moment>,
     /// It was late: given to others, and no longer counted.
     pub late: bool,
 }

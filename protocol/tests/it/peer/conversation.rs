@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::sample::{SampleBlob, SampleLog};
-use super::{DAY, link, open_pair, options, pair, run};
+use super::{DAY, link, open_channel, open_pair, options, pair, run};
 
 #[test]
 fn both_sides_learn_names_addresses_and_a_proven_witness_key() {
@@ -235,6 +235,41 @@ fn a_rejected_and_a_cancelled_request_each_end_once() {
         })
         .collect();
     assert_eq!(ends, [(rejected, RejectCode::NotHeld), (cancelled, RejectCode::Cancelled)]);
+}
+
+#[test]
+fn chunks_that_have_not_begun_to_leave_are_taken_back_and_others_come_to_their_end() {
+    let (sample, blob) = (SampleLog::new(3), SampleBlob::new(40 * CHUNK_BYTES));
+    let link = Link { bytes_per_second: Some(1_000_000), slow_start: false, ..link() };
+    let start = Pair::established(link);
+    let mut pair = Pair::new(
+        link,
+        Connection::initiator(&sample.feed, options(11), [21; 32], start, DAY),
+        Connection::responder(options(12), [22; 32], start),
+    );
+    let channel = open_channel(&mut pair, &sample);
+    let now = pair.now;
+    let [first, second] = [(0, 16), (16, 32)]
+        .map(|(from, to)| pair.initiator.request_chunks(now, channel, blob.wanted(from, to)).unwrap());
+    let mut events = Vec::new();
+    let until = super::after(&pair, 20);
+    pair.run(until, |_, role, connection, event| {
+        match event {
+            Event::ChunksBegun { request } => {
+                events.push(("begun", request));
+                for request in [first, second] {
+                    connection.cancel(channel, request).unwrap();
+                }
+            }
+            Event::Chunks { request, .. } => events.push(("came", request)),
+            Event::Rejected { request, code: RejectCode::Cancelled, .. } => events.push(("cancelled", request)),
+            event if role == Role::Responder => drop(blob.serve(connection, event)),
+            _ => {}
+        }
+        std::ops::ControlFlow::Continue(())
+    });
+    events.sort_unstable_by_key(|(_, request)| *request);
+    assert_eq!(events, [("begun", first), ("came", first), ("cancelled", second)]);
 }
 
 #[test]

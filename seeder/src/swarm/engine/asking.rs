@@ -207,7 +207,8 @@ impl Engine {
     /// explains, or the other one has it in half the time.
     ///
     /// Where all are slow nothing is asked for twice, which would only make them slower; and before everything was asked
-    /// for once, only what seems to have been forgotten.
+    /// for once, only what seems to have been forgotten. An answer that has begun to come is left to come: it takes a part of
+    /// the queue that others wait in.
     fn is_worth_stealing(
         &self,
         now: Moment,
@@ -218,6 +219,10 @@ impl Engine {
     ) -> bool {
         let asked = self.peers.get(&from).and_then(|peer| Some((peer, peer.outstanding.get(&ticket)?)));
         let (Some((peer, request)), Some(thief)) = (asked, self.peers.get(&thief)) else { return true };
+        if let Some(begun) = request.begun {
+            let due = peer.window.time_for(request.bytes).unwrap_or_default();
+            return now.since(begun) >= STEAL_OVERDUE.max(due * 2);
+        }
         let waited = now.since(request.sent);
         let due = peer.window.time_for(peer.outstanding_bytes.max(request.bytes));
         let stolen = thief.window.time_for(thief.outstanding_bytes + request.bytes);
@@ -241,7 +246,7 @@ impl Engine {
     ) -> ChannelId {
         let peer = self.peers.get_mut(&connection).expect("it was just asked whether it has room");
         let (mark, channel) = (peer.window.mark(now), peer.shares[&feed].channel);
-        peer.outstanding.insert(ticket, Outstanding { feed, what, bytes, mark, sent: now, late: false });
+        peer.outstanding.insert(ticket, Outstanding { feed, what, bytes, mark, sent: now, begun: None, late: false });
         peer.outstanding_bytes += bytes;
         self.outstanding_bytes += bytes;
         if let Some(feed) = self.feeds.get_mut(&feed) {

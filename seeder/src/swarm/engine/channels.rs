@@ -43,6 +43,7 @@ impl Engine {
             Event::Entries { channel, entries, last, .. } => {
                 self.handle_entries(now, connection, channel, ticket, entries, last);
             }
+            Event::ChunksBegun { .. } => self.handle_chunks_begun(now, connection, ticket),
             Event::Chunks { chunks, .. } => self.handle_chunks(now, connection, ticket, chunks),
             Event::Rejected { code, .. } => self.handle_rejected(connection, ticket, code),
             Event::TimedOut { .. } => self.handle_late(connection, ticket),

@@ -134,6 +134,23 @@ impl Engine {
         self.write(write);
     }
 
+    /// A peer has begun to send a group of chunks: whoever else was asked for it, and has not, need not.
+    pub(super) fn handle_chunks_begun(&mut self, now: Moment, connection: ConnectionId, ticket: Option<Ticket>) {
+        let Some(request) = ticket.and_then(|ticket| self.peers.get_mut(&connection)?.outstanding.get_mut(&ticket))
+        else {
+            return;
+        };
+        request.begun = Some(now);
+        let (feed, Asked::Group(blob, group)) = (request.feed, request.what.clone()) else { return };
+        let asked = self.feeds.get(&feed).and_then(|feed| feed.blobs.get(&blob)).map(|blob| blob.asked_of(group));
+        for (other, of_other) in asked.unwrap_or_default() {
+            let outstanding = self.peers.get(&other).and_then(|peer| peer.outstanding.get(&of_other));
+            if outstanding.is_some_and(|outstanding| outstanding.begun.is_none()) && Some(of_other) != ticket {
+                self.tell(other, Command::Cancel(of_other));
+            }
+        }
+    }
+
     /// A group of chunks came.
     pub(super) fn handle_chunks(
         &mut self,
@@ -204,6 +221,11 @@ impl Engine {
         self.outstanding_bytes -= request.bytes;
         let request = request.clone();
         self.release(connection, ticket, &request);
+        if let Asked::Group(blob, group) = &request.what
+            && let Some(blob) = self.feeds.get_mut(&request.feed).and_then(|feed| feed.blobs.get_mut(blob))
+        {
+            blob.give_up(*group, connection, ticket);
+        }
         self.use_memory(had_memory);
         self.wake(request.feed);
         self.ready.remove(&connection);
