@@ -1,7 +1,8 @@
 //! Whole slots, read past the system's cache the first time.
 //!
-//! What one peer asks for is mostly not asked for again soon, and a gigabyte that goes through the cache costs as much as
-//! sealing it three times over. What is asked for again goes through the cache, which then serves the crowd.
+//! What one peer asks for is mostly not asked for again soon; through a cold cache a gigabyte costs a second of processor time
+//! more, and pushes out what other programs keep there. What is asked for again goes through the cache, which then serves
+//! the crowd.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};

@@ -31,6 +31,24 @@ fn parts_of_a_file_pass_through_a_peer_that_does_not_have_all_of_it() {
     assert!(later <= 4 * SECOND, "{later:?}");
 }
 
+#[test]
+fn at_the_end_a_fast_peer_takes_over_what_a_slow_one_has_begun() {
+    let mut world = World::new(20 * MS, 61);
+    let [ana, slow, bob] = std::array::from_fn(|_| world.machine());
+    let author = world.author(ana);
+    let feed = author.feed();
+    world.post(ana, &author, "film", 40_000_000);
+    world.hold(ana, feed, Roles { own: true, ..Roles::default() }, vec![]);
+    world.seed(slow, feed, &[ana]);
+    world.until("the slow one has the film", 60 * SECOND, |world| world.holds_all_of(slow, ana, feed));
+    world.machines[ana].upload = Some(1_000_000);
+    world.machines[slow].upload = Some(60_000);
+    world.seed(bob, feed, &[ana, slow]);
+    // Every megabyte takes the slow one 17 seconds, and the fast one is done with all others after 38.
+    let took = world.until("Bob has the film", 60 * SECOND, |world| world.holds_all_of(bob, ana, feed));
+    assert!(took < 46 * SECOND, "{took:?}");
+}
+
 /// Seconds until Bob holds a film of each of two feeds of one seeder, the first of which has these rates.
 fn fetch_two_films(up: Option<u64>, down: Option<u64>) -> [f64; 2] {
     let mut world = World::new(5 * MS, 62);

@@ -207,8 +207,8 @@ impl Engine {
     /// explains, or the other one has it in half the time.
     ///
     /// Where all are slow nothing is asked for twice, which would only make them slower; and before everything was asked
-    /// for once, only what seems to have been forgotten. An answer that has begun to come is left to come: it takes a part of
-    /// the queue that others wait in.
+    /// for once, only what seems to have been forgotten. Of an answer that has begun to come only the rest is waited for, and
+    /// not the queue that was before it.
     fn is_worth_stealing(
         &self,
         now: Moment,
@@ -219,18 +219,19 @@ impl Engine {
     ) -> bool {
         let asked = self.peers.get(&from).and_then(|peer| Some((peer, peer.outstanding.get(&ticket)?)));
         let (Some((peer, request)), Some(thief)) = (asked, self.peers.get(&thief)) else { return true };
-        if let Some(begun) = request.begun {
-            let due = peer.window.time_for(request.bytes).unwrap_or_default();
-            return now.since(begun) >= STEAL_OVERDUE.max(due * 2);
-        }
-        let waited = now.since(request.sent);
-        let due = peer.window.time_for(peer.outstanding_bytes.max(request.bytes));
+        let time_for = |bytes| peer.window.time_for(bytes).unwrap_or_default();
+        let (waited, due, left) = if let Some(begun) = request.begun {
+            let (waited, due) = (now.since(begun), time_for(request.bytes));
+            (waited, due, due.saturating_sub(waited))
+        } else {
+            let (waited, due) = (now.since(request.sent), time_for(peer.outstanding_bytes.max(request.bytes)));
+            if !last {
+                return waited >= STEAL_FORGOTTEN.max(due * 4);
+            }
+            (waited, due, due)
+        };
         let stolen = thief.window.time_for(thief.outstanding_bytes + request.bytes);
-        let due = due.unwrap_or_default();
-        if !last {
-            return waited >= STEAL_FORGOTTEN.max(due * 4);
-        }
-        let is_faster = stolen.is_some_and(|stolen| stolen * 2 < due);
+        let is_faster = last && stolen.is_some_and(|stolen| stolen * 2 < left);
         waited >= STEAL_OVERDUE.max(due * 2) || waited >= STEAL_AFTER && is_faster
     }
 
