@@ -99,13 +99,19 @@ fn page(arguments: &Arguments, sealing: f64, columns: &[Column]) -> Result<Strin
         )?;
     }
     let [seed, libtorrent, get, ..] = columns else { anyhow::bail!("too few programs took part") };
-    let beside =
-        |column: &Column| libtorrent.median(|transfer| transfer.seconds) / column.median(|transfer| transfer.seconds);
+    let beside = |column: &Column, until: fn(&Transfer) -> f64| libtorrent.median(until) / column.median(until);
+    let (done, synced) = (|transfer: &Transfer| transfer.seconds, |transfer: &Transfer| transfer.synced_seconds);
     writeln!(
         page,
-        "\nRates beside libtorrent's, of medians: `seed` {:.2} (goal 1.5), `get` {:.2} (goal 1.0).",
-        beside(seed),
-        beside(get),
+        "\nRates beside libtorrent's, of medians, until all is synced to the disk: `seed` {:.2} (goal 1.5), `get` {:.2} (goal 1.0).",
+        beside(seed, synced),
+        beside(get, synced),
+    )?;
+    writeln!(
+        page,
+        "Until each says that it is done, which libtorrent does before it has synced anything: `seed` {:.2}, `get` {:.2}.",
+        beside(seed, done),
+        beside(get, done),
     )?;
     writeln!(
         page,
