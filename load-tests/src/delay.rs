@@ -72,6 +72,7 @@ pub struct DelayedLink {
 
 #[derive(Debug, Default)]
 struct Counts {
+    connections: AtomicU64,
     up_bytes: AtomicU64,
     down_bytes: AtomicU64,
     flights: AtomicU64,
@@ -95,11 +96,17 @@ impl DelayedLink {
                 let (Ok(client), Ok(server)) = (client, TcpStream::connect(target)) else {
                     continue;
                 };
+                its_counts.connections.fetch_add(1, Ordering::Relaxed);
                 // A connection that cannot be carried is closed by dropping both ends.
                 carry(client, server, one_way, &its_counts).ok();
             }
         });
         Ok(Self { address, counts, ended })
+    }
+
+    /// Connections that clients have made.
+    pub fn connections(&self) -> u64 {
+        self.counts.connections.load(Ordering::Relaxed)
     }
 
     /// Bytes from clients, and to them.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use peerfeed_load_tests::daemon::until;
+use peerfeed_load_tests::delay::DelayedLink;
 use peerfeed_load_tests::following::{Case, Following};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,7 +38,13 @@ fn who_follows_500_feeds_on_3_seeders_has_3_connections_and_fetches_only_what_ch
         let held = feeds.iter().filter_map(|feed| feed["entries_held"].as_u64()).sum::<u64>();
         Ok((held == case.entries() as u64).then_some(()))
     })?;
-    assert_eq!(follower.status()?["peers"], 3);
+    // Two of the seeders may have brought everything before the third connection stood.
+    until("the follower is connected to every seeder", PATIENCE, || {
+        Ok((follower.status()?["peers"] == case.seeders).then_some(()))
+    })?;
+    // On a slow machine one may have been made anew.
+    let made: Vec<u64> = links.iter().map(DelayedLink::connections).collect();
+    assert!(made.iter().all(|made| (1..=2).contains(made)), "connections made to each seeder: {made:?}");
     daemon.stop(PATIENCE)?;
     following.stop()
 }
