@@ -1,5 +1,6 @@
 //! Getting what is new: `fetch`.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use peerfeed_protocol::ids::FeedId;
@@ -9,8 +10,9 @@ use super::names::Names;
 use crate::api::{Failure, Fetched, Progress as Shown, Replies, Reply, Stage};
 use crate::node::{FeedOutcome, Progress, SyncGoal};
 
-/// How long other devices' posts to the own feed are sought: whoever fetches waits for others', not for their own.
-const OWN_FEED: Duration = Duration::from_secs(10);
+/// How long the own feed is sought where nothing comes: whoever fetches waits for others', not for their own. It is enough for a
+/// tracker far away that is asked only after the seeders (`swarm::limits::SEEDERS_FIRST`).
+const OWN_FEED: Duration = Duration::from_secs(3);
 
 impl Service {
     pub(super) async fn fetch(
@@ -22,16 +24,15 @@ impl Service {
     ) -> Result<(), Failure> {
         let names = Names::load(self)?;
         let own = names.feeds().find(|(_, row)| row.roles.own).map(|(feed, _)| feed);
-        let feeds = match chosen(&names, wanted) {
-            // Who waits for friends, or writes from another machine, too, has something to fetch all the same.
-            Err(_) if own.is_some() && wanted.is_empty() => Vec::new(),
-            feeds => feeds?,
-        };
-        // A daemon has it at any time.
-        let own = own.filter(|_| wanted.is_empty() && !self.daemon);
+        let feeds = chosen(&names, wanted)?;
+        // Who waits for friends, or writes from another machine, too, has something to fetch all the same.
+        if feeds.is_empty() && own.is_none() {
+            return Err(nobody_followed());
+        }
+        let own = own.filter(|_| wanted.is_empty());
         let patience = Duration::from_millis(timeout_ms);
-        let (fetched, own) =
-            tokio::join!(self.bring_feeds(feeds, &names, goal, patience, replies), self.bring_own_feed(own, patience));
+        let bring_own = async { self.seek_own(own?).await };
+        let (fetched, own) = tokio::join!(self.bring_feeds(feeds, &names, goal, patience, replies), bring_own);
         self.index().await?;
         self.settle().await?;
         let mut brought = own.is_some();
@@ -87,10 +88,14 @@ impl Service {
         Err(Failure::failed("the work was broken off"))
     }
 
-    /// What other devices wrote to the own feed, if it brought anything. That nobody holds it is no failure of a `fetch`.
-    async fn bring_own_feed(&self, own: Option<FeedId>, patience: Duration) -> Option<FeedOutcome> {
-        let goal = SyncGoal { newest: None, blobs: false, trackers: Vec::new() };
-        let mut work = self.node().sync(vec![own?], goal, patience.min(OWN_FEED));
+    /// What others hold of the own feed: what other devices wrote, if it is new, and who holds it. A command seeks it once, and
+    /// that nobody holds it is no failure; a daemon has it at any time.
+    pub(super) async fn seek_own(&self, feed: FeedId) -> Option<FeedOutcome> {
+        if self.daemon || self.own_sought.swap(true, Ordering::Relaxed) {
+            return None;
+        }
+        let goal = SyncGoal { in_passing: true, ..SyncGoal::default() };
+        let mut work = self.node().sync(vec![feed], goal, OWN_FEED);
         while let Some(progress) = work.recv().await {
             if let Progress::Done(outcomes) = progress {
                 return outcomes.into_iter().find(|outcome| outcome.new_entries > 0);
@@ -145,11 +150,7 @@ fn chosen(names: &Names, wanted: &[String]) -> Result<Vec<FeedId>, Failure> {
         feeds.dedup();
         return Ok(feeds);
     }
-    let feeds: Vec<_> = names.feeds().filter(|(_, row)| row.roles.follow).map(|(feed, _)| feed).collect();
-    if feeds.is_empty() {
-        return Err(nobody_followed());
-    }
-    Ok(feeds)
+    Ok(names.feeds().filter(|(_, row)| row.roles.follow).map(|(feed, _)| feed).collect())
 }
 
 /// The last state of work that is done: what a person sees ends with all of it.

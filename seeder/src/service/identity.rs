@@ -239,7 +239,7 @@ impl Service {
         take_hints(&mut row, link, &trackers);
         self.store().write(move |txn| txn.put_feed(feed, &row)).await?;
         self.node().feeds_changed();
-        let goal = SyncGoal { newest: None, blobs: false, trackers };
+        let goal = SyncGoal { trackers, ..SyncGoal::default() };
         let mut work = self.node().sync(vec![feed], goal, Duration::from_millis(timeout_ms));
         while let Some(progress) = work.recv().await {
             if let Progress::Failed(failure) = progress {

@@ -26,9 +26,6 @@ const ROUND: Duration = Duration::from_secs(10);
 /// How long a command waits until a seeder has what it granted.
 const HAND_ON: Duration = Duration::from_secs(5);
 
-/// How long a seeder is sought that keeps the own mailbox, where none that is known answers.
-const SEEK_MAILBOX: Duration = Duration::from_secs(5);
-
 /// Under which the mailbox of the own feed on this very node is noted.
 const HERE: &str = "";
 
@@ -155,9 +152,11 @@ impl Service {
         let mut news = self.read_here(author).await?;
         let known = self.places(author.feed()).await?;
         let answered = self.read_there(author, &known, &mut news).await?;
-        if !answered && !self.daemon {
+        if !answered {
             // A seeder that the feed does not name keeps letters, too, and is found as a reader finds it.
-            self.seek(author.feed(), SEEK_MAILBOX).await?;
+            if self.seek_own(author.feed()).await.is_some() {
+                self.index().await?;
+            }
             let mut found = self.places(author.feed()).await?;
             found.retain(|place| !known.contains(place));
             self.read_there(author, &found, &mut news).await?;

@@ -22,6 +22,8 @@ mod seeder_code;
 mod state;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use peerfeed_protocol::announce::TrackerUrl;
 
@@ -39,13 +41,16 @@ pub struct Service {
     data: PathBuf,
     daemon: bool,
     mail_due: mailing::MailDue,
+    /// Whether the own feed was sought already: a command does so once.
+    own_sought: Arc<AtomicBool>,
 }
 
 impl Service {
     /// Starts the node of a data folder.
     pub async fn start(options: NodeOptions) -> Result<Self, StartError> {
         let (data, daemon) = (options.data_dir.clone(), options.serve && options.announce);
-        Ok(Self { node: Node::start(options).await?, data, daemon, mail_due: mailing::MailDue::default() })
+        let node = Node::start(options).await?;
+        Ok(Self { node, data, daemon, mail_due: mailing::MailDue::default(), own_sought: Arc::default() })
     }
 
     /// The node.
@@ -116,7 +121,7 @@ impl Handle for Service {
             Request::TrackersAdd { url } => self.add_tracker(&url, words, &replies).await,
             Request::TrackersRemove { url } => self.remove_tracker(&url, words, &replies).await,
             Request::Fetch { names, files, newest, timeout_ms } => {
-                let goal = SyncGoal { newest, blobs: files, trackers };
+                let goal = SyncGoal { newest, blobs: files, trackers, in_passing: false };
                 self.fetch(&names, goal, timeout_ms, &replies).await
             }
             Request::Read { name, with, limit, channel, containing, since_ms, sealed, follow } => {

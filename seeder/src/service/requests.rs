@@ -46,7 +46,7 @@ impl Service {
         }
         let writer = author.clone();
         if blocking(move || writer.write_letters()).await?.contains(&feed) {
-            self.seek(feed, SEEK).await?;
+            self.seek(feed).await?;
         }
         let round = self.mail_round().await?;
         self.mail_due.notify_one();
@@ -60,9 +60,8 @@ impl Service {
     }
 
     /// Looks for a feed until what is new of it is here, or for a moment.
-    pub(super) async fn seek(&self, feed: FeedId, patience: Duration) -> Result<(), Failure> {
-        let goal = SyncGoal { newest: None, blobs: false, trackers: Vec::new() };
-        let mut work = self.node().sync(vec![feed], goal, patience);
+    async fn seek(&self, feed: FeedId) -> Result<(), Failure> {
+        let mut work = self.node().sync(vec![feed], SyncGoal::default(), SEEK);
         let sought = async {
             while let Some(progress) = work.recv().await {
                 if !matches!(progress, Progress::Working { .. }) {
@@ -71,7 +70,7 @@ impl Service {
             }
         };
         // It is sought again by whoever fetches next.
-        let _ = tokio::time::timeout(patience, sought).await;
+        let _ = tokio::time::timeout(SEEK, sought).await;
         self.index().await
     }
 

@@ -12,6 +12,8 @@ pub struct SyncGoal {
     pub blobs: bool,
     /// Trackers to ask beside those already known.
     pub trackers: Vec<TrackerUrl>,
+    /// Nobody waits for it: it ends when everybody who is known has failed, and does not look out for who starts just now.
+    pub in_passing: bool,
 }
 
 /// An event of [`crate::node::Node::sync`] or [`crate::node::Node::fetch_blob`]. The last one is `Done` or `Failed`.

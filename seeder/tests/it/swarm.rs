@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use peerfeed::store::{FeedRow, Reading, Roles};
-use peerfeed::swarm::{Progress, SyncFailure};
+use peerfeed::swarm::{Progress, SyncFailure, SyncGoal};
 
 use crate::world::{Lie, Tracker, World, address, hint};
 
@@ -359,6 +359,27 @@ fn a_swarm_outlives_its_only_tracker_and_half_of_its_peers() {
     world.until("all who are left have what is new", 60 * SECOND, |world| {
         alive.iter().all(|at| world.holds_all_of(*at, ana, feed))
     });
+}
+
+#[test]
+fn what_is_sought_in_passing_is_found_by_a_tracker_and_not_waited_for_where_nobody_has_it() {
+    let mut world = World::new(50 * MS, 44);
+    world.tracker = Some(Tracker::new(2, 44));
+    let ana = world.machine();
+    let author = world.author(ana);
+    let feed = author.feed();
+    let in_passing = SyncGoal { in_passing: true, ..SyncGoal::default() };
+    let alone = world.sync_for(ana, feed, in_passing.clone(), 60 * SECOND);
+    let took = world.until("the tracker names nobody", 60 * SECOND, |world| world.ended(ana, alone).is_some());
+    assert!(matches!(world.ended(ana, alone), Some(Progress::Failed(SyncFailure::NobodyAnswered { .. }))));
+    assert!(took < SECOND, "{took:?}");
+    // Whoever is waited for may be just about to start.
+    let bob = world.machine();
+    world.follow(bob, feed, &[]);
+    let task = world.sync_for(bob, feed, in_passing, 60 * SECOND);
+    world.until("Bob's sync ends", 60 * SECOND, |world| world.ended(bob, task).is_some());
+    assert!(matches!(world.ended(bob, task), Some(Progress::Done(_))), "{:?}", world.ended(bob, task));
+    assert!(world.holds_all_of(bob, ana, feed));
 }
 
 #[test]

@@ -233,9 +233,12 @@ impl World {
 
     /// Starts a sync of everything and returns its number.
     pub(super) fn sync(&mut self, machine: usize, feed: FeedId, timeout: Duration) -> TaskId {
+        self.sync_for(machine, feed, SyncGoal { blobs: true, ..SyncGoal::default() }, timeout)
+    }
+
+    pub(super) fn sync_for(&mut self, machine: usize, feed: FeedId, goal: SyncGoal, timeout: Duration) -> TaskId {
         let now = self.now;
         let task = TaskId(self.machines[machine].reports.len() as u64 + 1_000);
-        let goal = SyncGoal { blobs: true, ..SyncGoal::default() };
         self.machines[machine].engine.start_sync(now, task, &[feed], goal, None, timeout);
         task
     }

@@ -129,7 +129,7 @@ impl Engine {
             return Standing::Failed(SyncFailure::NobodyKnown { feed: id });
         }
         let asked_all = self.announcers.get(&id).is_none_or(Announcer::asked_all);
-        let looked = now.since(sync.began) >= LOOK_AT_LEAST;
+        let looked = sync.goal.in_passing || now.since(sync.began) >= LOOK_AT_LEAST;
         if late || (looked && asked_all && !seeking && !has_peers) {
             return Standing::Failed(SyncFailure::NobodyAnswered { feed: id, tried: self.tried(id) });
         }
