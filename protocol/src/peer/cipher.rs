@@ -5,8 +5,8 @@ use zeroize::Zeroizing;
 
 use crate::limits::RECORDS_PER_AES_KEY_MAX;
 
-/// Whether this machine has instructions for AES and for GCM's hash; without them ChaCha20-Poly1305 is faster, and nothing
-/// else is as safe from being watched through the processor's cache.
+/// Whether this machine has instructions for AES and for GCM's hash. Without them ChaCha20-Poly1305 is faster, and AES would
+/// look things up in tables, where other programs on the same processor can watch it.
 pub fn aes_is_fast() -> bool {
     #[cfg(target_arch = "x86_64")]
     let fast = std::arch::is_x86_feature_detected!("aes") && std::arch::is_x86_feature_detected!("pclmulqdq");
@@ -78,6 +78,12 @@ impl Cipher {
     /// Whether no more may be sealed under this key but the change to the next one.
     pub(super) fn is_worn(&self) -> bool {
         self.suite == Suite::AesGcm && self.next >= RECORDS_PER_AES_KEY_MAX - 1
+    }
+
+    /// Uses the key up to its last message, which is the change to the next one.
+    #[cfg(test)]
+    pub(super) fn wear(&mut self) {
+        self.next = RECORDS_PER_AES_KEY_MAX - 1;
     }
 
     /// The nonce of the next message: each is used once.

@@ -98,17 +98,20 @@ impl Connection {
                 Some(key)
             }
         };
-        let fast_aes = hello.fast_aes && self.options.fast_aes;
+        if hello.fast_aes
+            && self.options.fast_aes
+            && let Some(records) = &mut self.records
+        {
+            records.agree_on_aes();
+        }
         let hello = PeerHello {
             listen_port: hello.listen_port,
             program: hello.program.clone(),
             observed: hello.observed,
             witness,
             requests_max: hello.requests_max,
+            fast_aes: hello.fast_aes,
         };
-        if fast_aes && let Some(records) = &mut self.records {
-            records.agree_on_aes();
-        }
         self.peer = Some(hello.clone());
         self.events.push_back(Event::Hello(hello));
         Ok(())

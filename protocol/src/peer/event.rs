@@ -262,6 +262,8 @@ pub struct PeerHello {
     pub witness: Option<WitnessKey>,
     /// Requests that it is willing to have open at once.
     pub requests_max: u32,
+    /// Whether it says that its processor computes AES fast. spec: PEER-25
+    pub fast_aes: bool,
 }
 
 /// Why a connection is over.

@@ -86,3 +86,39 @@ impl Records {
         Ok(lane)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worn_key_is_changed_though_few_words_are_sent_and_the_other_side_follows() {
+        let (mut ours, mut theirs) = (Records::new(&[1; 32], &[2; 32]), Records::new(&[2; 32], &[1; 32]));
+        ours.agree_on_aes();
+        theirs.agree_on_aes();
+        let pass = |ours: &mut Records, theirs: &mut Records| {
+            let (mut out, mut lane) = (vec![0; LENGTH_BYTES], BytesMut::new());
+            if ours.is_change_due(false) {
+                ours.change(&mut out, 0);
+                assert_eq!(theirs.open(&out[LENGTH_BYTES..], &mut lane).unwrap(), CHANGE);
+                theirs.follow_change(&lane).unwrap();
+                return true;
+            }
+            out.extend_from_slice(b"word");
+            ours.seal(&mut out, 0, 0);
+            assert_eq!(theirs.open(&out[LENGTH_BYTES..], &mut lane).unwrap(), 0);
+            assert_eq!(lane, b"word"[..]);
+            false
+        };
+        assert!(!pass(&mut ours, &mut theirs), "few words are no reason to begin with AES");
+        assert!(ours.is_change_due(true));
+        let (mut out, mut lane) = (vec![0; LENGTH_BYTES], BytesMut::new());
+        ours.change(&mut out, 0);
+        theirs.open(&out[LENGTH_BYTES..], &mut lane).unwrap();
+        theirs.follow_change(&lane).unwrap();
+        ours.sealing.wear();
+        theirs.opening.wear();
+        assert!(pass(&mut ours, &mut theirs), "the key is worn");
+        assert!(!pass(&mut ours, &mut theirs), "the next one is not");
+    }
+}

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use peerfeed::author::{Audience, Draft};
 use peerfeed::node::{AttemptKind, NodeOptions, Progress, SyncFailure, SyncGoal};
 use peerfeed::store::SeederHint;
+use peerfeed_protocol::ids::FeedId;
+use peerfeed_protocol::peer::{Connection, Event, Moment, NodeSecret, Options, PeerHello, aes_is_fast};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -335,4 +337,33 @@ async fn a_node_shuts_down_within_five_seconds_and_starts_again_with_what_it_had
     let again = Party { node, folder };
     assert_eq!(again.witness(), witness);
     assert_eq!(again.texts(feed), ["kept"]);
+}
+
+/// What a daemon says to a stranger who knows a feed that it holds.
+async fn greeting(daemon: &Party, feed: FeedId) -> PeerHello {
+    let mut stream = TcpStream::connect(daemon.address()).await.unwrap();
+    let options = Options::new(NodeSecret::from_bytes([7; 32]));
+    let unix_day = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() / 86_400;
+    let mut stranger = Connection::initiator(&feed, options, [8; 32], Moment::START, unix_day);
+    let (mut out, mut input) = (Vec::new(), vec![0; 64 << 10]);
+    loop {
+        while stranger.poll_transmit(Moment::START, &mut out, 64 << 10) > 0 {
+            stream.write_all(&std::mem::take(&mut out)).await.unwrap();
+        }
+        let bytes = stream.read(&mut input).await.unwrap();
+        assert!(bytes > 0, "the daemon closed the connection");
+        stranger.handle_bytes(Moment::START, &input[..bytes]).unwrap();
+        while let Some(event) = stranger.poll_event() {
+            if let Event::Hello(hello) = event {
+                return hello;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_says_whether_its_processor_computes_aes_fast() {
+    let (seeder, _ana, author) = Party::author_with_seeder().await;
+    let hello = tokio::time::timeout(PATIENCE, greeting(&seeder, author.feed())).await.unwrap();
+    assert_eq!(hello.fast_aes, aes_is_fast());
 }
