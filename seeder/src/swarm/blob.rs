@@ -195,9 +195,8 @@ impl Blob {
         self.asked.entry(group).or_default().push((connection, ticket));
     }
 
-    /// A request is not waited for any more, though its answer may still come.
-    pub(super) fn give_up(&mut self, group: u32, connection: ConnectionId, ticket: Ticket) {
-        remove(&mut self.asked, group, ticket);
+    /// The answer to a request that is not waited for any more may still come.
+    pub(super) fn ask_late(&mut self, group: u32, connection: ConnectionId, ticket: Ticket) {
         self.late.entry(group).or_default().push((connection, ticket));
     }
 
@@ -328,7 +327,8 @@ mod tests {
         let (mut chance, mut blob) = (Chance::new([3; 32]), blob(1));
         blob.ask(0, ConnectionId(1), Ticket(1));
         assert_eq!(blob.pick(&all(1), &[], false, &mut chance), None);
-        blob.give_up(0, ConnectionId(1), Ticket(1));
+        blob.unask(0, Ticket(1));
+        blob.ask_late(0, ConnectionId(1), Ticket(1));
         assert_eq!(blob.pick(&all(1), &[], false, &mut chance), Some(0));
         blob.ask(0, ConnectionId(2), Ticket(2));
         assert_eq!(blob.asked_of(0), [(ConnectionId(2), Ticket(2)), (ConnectionId(1), Ticket(1))]);

@@ -27,7 +27,8 @@ pub const OUTSTANDING_BYTES: u64 = 96 << 20;
 /// Requests outstanding with one peer; below the 256 that every peer takes.
 pub const OUTSTANDING_REQUESTS: usize = 192;
 
-/// How long a request has to be outstanding before an idle peer that is faster takes it over as well (endgame).
+/// How long a request has to be outstanding, or its answer on the way once it has begun, before an idle peer that is faster
+/// takes it over as well (endgame).
 pub const STEAL_AFTER: Duration = Duration::from_secs(1);
 
 /// How long before any idle peer does, unless the rate of who was asked explains it.

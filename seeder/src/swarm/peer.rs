@@ -128,6 +128,8 @@ pub(super) struct Outstanding {
     pub sent: Moment,
     /// When its answer began to come.
     pub begun: Option<Moment>,
+    /// The peer was told that its answer is not needed any more.
+    pub cancelled: bool,
     /// It was late: given to others, and no longer counted.
     pub late: bool,
 }

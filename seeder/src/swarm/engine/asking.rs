@@ -247,7 +247,8 @@ impl Engine {
     ) -> ChannelId {
         let peer = self.peers.get_mut(&connection).expect("it was just asked whether it has room");
         let (mark, channel) = (peer.window.mark(now), peer.shares[&feed].channel);
-        peer.outstanding.insert(ticket, Outstanding { feed, what, bytes, mark, sent: now, begun: None, late: false });
+        let request = Outstanding { feed, what, bytes, mark, sent: now, begun: None, cancelled: false, late: false };
+        peer.outstanding.insert(ticket, request);
         peer.outstanding_bytes += bytes;
         self.outstanding_bytes += bytes;
         if let Some(feed) = self.feeds.get_mut(&feed) {

@@ -143,10 +143,16 @@ impl Engine {
         request.begun = Some(now);
         let (feed, Asked::Group(blob, group)) = (request.feed, request.what.clone()) else { return };
         let asked = self.feeds.get(&feed).and_then(|feed| feed.blobs.get(&blob)).map(|blob| blob.asked_of(group));
-        for (other, of_other) in asked.unwrap_or_default() {
-            let outstanding = self.peers.get(&other).and_then(|peer| peer.outstanding.get(&of_other));
-            if outstanding.is_some_and(|outstanding| outstanding.begun.is_none()) && Some(of_other) != ticket {
-                self.tell(other, Command::Cancel(of_other));
+        self.spare(asked.unwrap_or_default(), |other| other.begun.is_none());
+    }
+
+    /// Tells peers that what they were asked for need not be sent any more, each request once, if it is such a one.
+    fn spare(&mut self, requests: Vec<(ConnectionId, Ticket)>, is_such: impl Fn(&Outstanding) -> bool) {
+        for (connection, ticket) in requests {
+            let request = self.peers.get_mut(&connection).and_then(|peer| peer.outstanding.get_mut(&ticket));
+            if let Some(request) = request.filter(|request| !request.cancelled && is_such(request)) {
+                request.cancelled = true;
+                self.tell(connection, Command::Cancel(ticket));
             }
         }
     }
@@ -175,9 +181,7 @@ impl Engine {
         self.totals.received_bytes += request.bytes;
         // Whoever else was asked for it need not send it any more.
         let others = blob.asked_of(group);
-        for (other, ticket) in others {
-            self.tell(other, Command::Cancel(ticket));
-        }
+        self.spare(others, |_| true);
         self.write(Write::Chunks { feed: request.feed, blob: reference, chunks });
     }
 
@@ -224,7 +228,7 @@ impl Engine {
         if let Asked::Group(blob, group) = &request.what
             && let Some(blob) = self.feeds.get_mut(&request.feed).and_then(|feed| feed.blobs.get_mut(blob))
         {
-            blob.give_up(*group, connection, ticket);
+            blob.ask_late(*group, connection, ticket);
         }
         self.use_memory(had_memory);
         self.wake(request.feed);
