@@ -45,8 +45,9 @@ fn a_crowd_with_liars_in_it_gets_what_it_wants_and_the_author_sends_few_copies()
         assert!(sent[0] < 4 * FILM_BYTES, "{sent:?}");
         honest += world.machines.iter().filter(|machine| !machine.lies).map(|machine| machine.sent_bytes).sum::<u64>();
     }
+    println!("{honest} bytes for {SEEDS} times {wanted}");
     // A film of 20 parts over slow lines is mostly its end, where the slow lose their requests to the fast.
-    assert!(honest < SEEDS * wanted * 11 / 10, "little is sent twice: {honest} for {SEEDS} times {wanted}");
+    assert!(honest < SEEDS * wanted * 21 / 20, "little is sent twice: {honest} for {SEEDS} times {wanted}");
     Ok(())
 }
 

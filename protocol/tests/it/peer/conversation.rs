@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::sample::{SampleBlob, SampleLog};
-use super::{DAY, link, open_channel, open_pair, options, pair, run};
+use super::{DAY, initiator, link, open_channel, open_pair, options, pair, responder, run};
 
 #[test]
 fn both_sides_learn_names_addresses_and_a_proven_witness_key() {
@@ -134,17 +134,17 @@ fn a_long_range_comes_in_several_proven_parts_in_either_direction() {
     }
 }
 
+/// Two connections for a feed on a line of a megabyte per second.
+fn slow_pair(sample: &SampleLog) -> Pair {
+    let link = Link { bytes_per_second: Some(1_000_000), slow_start: false, ..link() };
+    Pair::new(link, initiator(&sample.feed, link), responder(link))
+}
+
 #[test]
 fn a_blob_comes_in_proven_chunks_and_a_short_question_is_answered_in_between() {
     let sample = SampleLog::new(3);
     let blob = SampleBlob::new(40 * CHUNK_BYTES + 5_000);
-    let link = Link { bytes_per_second: Some(1_000_000), slow_start: false, ..link() };
-    let start = Pair::established(link);
-    let mut pair = Pair::new(
-        link,
-        Connection::initiator(&sample.feed, options(11), [21; 32], start, DAY),
-        Connection::responder(options(12), [22; 32], start),
-    );
+    let mut pair = slow_pair(&sample);
     let channel = pair.initiator.open(sample.feed, Interest::default()).unwrap();
     run(&mut pair, 1, |_, connection, event| sample.serve(connection, event));
     let now = pair.now;
@@ -240,13 +240,7 @@ fn a_rejected_and_a_cancelled_request_each_end_once() {
 #[test]
 fn chunks_that_have_not_begun_to_leave_are_taken_back_and_others_come_to_their_end() {
     let (sample, blob) = (SampleLog::new(3), SampleBlob::new(40 * CHUNK_BYTES));
-    let link = Link { bytes_per_second: Some(1_000_000), slow_start: false, ..link() };
-    let start = Pair::established(link);
-    let mut pair = Pair::new(
-        link,
-        Connection::initiator(&sample.feed, options(11), [21; 32], start, DAY),
-        Connection::responder(options(12), [22; 32], start),
-    );
+    let mut pair = slow_pair(&sample);
     let channel = open_channel(&mut pair, &sample);
     let now = pair.now;
     let [first, second] = [(0, 16), (16, 32)]
