@@ -363,7 +363,10 @@ async fn greeting(daemon: &Party, feed: FeedId) -> PeerHello {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_says_whether_its_processor_computes_aes_fast() {
-    let (seeder, _ana, author) = Party::author_with_seeder().await;
+    let (seeder, ana, author) = Party::author_with_seeder().await;
+    // Only then it is sure to know the feed, without which it greets nobody.
+    ana.post(&author, "hello", Audience::Public).await;
+    ana.node.wait_stored(author.feed(), PATIENCE).await.unwrap();
     let hello = tokio::time::timeout(PATIENCE, greeting(&seeder, author.feed())).await.unwrap();
     assert_eq!(hello.fast_aes, aes_is_fast());
 }
