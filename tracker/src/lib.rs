@@ -20,6 +20,7 @@ pub mod access;
 pub mod budget;
 pub mod cli;
 pub mod config;
+mod fetch;
 pub mod guard;
 pub mod host;
 pub mod http;

@@ -15,11 +15,10 @@
 //! answered by silence. The port is not covered: NATs change it, and clients share one id among their sockets. All
 //! listeners that clients may reach under one address must share one key (spec: ANN-20 to ANN-23).
 
-use std::hash::Hasher as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use siphasher::sip128::{Hasher128 as _, SipHasher24};
+use siphasher::sip128::SipHasher24;
 use subtle::ConstantTimeEq as _;
 
 /// A connection id as it travels.
@@ -83,10 +82,11 @@ impl ConnectionIdKey {
             IpAddr::V4(ip) => ip.to_ipv6_mapped(),
             IpAddr::V6(ip) => ip,
         };
-        let mut mac = SipHasher24::new_with_key(&self.0);
-        mac.write(&second.to_be_bytes());
-        mac.write(&ip.octets());
-        ConnectionId(second << 48 | mac.finish128().h1 >> 16)
+        let mut covered = [0; 24];
+        covered[..8].copy_from_slice(&second.to_be_bytes());
+        covered[8..].copy_from_slice(&ip.octets());
+        let mac = SipHasher24::new_with_key(&self.0).hash(&covered);
+        ConnectionId(second << 48 | mac.h1 >> 16)
     }
 }
 

@@ -1,12 +1,12 @@
 //! Token buckets by prefix, in a table that never grows.
 
-use std::hash::Hasher as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use siphasher::sip::SipHasher13;
 
 use super::Prefix;
+use crate::fetch::fetch_one;
 
 /// How much a prefix may use.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -72,6 +72,11 @@ impl Buckets {
         self.change(prefix, now, |used| used + units(cost));
     }
 
+    /// Fetches the bucket of a prefix.
+    pub fn fetch(&self, prefix: Prefix) {
+        fetch_one(self.place(prefix).0);
+    }
+
     /// Whether there are any tokens.
     pub fn has_some(&self, prefix: Prefix, now: Duration) -> bool {
         let (Set(set), tag) = self.place(prefix);
@@ -107,9 +112,7 @@ impl Buckets {
     }
 
     fn place(&self, prefix: Prefix) -> (&Set, u64) {
-        let mut hasher = SipHasher13::new_with_key(&self.key);
-        hasher.write(&prefix.to_bytes());
-        let hash = hasher.finish();
+        let hash = SipHasher13::new_with_key(&self.key).hash(&prefix.to_bytes());
         // A multiplication is quicker than a remainder.
         let share = u128::from(hash.rotate_left(32)) * self.sets.len() as u128;
         let at = usize::try_from(share >> 64).expect("below the number of sets");

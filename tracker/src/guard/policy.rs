@@ -70,6 +70,16 @@ impl Guard {
         self.limit_loopback || !ip.to_canonical().is_loopback()
     }
 
+    /// Fetches what will be looked at when `ip` announces.
+    pub fn foresee(&self, ip: IpAddr) {
+        self.requests.fetch(ip);
+    }
+
+    /// Fetches what will be looked at when `ip` asks for a connection id.
+    pub fn foresee_connect(&self, ip: IpAddr) {
+        self.connects.fetch(ip);
+    }
+
     /// Whether a proven address gets what it asks for; it pays if so.
     pub fn admits(&self, ip: IpAddr, ask: Ask, now: Duration) -> bool {
         let cost = match ask {
@@ -104,6 +114,10 @@ impl Tables {
     fn new(count: usize, rate: Rate, key: [u8; 16]) -> Self {
         let around = Rate { per_second: rate.per_second * AROUND_FACTOR, burst: rate.burst * AROUND_FACTOR };
         Self { sites: Buckets::new(count, rate, key), around: Buckets::new(count / 4, around, key) }
+    }
+
+    fn fetch(&self, ip: IpAddr) {
+        self.sites.fetch(Prefix::site_of(ip));
     }
 
     fn take(&self, ip: IpAddr, cost: f64, now: Duration) -> bool {

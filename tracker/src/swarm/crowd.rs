@@ -1,12 +1,12 @@
 //! The peers of a large swarm: buckets by keyed hash, so that finding one and drawing some both stay cheap.
 
-use std::hint::black_box;
 use std::mem::replace;
 
 use rand_core::Rng;
 
 use super::gone::GonePeers;
 use super::record::{Peer, Tick, allocated};
+use crate::fetch::{fetch, fetch_one};
 
 /// Peers in buckets by linear hashing: adding to 64 times as many splits one bucket at a time, so no step is long.
 #[derive(Debug)]
@@ -32,9 +32,6 @@ const MERGES: usize = 32;
 
 /// Runs of which most answers are made.
 const RUNS: usize = 4;
-
-/// Peers of 8 bytes in a cache line.
-const LINE: usize = 8;
 
 impl<const N: usize> Crowd<N> {
     /// Nobody.
@@ -159,7 +156,7 @@ impl<const N: usize> Crowd<N> {
         // A quarter of what is wanted from each, or more where the buckets are few or half full.
         let per_bucket =
             if want >= self.len { usize::MAX } else { want.div_ceil(RUNS).max((2 * want).div_ceil(count)) };
-        let (first, starts) = self.look_at_runs(want, rng);
+        let (first, starts) = self.fetch_runs(want, rng);
         for n in 0..count {
             if left == 0 {
                 return;
@@ -174,41 +171,38 @@ impl<const N: usize> Crowd<N> {
         }
     }
 
-    /// Looks at what [`look_at_runs`](Self::look_at_runs) with the same luck looks at first.
+    /// Fetches what [`fetch_runs`](Self::fetch_runs) with the same luck looks at.
     pub(super) fn approach_runs(&self, rng: &mut impl Rng) {
         let first = below(self.buckets.len(), rng);
-        for n in 0..RUNS.min(self.buckets.len()) {
-            black_box(self.bucket_from(first, n).len());
+        for n in [0, RUNS - 1] {
+            fetch_one(self.bucket_from(first, n.min(self.buckets.len() - 1)));
         }
     }
 
-    /// Looks at the runs that [`draw`](Self::draw) with the same luck gives first; tells where they begin. The processor fetches
-    /// what is looked at all at once. Without, it would wait for one run after the other, which takes longer than everything
-    /// else about an announce.
-    pub(super) fn look_at_runs(&self, want: usize, rng: &mut impl Rng) -> (usize, [usize; RUNS]) {
-        let last = (want.div_ceil(RUNS)).saturating_sub(1);
+    /// Fetches the runs that [`draw`](Self::draw) with the same luck gives first; tells where they begin. Without, the processor
+    /// would wait for one run after the other, which takes longer than everything else about an announce.
+    pub(super) fn fetch_runs(&self, want: usize, rng: &mut impl Rng) -> (usize, [usize; RUNS]) {
+        let length = want.div_ceil(RUNS);
         let first = below(self.buckets.len(), rng);
         let mut starts = [0; RUNS];
         for (n, start) in starts.iter_mut().enumerate().take(self.buckets.len()) {
             let bucket = self.bucket_from(first, n);
             *start = below(bucket.len().max(1), rng);
-            for ahead in (0..last).step_by(LINE).chain([last]) {
-                black_box(bucket.get(*start + ahead).map(|peer| peer.address[0]));
-            }
+            let (head, tail) = bucket.split_at((*start).min(bucket.len()));
+            fetch(&tail[..length.min(tail.len())]);
+            fetch(&head[..length.saturating_sub(tail.len()).min(head.len())]);
         }
         (first, starts)
     }
 
-    /// Looks at what [`look_at_bucket`](Self::look_at_bucket) looks at first.
+    /// Fetches what [`fetch_bucket`](Self::fetch_bucket) looks at.
     pub(super) fn approach_bucket(&self, hash: u64) {
-        black_box(self.neighbours(hash).len());
+        fetch_one(&self.buckets[self.bucket_of(hash)]);
     }
 
-    /// Looks at the bucket of this hash.
-    pub(super) fn look_at_bucket(&self, hash: u64) {
-        for line in self.neighbours(hash).chunks(LINE) {
-            black_box(line[0].address[0]);
-        }
+    /// Fetches the bucket of this hash.
+    pub(super) fn fetch_bucket(&self, hash: u64) {
+        fetch(self.neighbours(hash));
     }
 
     /// The bucket `n` behind the first one of a draw.

@@ -145,16 +145,16 @@ impl<const N: usize> Many<N> {
         [seeds_wanted, want - seeds_wanted.min(want)]
     }
 
-    /// Looks at what [`look`](Self::look) looks at first.
+    /// Fetches what [`fetch`](Self::fetch) looks at.
     pub(super) fn approach(&self, sight: &Sight) {
         self.looked_for(sight).approach_bucket(sight.hash);
         self.halves(sight).for_each(|(half, _, mut luck)| half.approach_runs(&mut luck));
     }
 
-    /// Looks at the asker's place and at those who will be drawn for it.
-    pub(super) fn look(&self, sight: &Sight) {
-        self.looked_for(sight).look_at_bucket(sight.hash);
-        self.halves(sight).for_each(|(half, want, mut luck)| _ = half.look_at_runs(want, &mut luck));
+    /// Fetches the asker's place and those who will be drawn for it.
+    pub(super) fn fetch(&self, sight: &Sight) {
+        self.looked_for(sight).fetch_bucket(sight.hash);
+        self.halves(sight).for_each(|(half, want, mut luck)| _ = half.fetch_runs(want, &mut luck));
     }
 
     /// Seeds and others, as far as some will be drawn, how many that are, and by what luck.

@@ -1,6 +1,5 @@
 //! The swarms of the whole tracker.
 
-use std::hash::Hasher as _;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,6 +16,7 @@ use super::record::{Tick, around_bytes};
 use super::shard::{Pass, Shard, ShardLimits, Step};
 use super::sight::Sight;
 use super::table::{Hashes, Noted, Space, Sweeping};
+use crate::fetch::fetch_one;
 
 /// Who is in which swarm. Shared by all workers; every call locks one shard for a bounded time.
 ///
@@ -202,33 +202,37 @@ impl SwarmMap {
         noted
     }
 
-    /// Looks at what announcements that are about to come will look at, so that the processor fetches it together: one after
-    /// the other they would wait for each piece. Several shards are locked at a time for that, and never waited for.
+    /// Fetches what announcements that are about to come will look at: one after the other they would wait for each piece.
+    /// Several shards are locked at a time for that, and never waited for.
     pub fn foresee(&self, coming: &[Ahead]) {
         const TOGETHER: usize = 16;
         for group in coming.chunks(TOGETHER) {
+            let mut hashes = [0; TOGETHER];
+            for (hash, ahead) in hashes.iter_mut().zip(group) {
+                *hash = self.hashes.of_swarm(&ahead.info_hash);
+                fetch_one(&self.shards[shard_of(*hash)]);
+            }
             let mut held = [const { None }; TOGETHER];
-            for (held, ahead) in held.iter_mut().zip(group) {
-                let hash = self.hashes.of_swarm(&ahead.info_hash);
+            for (held, &hash) in held.iter_mut().zip(&hashes[..group.len()]) {
                 *held = self.shards[shard_of(hash)].try_lock().ok().map(|shard| (shard, hash));
             }
-            // Each look finds where the next one goes.
+            // With each step it is known where the next one goes.
             let hints = held.each_ref().map(|held| held.as_ref().map(|(shard, hash)| shard.hint(*hash)));
             for (held, hint) in held.iter().zip(hints) {
                 if let (Some((shard, _)), Some(hint)) = (held, hint) {
-                    shard.touch(hint);
+                    shard.fetch(hint);
                 }
             }
             let mut large = [const { None }; TOGETHER];
             for ((large, held), ahead) in large.iter_mut().zip(&held).zip(group) {
-                let found = held.as_ref().and_then(|(shard, hash)| shard.glance(ahead, *hash));
+                let found = held.as_ref().and_then(|(shard, hash)| shard.fetch_peers(ahead, *hash));
                 *large = found.map(|swarm| (swarm, Sight::of(ahead, &self.hashes)));
             }
             for (swarm, sight) in large.iter().flatten() {
                 swarm.approach(sight);
             }
             for (swarm, sight) in large.iter().flatten() {
-                swarm.look(sight);
+                swarm.fetch(sight);
             }
         }
     }
@@ -317,18 +321,14 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 
 impl Hashes for KeyedHashes {
     fn of_swarm(&self, info_hash: &InfoHash) -> u64 {
-        let mut hasher = SipHasher13::new_with_key(&self.key);
-        hasher.write(&info_hash.0);
-        hasher.finish()
+        SipHasher13::new_with_key(&self.key).hash(&info_hash.0)
     }
 
     /// Of the network only, so that its peers lie together and can be counted; but those of a loopback address may be
     /// many, and are spread by their ports.
     fn of_peer(&self, address: &[u8]) -> u64 {
         let bytes = if self.is_exempt(address) { address.len() } else { around_bytes(address.len()) };
-        let mut hasher = SipHasher13::new_with_key(&self.key);
-        hasher.write(&address[..bytes]);
-        hasher.finish()
+        SipHasher13::new_with_key(&self.key).hash(&address[..bytes])
     }
 
     fn crowding(&self, address: &[u8]) -> Crowding {

@@ -1,6 +1,5 @@
 //! The peers of one swarm and one address family.
 
-use std::hint::black_box;
 use std::mem::replace;
 
 use rand_core::Rng;
@@ -9,6 +8,7 @@ use super::crowd::{Draw, below};
 use super::gone::GonePeers;
 use super::many::{Many, Part};
 use super::record::{Peer, Tick, allocated};
+use crate::fetch::{fetch, fetch_one};
 
 /// Peers, stored by how many there are. `N` bytes per address; `INLINE` of them fit without an allocation.
 #[derive(Debug)]
@@ -82,17 +82,19 @@ impl<const N: usize, const INLINE: usize> Peers<N, INLINE> {
         }
     }
 
-    /// A look at where they lie; gives the large swarm, of which there is more to look at.
-    pub(super) fn glance(&self) -> Option<&Many<N>> {
+    /// Fetches them; of a large swarm only its head, which is given, for there is more to fetch.
+    pub(super) fn fetch(&self) -> Option<&Many<N>> {
         match self {
-            Self::Inline { len, .. } => _ = black_box(*len),
-            Self::Few(peers) => _ = black_box(peers.first().map(|peer| peer.address[0])),
+            Self::Inline { .. } => None,
+            Self::Few(peers) => {
+                fetch(peers);
+                None
+            }
             Self::Many(many) => {
-                black_box(many.len());
-                return Some(many);
+                fetch_one(&**many);
+                Some(many)
             }
         }
-        None
     }
 
     /// How many of them are seeds.

@@ -1,11 +1,11 @@
 //! Rows that are found by hash and lie one behind the other.
 
-use std::hint::black_box;
 use std::mem::replace;
 
 use hashbrown::HashTable;
 
 use super::record::allocated;
+use crate::fetch::fetch_one;
 
 /// A hash table of which only the index, five bytes for a row, doubles when it is full; the rows lie in blocks. A table
 /// that holds the rows themselves stands half empty much of the time. Nor is a block ever moved but the last: a list of all
@@ -112,10 +112,9 @@ impl<T> Rows<T> {
         self.index.find(hash, |_| true).copied()
     }
 
-    /// A look at both ends of a row.
-    pub(super) fn touch(&self, at: u32, ends: impl Fn(&T) -> [u8; 2]) {
-        let at = at as usize;
-        black_box(self.blocks.get(at / BLOCK).and_then(|block| block.get(at % BLOCK)).map(ends));
+    /// Fetches the row at a position.
+    pub(super) fn fetch(&self, at: u32) {
+        fetch_one(nth(&self.blocks, at as usize));
     }
 
     /// The row at a position.

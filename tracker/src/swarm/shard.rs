@@ -100,16 +100,16 @@ impl Shard {
         Hint { v4: self.v4.hint(hash), v6: self.v6.hint(hash) }
     }
 
-    /// A look at what a hint points to.
-    pub(super) fn touch(&self, hint: Hint) {
-        hint.v4.into_iter().for_each(|at| self.v4.touch(at));
-        hint.v6.into_iter().for_each(|at| self.v6.touch(at));
+    /// Fetches what a hint points to.
+    pub(super) fn fetch(&self, hint: Hint) {
+        hint.v4.into_iter().for_each(|at| self.v4.fetch(at));
+        hint.v6.into_iter().for_each(|at| self.v6.fetch(at));
     }
 
-    /// A look at where a swarm lies; gives its peers of the family of `address`, if it is a large one.
-    pub(super) fn glance(&self, ahead: &Ahead, hash: u64) -> Option<Large<'_>> {
-        let v4 = self.v4.find(&ahead.info_hash, hash).and_then(Swarm::glance);
-        let v6 = self.v6.find(&ahead.info_hash, hash).and_then(Swarm::glance);
+    /// Fetches the peers of a swarm; of many only the head, which is given where they are of the family of `address`.
+    pub(super) fn fetch_peers(&self, ahead: &Ahead, hash: u64) -> Option<Large<'_>> {
+        let v4 = self.v4.find(&ahead.info_hash, hash).and_then(Swarm::fetch);
+        let v6 = self.v6.find(&ahead.info_hash, hash).and_then(Swarm::fetch);
         if ahead.address.is_ipv4() { v4.map(Large::V4) } else { v6.map(Large::V6) }
     }
 

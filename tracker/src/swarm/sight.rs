@@ -36,11 +36,11 @@ impl Large<'_> {
         }
     }
 
-    /// See [`Many::look`].
-    pub(super) fn look(self, sight: &Sight) {
+    /// See [`Many::fetch`].
+    pub(super) fn fetch(self, sight: &Sight) {
         match self {
-            Self::V4(many) => many.look(sight),
-            Self::V6(many) => many.look(sight),
+            Self::V4(many) => many.fetch(sight),
+            Self::V6(many) => many.fetch(sight),
         }
     }
 }

@@ -268,9 +268,9 @@ impl<const N: usize, const INLINE: usize> Table<N, INLINE> {
         self.swarms.hint(hash)
     }
 
-    /// A look at what a [`hint`](Self::hint) points to.
-    pub(super) fn touch(&self, hint: u32) {
-        self.swarms.touch(hint, |swarm| [swarm.info_hash.0[0], swarm.downloaded.to_ne_bytes()[0]]);
+    /// Fetches what a [`hint`](Self::hint) points to.
+    pub(super) fn fetch(&self, hint: u32) {
+        self.swarms.fetch(hint);
     }
 
     /// A swarm, if it has peers of this family.
@@ -290,9 +290,9 @@ impl<const N: usize, const INLINE: usize> Swarm<N, INLINE> {
         }
     }
 
-    /// A look at where its peers lie; gives those of a large one, of which there is more to look at.
-    pub(super) fn glance(&self) -> Option<&Many<N>> {
-        self.peers.glance()
+    /// Fetches its peers; of many only the head, which is given, for there is more to fetch.
+    pub(super) fn fetch(&self) -> Option<&Many<N>> {
+        self.peers.fetch()
     }
 
     /// Gives up to `want` of its peers at random.

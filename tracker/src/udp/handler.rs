@@ -47,7 +47,14 @@ impl Handler {
             let own = Luck::new(luck);
             luck = luck.wrapping_add(NEXT_LUCK);
             match Request::decode(datagram) {
-                Ok(Request::Announce(announce)) => Some(tracker.ahead(&announce.request, from.ip(), own)),
+                Ok(Request::Connect { .. }) => {
+                    tracker.guard.foresee_connect(from.ip());
+                    None
+                }
+                Ok(Request::Announce(announce)) => {
+                    tracker.guard.foresee(from.ip());
+                    Some(tracker.ahead(&announce.request, from.ip(), own))
+                }
                 _ => None,
             }
         }));

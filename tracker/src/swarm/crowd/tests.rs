@@ -99,7 +99,7 @@ fn what_is_looked_at_is_what_the_same_luck_draws() {
     for n in 0..100 {
         let luck = Luck::new(n);
         crowd.approach_runs(&mut luck.clone());
-        let (first, starts) = crowd.look_at_runs(50, &mut luck.clone());
+        let (first, starts) = crowd.fetch_runs(50, &mut luck.clone());
         let mut given = Vec::new();
         crowd.draw(50, &draw, &mut luck.clone(), &mut |peer| given.push(*peer));
         for (n, start) in starts.into_iter().enumerate() {

@@ -1,0 +1,26 @@
+//! Asking the processor for memory ahead of its use.
+//!
+//! It goes on with other work meanwhile. After a look at the memory itself it would go on for a few hundred instructions only,
+//! and then stand still until the first of what it waits for has come.
+
+use std::slice;
+
+use prefetch_index::prefetch_index;
+
+/// Bytes that it fetches at once.
+const LINE_BYTES: usize = 64;
+
+/// Asks for a list of small items.
+pub(crate) fn fetch<T>(list: &[T]) {
+    let items_per_line = const { LINE_BYTES / size_of::<T>() };
+    for at in (0..list.len()).step_by(items_per_line).chain(list.len().checked_sub(1)) {
+        prefetch_index(list, at);
+    }
+}
+
+/// Asks for an item of at most two lines.
+pub(crate) fn fetch_one<T>(item: &T) {
+    let one = slice::from_ref(item);
+    prefetch_index(one, 0);
+    prefetch_index(one, 1);
+}
