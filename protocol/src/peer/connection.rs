@@ -168,6 +168,11 @@ impl Connection {
         }
     }
 
+    /// The witness key to prove from now on; what the peer has been told already stays as it is.
+    pub fn prove(&mut self, witness: Option<Arc<WitnessSecret>>) {
+        self.options.witness = witness;
+    }
+
     /// Responder, after [`Event::FirstMessage`]: goes on with the handshake for this feed. spec: PEER-13
     pub fn admit(&mut self, feed: &FeedId) -> Result<(), Violation> {
         let Phase::Admission(message) = &self.phase else { return Ok(()) };

@@ -65,14 +65,9 @@ impl Admission {
         shared.codes = codes;
     }
 
-    /// The witness key to be proven to who comes in from now on: a seeder's.
+    /// The witness key to be proven to who is admitted from now on: a seeder's.
     pub fn prove(&self, witness: Option<Arc<WitnessSecret>>) {
         self.lock().witness = witness;
-    }
-
-    /// The witness key to be proven.
-    pub fn witness(&self) -> Option<Arc<WitnessSecret>> {
-        self.lock().witness.clone()
     }
 
     /// Lets a connection in, if its address has room.
@@ -139,6 +134,11 @@ impl Guest {
             shared.gate.knows_a_feed(self.id);
         }
         feed
+    }
+
+    /// The witness key to be proven to it.
+    pub fn witness(&self) -> Option<Arc<WitnessSecret>> {
+        self.admission.lock().witness.clone()
     }
 
     /// Where a wish is to be sent, if what it was admitted for is a code.

@@ -155,6 +155,8 @@ impl Driver {
                     let Some(feed) = admitted else {
                         return Ok(Some(Ended::Broken("a stranger".to_owned())));
                     };
+                    // Not that of the moment when it came: what is held, and who is a seeder, may have changed since.
+                    link.connection().prove(self.guest.as_ref().and_then(Guest::witness));
                     // A handshake that does not fit is told as an event.
                     let _ = link.connection().admit(&feed);
                     let wishes = self.guest.as_ref().and_then(|guest| guest.wishes(feed));

@@ -54,8 +54,7 @@ pub(super) async fn accept(
             }
         };
         let Ok(seed) = fresh_seed() else { return };
-        let mut options = shared.connection_options(Some(address));
-        options.witness = admission.witness();
+        let options = shared.connection_options(Some(address));
         let link = Box::new(Link::new(Connection::responder(options, seed, shared.clock.now())));
         let id = ConnectionId(numbers.fetch_add(2, Ordering::Relaxed));
         let driver = Driver {
