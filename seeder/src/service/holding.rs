@@ -39,7 +39,8 @@ impl Service {
         take_hints(&mut row, &link, trackers);
         let feed = link.feed;
         self.store().write(move |txn| txn.put_feed(feed, &row)).await?;
-        self.node().feeds_changed();
+        // Whoever is told next that it is seeded here may come at once.
+        self.node().reload().await;
         let change = if was_seeded { "known" } else { "seeding" };
         replies.send(Reply::Feed(self.changed(feed, change)?)).await;
         if let Some(code) = self.code() {

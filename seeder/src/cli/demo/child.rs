@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::api::Failure;
 
 /// How long a child may take to end after SIGTERM.
-const END_PATIENCE: Duration = Duration::from_secs(8);
+const END_PATIENCE: Duration = Duration::from_secs(20);
 
 /// A long-running child. Killed when dropped; ends on its own when this process is gone, because its input ends.
 pub(super) struct Child {

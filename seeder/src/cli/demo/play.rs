@@ -27,9 +27,9 @@ const STORE_PATIENCE: Duration = Duration::from_secs(25);
 /// How long peers may take to find each other.
 const MEET_PATIENCE: Duration = Duration::from_secs(20);
 /// How long a child may take to say that it is there.
-const START_PATIENCE: Duration = Duration::from_secs(10);
+const START_PATIENCE: Duration = Duration::from_secs(20);
 /// How long a live post may take.
-const LIVE_PATIENCE: Duration = Duration::from_secs(10);
+const LIVE_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Plays it; the first step that does not work ends it, and its error names the step.
 pub(super) async fn play(stage: &Stage) -> Result<(), Failure> {

