@@ -107,7 +107,7 @@ mod tests {
     use super::super::certificate::tests::certificate;
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(5);
+    const PATIENCE: Duration = Duration::from_secs(60);
 
     fn connector(trusted: &[&CertificateDer<'static>]) -> TlsConnector {
         let mut roots = RootCertStore::empty();

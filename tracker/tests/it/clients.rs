@@ -25,7 +25,7 @@ use self::network::{Machine, Network};
 use self::torrent::Payload;
 use super::program::{PROGRAM, Program};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How a client reaches the tracker.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -31,7 +31,8 @@ fn a_signal_ends_it_cleanly_and_soon_also_with_open_connections() {
         let idle = TcpStream::connect(program.address(0)).unwrap();
         let (status, took, log) = program.end(signal);
         assert_eq!(status.code(), Some(0), "{signal}: {log}");
-        assert!(took < Duration::from_secs(3), "{signal} took {took:?}");
+        // The open connection has a second to finish; it would be kept for ten.
+        assert!(took < Duration::from_secs(9), "{signal} took {took:?}");
         drop(idle);
     }
 }

@@ -15,7 +15,7 @@ const HASH: InfoHash = InfoHash([0xab; 20]);
 /// Sends bytes on a fresh connection and returns all that comes back until the tracker closes it.
 fn exchange(to: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(to).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     stream.write_all(bytes).unwrap();
     let mut reply = Vec::new();
     // A tracker that refuses a request that it has not read to its end may reset the connection.
@@ -65,7 +65,8 @@ fn peers_of_both_families_find_each_other_over_http() {
     peers.sort();
     assert_eq!(peers, ["127.0.0.1:1001", "[::1]:1002"]);
     assert_eq!((reply.complete, reply.incomplete), (0, 3));
-    assert!((1620..=1980).contains(&reply.interval.as_secs()));
+    // Half an hour, a tenth more or less, and up to twice that where the machine is busy.
+    assert!((1620..=3960).contains(&reply.interval.as_secs()), "{:?}", reply.interval);
 }
 
 #[test]

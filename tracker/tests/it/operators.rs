@@ -129,7 +129,7 @@ fn the_service_manager_is_told_when_it_serves_and_when_it_ends() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
-    manager.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let mut command = command();
     command.env("NOTIFY_SOCKET", &path);
     let program = Program::start_as(command, &[("http", "127.0.0.1:0")]);

@@ -107,11 +107,11 @@ fn trackers_with_one_connection_key_file_accept_each_others_ids() {
         let length = socket.recv(&mut reply).ok()?;
         Some(Reply::decode(&reply[..length], Family::V4).unwrap())
     };
-    let connected = ask(&shared[0], Request::Connect { transaction_id: 1 }, 5000);
+    let connected = ask(&shared[0], Request::Connect { transaction_id: 1 }, 60_000);
     let Some(Reply::Connect { connection_id, .. }) = connected else { panic!("{connected:?}") };
     let request = AnnounceRequest::new(InfoHash([1; 20]), PeerId([2; 20]), 1001);
     let announce = || Request::Announce(Announce { connection_id, transaction_id: 2, request, options: b"" });
-    assert!(matches!(ask(&shared[1], announce(), 5000), Some(Reply::Announce { .. })));
+    assert!(matches!(ask(&shared[1], announce(), 60_000), Some(Reply::Announce { .. })));
     assert!(ask(&stranger, announce(), 300).is_none());
 }
 

@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// How long a line of the log is waited for.
-const LOG_PATIENCE: Duration = Duration::from_secs(20);
+const LOG_PATIENCE: Duration = Duration::from_secs(90);
 
 /// Where the program is.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_peerfeed-tracker");

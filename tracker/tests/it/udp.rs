@@ -13,6 +13,9 @@ use super::program::Program;
 
 const HASH: [u8; 20] = [0xab; 20];
 
+/// How long an answer that must come is waited for.
+const ANSWER: Duration = Duration::from_secs(60);
+
 /// A client on a socket of its own, connected, so that it hears only the address that it asks.
 struct Client {
     socket: UdpSocket,
@@ -36,7 +39,7 @@ impl Client {
     }
 
     fn connect(&self) -> ConnectionId {
-        let reply = self.ask(&Request::Connect { transaction_id: 77 }.encode(), Duration::from_secs(5));
+        let reply = self.ask(&Request::Connect { transaction_id: 77 }.encode(), ANSWER);
         match Reply::decode(&reply.expect("an answer"), self.family) {
             Ok(Reply::Connect { transaction_id: 77, connection_id }) => connection_id,
             other => panic!("{other:?}"),
@@ -48,7 +51,7 @@ impl Client {
 fn announce(to: SocketAddr, port: u16) -> AnnounceReply {
     let client = Client::new(to);
     let request = AnnounceRequest::new(InfoHash(HASH), PeerId([1; 20]), port);
-    let timing = ExchangeOptions { first_timeout: Duration::from_secs(2), max_sends: 3 };
+    let timing = ExchangeOptions { first_timeout: Duration::from_secs(2), max_sends: 6 };
     let mut exchange = UdpExchange::new(request, "/announce", client.family, timing, [9; 32]);
     let start = Instant::now();
     while exchange.outcome().is_none() {
@@ -68,7 +71,8 @@ fn peers_of_a_family_find_each_other_over_udp() {
         assert!(announce(program.address(n), 1001).peers.is_empty());
         let reply = announce(program.address(n), 1002);
         assert_eq!(reply.peers.iter().collect::<Vec<_>>(), [SocketAddr::new(ip.parse().unwrap(), 1001)]);
-        assert!((1620..=1980).contains(&reply.interval.as_secs()));
+        // Half an hour, a tenth more or less, and up to twice that where the machine is busy.
+        assert!((1620..=3960).contains(&reply.interval.as_secs()), "{:?}", reply.interval);
     }
     assert_eq!(announce(program.address(0), 1002).incomplete, 4, "both families are counted");
 }
@@ -90,7 +94,7 @@ fn both_transports_share_one_swarm_and_one_connection_id_serves_every_listener()
     let other = Client::new(program.address(1));
     let scrape = Request::Scrape(Scrape { connection_id: id, transaction_id: 1, info_hashes: &[HASH] });
     announce(program.address(0), 1001);
-    let reply = other.ask(&scrape.encode(), Duration::from_secs(5)).expect("an answer");
+    let reply = other.ask(&scrape.encode(), ANSWER).expect("an answer");
     let Ok(Reply::Scrape { reply, .. }) = Reply::decode(&reply, Family::V4) else { panic!("{reply:?}") };
     assert_eq!(reply.entries[0].incomplete, 1);
 }
@@ -108,7 +112,7 @@ fn every_event_is_taken_and_counts_are_as_it_says() {
         let announce = Announce { connection_id: id, transaction_id: 3, request, options: b"" };
         let mut datagram = Request::Announce(announce).encode();
         datagram[80..84].copy_from_slice(&event.to_be_bytes());
-        let reply = client.ask(&datagram, Duration::from_secs(5)).expect("an answer");
+        let reply = client.ask(&datagram, Duration::from_secs(2)).expect("an answer");
         assert_eq!(reply.len(), 20, "nothing behind the last entry");
         let Ok(Reply::Announce { reply, .. }) = Reply::decode(&reply, Family::V4) else { panic!() };
         assert_eq!((reply.complete, reply.incomplete), counts, "event {event}");
@@ -122,7 +126,7 @@ fn a_scrape_is_answered_in_order_with_duplicates_and_zeros() {
     let client = Client::new(program.address(1));
     let info_hashes: Vec<_> = (0..74u8).map(|n| if n % 2 == 0 { HASH } else { [n; 20] }).collect();
     let scrape = Scrape { connection_id: client.connect(), transaction_id: 1, info_hashes: &info_hashes };
-    let reply = client.ask(&Request::Scrape(scrape).encode(), Duration::from_secs(5)).expect("an answer");
+    let reply = client.ask(&Request::Scrape(scrape).encode(), ANSWER).expect("an answer");
     assert_eq!(reply.len(), 8 + 74 * 12);
     let Ok(Reply::Scrape { reply, .. }) = Reply::decode(&reply, Family::V4) else { panic!() };
     let incomplete: Vec<_> = reply.entries.iter().map(|entry| entry.incomplete).collect();
@@ -137,7 +141,7 @@ fn options_of_bep_41_and_unknown_ones_are_tolerated() {
     let request = AnnounceRequest::new(InfoHash(HASH), PeerId([1; 20]), 1001);
     for options in [&b"\x02\x09/announce"[..], b"\x01\x01\x63\x02ab\x02\x01/\x00", b"\x02", b"\x63\xff"] {
         let announce = Request::Announce(Announce { connection_id, transaction_id: 3, request, options });
-        let reply = client.ask(&announce.encode(), Duration::from_secs(5)).expect("an answer");
+        let reply = client.ask(&announce.encode(), ANSWER).expect("an answer");
         assert_eq!(reply.len(), 20, "{options:?}");
     }
 }
@@ -182,5 +186,5 @@ fn an_id_of_one_address_is_worthless_at_another() {
     let thief = Client { socket: thief, family: Family::V4 };
     let scrape = Request::Scrape(Scrape { connection_id: id, transaction_id: 1, info_hashes: &[HASH] }).encode();
     assert_eq!(thief.ask(&scrape, Duration::from_millis(300)), None);
-    assert!(Client::new(program.address(0)).ask(&scrape, Duration::from_secs(5)).is_some());
+    assert!(Client::new(program.address(0)).ask(&scrape, ANSWER).is_some());
 }
