@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use crate::daemon::{Daemon, until};
 use crate::stock;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A capture under way.
 #[derive(Debug)]

@@ -38,7 +38,7 @@ pub struct Following {
     old: Vec<Posts>,
 }
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Following {
     /// Makes the feeds and starts the seeders, whose data folders are below this one.

@@ -11,6 +11,9 @@ use serde_json::Value;
 use crate::daemon::{Daemon, until};
 use crate::programs::Programs;
 
+/// How long a daemon may take to answer: long, for a machine that has other work.
+const START_PATIENCE: Duration = Duration::from_secs(90);
+
 /// One person, or one home server: a data folder of their own.
 #[derive(Clone, Debug)]
 pub struct Person {
@@ -92,8 +95,8 @@ impl Person {
     pub fn start(&self, name: &str, listen: &str) -> Result<Daemon> {
         let mut daemon = Daemon::start(name, &mut self.command(&["--listen", listen, "run"])?)?;
         // A daemon that ended says why; one that has no socket yet is given time.
-        until(&format!("{name} answers"), Duration::from_secs(15), || {
-            daemon.wait_for("to be running", Duration::from_secs(15), |_| Some(()))?;
+        until(&format!("{name} answers"), START_PATIENCE, || {
+            daemon.wait_for("to be running", START_PATIENCE, |_| Some(()))?;
             Ok(self.status()?["running"].as_bool().unwrap_or(false).then_some(()))
         })?;
         Ok(daemon)
@@ -109,6 +112,19 @@ impl Person {
         let status = self.status()?;
         let addresses = status["listen"].as_array().context("status names no addresses")?;
         Ok(addresses.iter().filter_map(|address| address.as_str().map(str::to_owned)).collect())
+    }
+
+    /// Waits until a tracker that this person's daemon asks has answered, and so can name it to others.
+    pub fn wait_until_announced(&self, patience: Duration) -> Result<()> {
+        let mut last = Value::Null;
+        until("a tracker has answered", patience, || {
+            last = self.status()?;
+            let feeds = last["feeds"].as_array().cloned().unwrap_or_default();
+            let trackers = feeds.iter().filter_map(|feed| feed["trackers"].as_array()).flatten();
+            let mut states = trackers.filter_map(|tracker| tracker["state"].as_str());
+            Ok(states.any(|state| state.starts_with("works")).then_some(()))
+        })
+        .with_context(|| format!("the last status was {last:#}"))
     }
 
     /// Waits until a seeder says that it holds all of this person's own feed.

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -78,12 +79,16 @@ impl Opentracker {
     }
 }
 
-/// A port that is free for both TCP and UDP now: for programs that take no port 0.
+/// A port that is free for both TCP and UDP now: for programs that take no port 0. None of those that the system gives to
+/// whoever asks for any, so that nobody gets it before the program does.
 pub fn free_port() -> Result<u16> {
-    for _ in 0..64 {
-        let listener = TcpListener::bind("127.0.0.1:0").context("no free port")?;
-        let port = listener.local_addr()?.port();
-        if UdpSocket::bind(("127.0.0.1", port)).is_ok() {
+    const PORTS: std::ops::Range<u16> = 21_000..32_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    for _ in PORTS {
+        // Another process begins somewhere else.
+        let number = std::process::id().wrapping_mul(97).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = PORTS.start + u16::try_from(number % u32::from(PORTS.end - PORTS.start))?;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() && UdpSocket::bind(("127.0.0.1", port)).is_ok() {
             return Ok(port);
         }
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use crate::daemon::Daemon;
 use crate::programs::Programs;
 
-const START_PATIENCE: Duration = Duration::from_secs(10);
+const START_PATIENCE: Duration = Duration::from_secs(90);
 
 /// A running `peerfeed-tracker` on free ports.
 #[derive(Debug)]

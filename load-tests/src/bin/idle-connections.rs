@@ -86,7 +86,7 @@ fn main() -> Result<()> {
     writeln!(page, "| processor while they are idle, over {} s | {percent:.2}% of a core |", arguments.seconds)?;
     writeln!(page, "| until all were connected | {connecting_seconds:.1} s, {connecting_cpu:.1} s of processor |")?;
     publish(&page, arguments.out.as_deref())?;
-    daemon.stop(Duration::from_secs(10))?;
+    daemon.stop(Duration::from_secs(60))?;
     Ok(())
 }
 

@@ -41,7 +41,7 @@ struct Arguments {
     as_crowd: Option<Plan>,
 }
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Between two posts: nothing of the one before is under way any more.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -72,7 +72,7 @@ fn main() -> Result<()> {
     publish(&page, arguments.out.as_deref())?;
     runtime.block_on(node.shutdown());
     for (seeder, _) in seeders {
-        seeder.stop(Duration::from_secs(10))?;
+        seeder.stop(Duration::from_secs(60))?;
     }
     Ok(())
 }

@@ -80,7 +80,7 @@ pub fn run(options: &Options, folder: &Path) -> Result<Outcome> {
     let code = status.seeder_code.context("the seeder has no code")?;
     let _writing = author.start("the author", "none")?;
     author.ok(&["seeders", "add", &code])?;
-    author.wait_until_held(Duration::from_secs(60))?;
+    author.wait_until_held(Duration::from_secs(180))?;
     let reader = Person::new(&folder.join("reader"), &[]);
     reader.ok(&["add", &text(&author.event("link", &["invite"])?, "link")?])?;
 
@@ -120,7 +120,7 @@ pub fn run(options: &Options, folder: &Path) -> Result<Outcome> {
             let attached: &[&str] = if number % 4 == 1 { &["--attach", &path] } else { &[] };
             let posted = Instant::now();
             author.ok(&[&["post", words.as_str(), "--to", "public"], attached].concat())?;
-            until("the reader has the post", Duration::from_secs(60), || {
+            until("the reader has the post", Duration::from_secs(180), || {
                 reader.run(&["fetch", "--timeout", "20s"])?;
                 let entries = reader.read(&["--limit", "3"])?;
                 Ok(entries.iter().any(|entry| entry["text"] == words.as_str()).then_some(()))
@@ -132,13 +132,13 @@ pub fn run(options: &Options, folder: &Path) -> Result<Outcome> {
         Ok(())
     })?;
     // Nobody lies any more, but the files are to have come in spite of them.
-    until("the seeder has all files", Duration::from_secs(120), || {
+    until("the seeder has all files", Duration::from_secs(240), || {
         let status = asking.status()?;
         Ok(status.feeds.iter().all(|feed| feed.files_held == feed.files && feed.files > 0).then_some(()))
     })?;
     let status = asking.status()?;
     let cpu_seconds = seeding.cpu_seconds()?;
-    let stopped = seeding.stop(Duration::from_secs(30))?;
+    let stopped = seeding.stop(Duration::from_secs(60))?;
     ensure!(stopped.status.success(), "the seeder ended with {}", stopped.status);
     let begun = Attack::ALL.into_iter().zip(target.begun.iter().map(|count| count.load(Ordering::Relaxed))).collect();
     Ok(Outcome { options: *options, fetched, resident_bytes, cpu_seconds, status, begun })

@@ -74,7 +74,7 @@ pub fn run(options: &Options, mut say: impl FnMut(&str)) -> Result<Outcome> {
     })?;
     let stats = watch.stats().context("the tracker no longer tells its counts")?;
     let outcome = Outcome::new(&watch, &stats, options, &answers, unproven_bytes.load(Ordering::Relaxed))?;
-    tracker.daemon.stop(Duration::from_secs(20)).context("the tracker did not end properly")?;
+    tracker.daemon.stop(Duration::from_secs(60)).context("the tracker did not end properly")?;
     Ok(outcome)
 }
 

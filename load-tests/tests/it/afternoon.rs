@@ -56,7 +56,7 @@ impl Somebody {
 
     /// Posts, and goes when the server has it.
     fn posts(&self, words: &str, options: &[&str]) -> Result<()> {
-        self.person.ok(&[&["post", words, "--wait", "30s"], options].concat()).map(drop)
+        self.person.ok(&[&["post", words, "--wait", "120s"], options].concat()).map(drop)
     }
 
     /// The texts of Ann's that this person can read now, oldest first.
@@ -138,7 +138,7 @@ fn four_people_find_each_other_read_what_is_for_them_and_part() -> Result<()> {
     ann.person.ok(&["list", "add", "family", "Ben"])?;
     ann.posts(LAKE, &[])?;
     ann.posts(FAMILY, &["--to", "family"])?;
-    ann.person.ok(&["dm", "Dan", DAN_ALONE, "--wait", "30s"])?;
+    ann.person.ok(&["dm", "Dan", DAN_ALONE, "--wait", "120s"])?;
     ben.reads_exactly(&[BEFORE, LAKE, FAMILY])?;
     dan.reads_exactly(&[BEFORE, LAKE, DAN_ALONE])?;
 

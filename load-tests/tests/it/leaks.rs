@@ -94,7 +94,7 @@ fn becomes_friends(scene: &Scene) -> Result<Vec<Secret>> {
     friend.ok(&["add", &invitation, "--passphrase-file", &passphrase])?;
     let answered = scene.author.ok(&["requests"])?;
     ensure!(answered.contains(FRIEND), "the friend's letter did not come: {answered}");
-    scene.author.ok(&["post", "to be granted", "--wait", "30s"])?;
+    scene.author.ok(&["post", "to be granted", "--wait", "120s"])?;
     friend.ok(&["fetch", "--passphrase-file", &passphrase])?;
     let read = friend.ok(&["read", "--passphrase-file", &passphrase])?;
     ensure!(read.contains(story::FIRST_TEXT), "the friend reads nothing: {read}");

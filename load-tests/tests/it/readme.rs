@@ -62,7 +62,7 @@ fn three_people_do_what_the_readme_says() -> Result<()> {
     // The home server is Ann's: it is named by her feed, and keeps her letters.
     let code = text(&server.event("status", &["status"])?, "seeder_code")?;
     ann.ok(&["seeders", "add", &code])?;
-    ann.ok(&["post", "for those who come", "--wait", "30s"])?;
+    ann.ok(&["post", "for those who come", "--wait", "120s"])?;
     for (person, lines) in [(&ann, inviting), (&cleo, cleo_lines), (&ann, finding), (&cleo, reading)] {
         say(person, lines?, "")?;
     }

@@ -29,8 +29,9 @@ fn everybody_who_announces_is_answered_and_the_cost_is_told() -> Result<()> {
     for row in comparison.udp.iter().chain(&comparison.kept).chain(&comparison.new) {
         for run in &row.runs {
             assert!(run.announces > 10 && run.answers >= run.announces, "{}\n{page}", row.name);
-            // A machine that is busy with other things may keep an answer waiting for a second.
-            assert!(run.lost <= run.answers / 10, "{}\n{page}", row.name);
+            // A machine that is busy with other things may keep all that is under way waiting for a second, twice.
+            let under_way = 2 * (options.load.visits as u64 * u64::from(options.load.per_visit));
+            assert!(run.lost <= run.answers / 10 + under_way, "{}\n{page}", row.name);
             assert_eq!(run.refused, 0, "{}\n{page}", row.name);
             let cost_us = run.per_answer_us();
             assert!(cost_us > 0.1 && cost_us < 100_000.0, "{}\n{page}", row.name);

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use peerfeed_load_tests::tracker::Tracker;
 
-use crate::story::{Scene, stop};
+use crate::story::{HELD, Scene, stop};
 
 const FILE_BYTES: usize = 700_000;
 
@@ -62,6 +62,7 @@ fn hand_to_hand(scheme: &str, host: &str) -> Result<()> {
 
     // The seeder goes too: the second reader has only the first.
     let serving = first.start("the first reader", &format!("{host}:0"))?;
+    first.wait_until_announced(HELD)?;
     stop(seeder, "the seeder")?;
     let second = scene.newcomer("second");
     scene.reads_everything(&second, &link)?;
