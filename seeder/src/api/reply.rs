@@ -201,6 +201,9 @@ pub struct Feed {
     /// Why nothing more of it is stored: the disk is full, or a quota is used up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
+    /// For each file that does not fit in a quota, why; others come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 /// Somebody who may read what is for friends.

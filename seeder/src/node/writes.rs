@@ -85,5 +85,5 @@ fn failed(error: &WriteError) -> Outcome {
         line.push_str(&error.to_string());
         cause = error.source();
     }
-    Outcome::Failed { reason: line, may_pass: !matches!(error, WriteError::Full(_)) }
+    Outcome::Failed { reason: line, trouble: error.into() }
 }

@@ -19,7 +19,9 @@ impl From<WriteError> for Failure {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::Storage(error) => error.into(),
-            WriteError::Full(_) => Self::of(&error).hint("raise it with `peerfeed seed FEED --quota SIZE`"),
+            WriteError::Full(_) | WriteError::FileTooLarge { .. } => {
+                Self::of(&error).hint("raise it with `peerfeed seed FEED --quota SIZE`")
+            }
             error => Self::of(&error),
         }
     }

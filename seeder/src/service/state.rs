@@ -24,6 +24,7 @@ impl Service {
             if let Some(seen) = seen {
                 told.peers = seen.peers;
                 told.stopped.clone_from(&seen.stopped);
+                told.left_out.clone_from(&seen.left_out);
                 told.entries = told.entries.max(seen.entries);
                 told.seeders = seen.seeders.iter().map(|seeder| self.seeder_of(seen, seeder)).collect();
                 told.trackers = seen.trackers.iter().map(tracker).collect();

@@ -85,6 +85,7 @@ pub(super) fn slots(view: &impl View) -> Result<BTreeSet<u32>, StorageError> {
 
 impl WriteTxn {
     /// Keeps a proven run of chunks of a blob that the feed refers to; groups held already stay as they are.
+    /// A file that does not fit whole is not begun.
     pub fn put_chunks(&mut self, feed: FeedId, blob: BlobRef, new: &NewChunks) -> Result<(), WriteError> {
         let row = blobs::of_feed(self, feed, blob)?.ok_or(WriteError::UnknownBlob)?;
         fits(blob, new)?;
@@ -93,7 +94,7 @@ impl WriteTxn {
         if more_bytes == 0 {
             return Ok(());
         }
-        usage::check(self, feed, more_bytes)?;
+        usage::check_file(self, feed, blob, blob.size.bytes() - row.held_bytes)?;
         self.insert_groups(row.number, &groups, new)?;
         for (group, _) in groups {
             blobs::mark_group(self, row.number, group)?;

@@ -137,6 +137,14 @@ pub enum WriteError {
     /// A quota is used up: the operator may raise it.
     #[error("{}", full(.0))]
     Full(Quota),
+    /// A file is larger than what a quota leaves for it, and not a part of it is kept: others may fit.
+    #[error("a file of {bytes} bytes does not fit in what is left of {}", whose(.quota))]
+    FileTooLarge {
+        /// Bytes of the file.
+        bytes: u64,
+        /// Which quota.
+        quota: Quota,
+    },
     /// The device has as many logs as it may: it is at fault, or was restored too often.
     #[error("this device has {LOGS_PER_DEVICE_MAX} logs already, and may not have more")]
     TooManyLogs,
@@ -173,8 +181,12 @@ pub enum WriteError {
 }
 
 fn full(quota: &Quota) -> String {
+    format!("{} is used up", whose(quota))
+}
+
+fn whose(quota: &Quota) -> String {
     match quota {
-        Quota::Feed { bytes } => format!("the feed's quota of {bytes} bytes is used up"),
-        Quota::Total { bytes } => format!("the quota of {bytes} bytes over all feeds is used up"),
+        Quota::Feed { bytes } => format!("the feed's quota of {bytes} bytes"),
+        Quota::Total { bytes } => format!("the quota of {bytes} bytes over all feeds"),
     }
 }

@@ -1,5 +1,6 @@
 //! What each feed takes of the disk, and whether it may take more.
 
+use peerfeed_protocol::feed::BlobRef;
 use peerfeed_protocol::ids::FeedId;
 use redb::{ReadableTable, TableDefinition};
 
@@ -83,6 +84,15 @@ pub(super) fn check(txn: &WriteTxn, feed: FeedId, more_bytes: u64) -> Result<(),
         return Err(WriteError::Full(Quota::Feed { bytes }));
     }
     check_total(txn, more_bytes)
+}
+
+/// Refuses a part of a file of which so many bytes are still to come, unless all of them fit: what can never be whole would only
+/// take the room of what comes after it. Changes nothing. spec: STORE-12
+pub(super) fn check_file(txn: &WriteTxn, feed: FeedId, blob: BlobRef, rest_bytes: u64) -> Result<(), WriteError> {
+    check(txn, feed, rest_bytes).map_err(|error| match error {
+        WriteError::Full(quota) => WriteError::FileTooLarge { bytes: blob.size.bytes(), quota },
+        error => error,
+    })
 }
 
 /// Refuses what would take the whole store over its quota.

@@ -66,6 +66,8 @@ pub(super) struct Feed {
     pub writes: usize,
     /// Why nothing more is stored.
     pub stopped: Option<String>,
+    /// Files that do not fit in a quota, and why: nothing of them is asked for until somebody wants them, or the feed is loaded again.
+    pub left_out: HashMap<BlobRef, String>,
     /// Whether the newest records are still to be stored.
     pub records_unstored: bool,
     /// When storing is tried again by itself.
@@ -104,6 +106,7 @@ impl Feed {
             newest: None,
             writes: 0,
             stopped: None,
+            left_out: HashMap::new(),
             records_unstored: false,
             retry_at: None,
             store_retry: Backoff::new(STORE_RETRY_FIRST, STORE_RETRY_LONGEST),
@@ -179,6 +182,7 @@ impl Feed {
             return;
         }
         self.next_rank += 1;
+        self.left_out.remove(&reference);
         if self.queued.insert(reference) {
             let rank = if waited_for { self.next_rank - WAITED_FOR } else { -self.next_rank };
             self.queue.insert(rank, reference);
@@ -193,6 +197,12 @@ impl Feed {
         if self.queued.remove(reference) {
             self.queue.retain(|_, queued| queued != reference);
         }
+    }
+
+    /// A blob does not fit.
+    pub(super) fn leave_out(&mut self, reference: BlobRef, reason: String) {
+        self.unqueue_blob(&reference);
+        self.left_out.insert(reference, reason);
     }
 
     /// What a peer is told that we have and want.

@@ -9,6 +9,7 @@ use peerfeed_protocol::peer::message::{
 use peerfeed_protocol::peer::{ChannelId, RequestId, VerifiedChunks, VerifiedEntries};
 
 use super::ConnectionId;
+use crate::store::WriteError;
 
 /// Something to be stored.
 #[derive(Clone, Debug)]
@@ -116,9 +117,30 @@ pub enum Outcome {
     Failed {
         /// One line for a person.
         reason: String,
-        /// Whether it may go better by itself later, as when a disk was full; a quota has to be raised.
-        may_pass: bool,
+        /// What it says of others.
+        trouble: Trouble,
     },
+}
+
+/// What a write that failed says of those after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// They fail, too, and may go better by themselves later, as when a disk was full.
+    ForNow,
+    /// They fail, too, until a quota is raised.
+    ForGood,
+    /// This file does not fit in a quota; other files may, and texts.
+    OneFile,
+}
+
+impl From<&WriteError> for Trouble {
+    fn from(error: &WriteError) -> Self {
+        match error {
+            WriteError::FileTooLarge { .. } => Self::OneFile,
+            WriteError::Full(_) => Self::ForGood,
+            _ => Self::ForNow,
+        }
+    }
 }
 
 /// Something to be read from the store and sent to a peer.

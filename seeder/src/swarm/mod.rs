@@ -48,7 +48,7 @@ pub use command::Command;
 pub use engine::{Engine, Options};
 pub use gate::{Entered, Gate, GuestId, Refusal};
 pub use input::{Announced, Ended, Input};
-pub use job::{Outcome, Read, Recipient, Write};
+pub use job::{Outcome, Read, Recipient, Trouble, Write};
 pub use link::Link;
 pub use prepared::Prepared;
 pub use progress::{Attempt, AttemptKind, FeedOutcome, NewEntry, Progress, SyncFailure, SyncGoal};

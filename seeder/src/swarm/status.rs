@@ -88,6 +88,8 @@ pub struct FeedStatus {
     pub trackers: Vec<TrackerStatus>,
     /// Why nothing more is stored: a full disk or a quota.
     pub stopped: Option<String>,
+    /// For each file that does not fit in a quota, why.
+    pub left_out: Vec<String>,
 }
 
 /// A log.

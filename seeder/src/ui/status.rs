@@ -75,11 +75,18 @@ fn feed_lines(terminal: &Terminal, feed: &Feed, lines: &mut Vec<String>) {
         size(feed.held_bytes),
         peers(feed.peers),
     ));
-    if let Some(reason) = &feed.stopped {
-        let next =
-            if feed.quota_bytes.is_some() { "; `peerfeed seed FEED --quota SIZE` sets another quota" } else { "" };
-        let reason = format!("nothing more is stored: {}{next}", Safe::line(reason));
+    let next = if feed.quota_bytes.is_some() { "; `peerfeed seed FEED --quota SIZE` sets another quota" } else { "" };
+    let mut warn = |what: &str, reason: &str| {
+        let reason = format!("{what}: {}{next}", Safe::line(reason));
         lines.push(format!("  {}", terminal.paint(Paint::Warn, reason)));
+    };
+    if let Some(reason) = &feed.stopped {
+        warn("nothing more is stored", reason);
+    }
+    match feed.left_out.as_slice() {
+        [] => {}
+        [reason] => warn("one file is left out", reason),
+        [reason, ..] => warn(&format!("{} files are left out", feed.left_out.len()), reason),
     }
     for seeder in &feed.seeders {
         lines.push(format!("  {}", seeder_line(terminal, feed, seeder)));
@@ -182,6 +189,13 @@ mod tests {
         let feed = Feed { stopped: Some("the disk is full".into()), quota_bytes: Some(1 << 20), ..Feed::default() };
         let page = status_lines(&Terminal::plain(false), &Status { feeds: vec![feed], ..Status::default() });
         assert!(page.contains("\n  nothing more is stored: the disk is full; `peerfeed seed FEED --quota"), "{page}");
+        let page = |left_out: &[&str]| {
+            let left_out = left_out.iter().map(|reason| (*reason).to_owned()).collect();
+            let feeds = vec![Feed { left_out, quota_bytes: Some(1 << 20), ..Feed::default() }];
+            status_lines(&Terminal::plain(false), &Status { feeds, ..Status::default() })
+        };
+        assert!(page(&["too large"]).contains("\n  one file is left out: too large; `peerfeed seed"));
+        assert!(page(&["too large", "larger"]).contains("\n  2 files are left out: too large; `peerfeed seed"));
     }
 
     #[test]

@@ -119,11 +119,12 @@ fn several_feeds_of_one_seeder_share_one_connection() {
 }
 
 #[test]
-fn a_quota_that_is_used_up_ends_the_fetch_with_a_reason_and_keeps_what_came() {
+fn a_file_that_does_not_fit_in_a_quota_is_left_out_with_a_reason_and_all_else_comes() {
     let mut world = World::new(5 * MS, 33);
     let [ana, bob] = std::array::from_fn(|_| world.machine());
     let author = world.author(ana);
     let feed = author.feed();
+    world.post(ana, &author, "photo", 1_500_000);
     world.post(ana, &author, "film", 6_000_000);
     let row = FeedRow {
         roles: Roles { follow: true, ..Roles::default() },
@@ -139,6 +140,11 @@ fn a_quota_that_is_used_up_ends_the_fetch_with_a_reason_and_keeps_what_came() {
     };
     assert!(reason.contains("quota"), "{reason}");
     assert_eq!(world.entries(bob, feed), world.entries(ana, feed));
+    let status = |world: &World| world.machines[bob].engine.status(world.now).feeds.remove(0);
+    assert_eq!((status(&world).blobs_held, status(&world).left_out.len()), (1, 1));
+    assert!(status(&world).stopped.is_none());
+    world.post(ana, &author, "what comes after it", 0);
+    world.until("it comes", 60 * SECOND, |world| world.entries(bob, feed) == world.entries(ana, feed));
 }
 
 #[test]

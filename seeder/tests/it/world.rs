@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use peerfeed::author::{self, Audience, Author, Draft};
-use peerfeed::store::{FeedRow, Options as StoreOptions, Reading, Roles, SeederHint, Store, WriteError};
+use peerfeed::store::{FeedRow, Options as StoreOptions, Reading, Roles, SeederHint, Store};
 use peerfeed::swarm::{
     self, Action, Announced, Chance, Command, ConnectionId, Ended, Engine, Input, Link, NodeStatus, Options, Outcome,
-    Prepared, Progress, Report, Snapshot, SyncGoal, TaskId,
+    Prepared, Progress, Report, Snapshot, SyncGoal, TaskId, Trouble,
 };
 use peerfeed_protocol::crypto::WitnessSecret;
 use peerfeed_protocol::ids::{FeedId, Incarnation, SwarmId};
@@ -358,12 +358,12 @@ impl World {
                 Action::Write { job, write } => {
                     let prepared = Prepared::new(write, Incarnation::new([9; 8]));
                     let outcome = if machine.disk_full {
-                        Outcome::Failed { reason: "the disk is full".to_owned(), may_pass: true }
+                        Outcome::Failed { reason: "the disk is full".to_owned(), trouble: Trouble::ForNow }
                     } else {
                         let outcome = machine.store.write_blocking(move |txn| prepared.run(txn, 1_000));
                         outcome.unwrap_or_else(|error| Outcome::Failed {
                             reason: error.to_string(),
-                            may_pass: !matches!(error, WriteError::Full(_)),
+                            trouble: Trouble::from(&error),
                         })
                     };
                     machine.engine.handle_written(now, job, outcome);

@@ -7,7 +7,7 @@ use peerfeed_protocol::peer::{ChannelId, Moment, VerifiedChunks, VerifiedEntries
 
 use super::{Command, Engine};
 use crate::swarm::job::Write;
-use crate::swarm::peer::{Asked, Outstanding};
+use crate::swarm::peer::{Asked, Outstanding, Peer};
 use crate::swarm::{ConnectionId, Ticket};
 
 impl Engine {
@@ -155,6 +155,19 @@ impl Engine {
                 self.tell(connection, Command::Cancel(ticket));
             }
         }
+    }
+
+    /// Nothing that was asked for of a blob is needed any more.
+    pub(super) fn spare_all(&mut self, id: FeedId, blob: &BlobRef) {
+        let is_of_it = |request: &Outstanding| {
+            request.feed == id && matches!(&request.what, Asked::Group(asked, _) if asked == blob)
+        };
+        let of_peer = |(connection, peer): (&ConnectionId, &Peer)| {
+            let requests = peer.outstanding.iter().filter(|(_, request)| is_of_it(request));
+            requests.map(|(ticket, _)| (*connection, *ticket)).collect::<Vec<_>>()
+        };
+        let requests = self.peers.iter().flat_map(of_peer).collect();
+        self.spare(requests, |_| true);
     }
 
     /// A group of chunks came.

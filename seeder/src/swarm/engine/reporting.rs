@@ -42,6 +42,7 @@ impl Engine {
             seeders: self.seeders(feed),
             trackers: self.trackers(now, feed),
             stopped: feed.stopped.clone(),
+            left_out: feed.left_out.values().cloned().collect(),
         }
     }
 

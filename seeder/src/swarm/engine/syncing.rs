@@ -109,12 +109,18 @@ impl Engine {
             if sync.blob.is_some() && complete && !writing {
                 return Standing::Done;
             }
+            if let Some(reason) = sync.blob.and_then(|blob| feed.left_out.get(&blob)) {
+                return Standing::Failed(SyncFailure::Store(reason.clone()));
+            }
             let others = if complete { seeking && !settled } else { seeking || !asked_all || !settled };
             if !writing && !others && !self.can_fetch(now, id) {
-                return if sync.blob.is_some() {
-                    Standing::Failed(SyncFailure::Stalled { feed: id, tried: self.tried(id) })
-                } else {
-                    Standing::Done
+                let left_out = feed.left_out.values().next().filter(|_| sync.goal.blobs);
+                return match left_out {
+                    Some(reason) => Standing::Failed(SyncFailure::Store(reason.clone())),
+                    None if sync.blob.is_some() => {
+                        Standing::Failed(SyncFailure::Stalled { feed: id, tried: self.tried(id) })
+                    }
+                    None => Standing::Done,
                 };
             }
             return if late {

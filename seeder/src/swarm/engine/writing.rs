@@ -12,7 +12,7 @@ use super::{Action, Engine};
 use crate::swarm::ConnectionId;
 use crate::swarm::action::JobId;
 use crate::swarm::feed::Feed;
-use crate::swarm::job::{Outcome, Read, Recipient, Write};
+use crate::swarm::job::{Outcome, Read, Recipient, Trouble, Write};
 use crate::swarm::limits::TELL_EVERY;
 
 /// A write that is under way.
@@ -98,7 +98,7 @@ impl Engine {
         self.due.tasks.add(pending.feed);
         match outcome {
             Outcome::Done { complete } => self.written(now, pending, &complete),
-            Outcome::Failed { reason, may_pass } => self.not_written(now, pending, reason, may_pass),
+            Outcome::Failed { reason, trouble } => self.not_written(now, pending, reason, trouble),
             Outcome::Kept(_) | Outcome::Mail(_) | Outcome::Refused(_) => {}
         }
         self.settle(now);
@@ -151,7 +151,7 @@ impl Engine {
     }
 
     /// The disk is full, or a quota is used up: nothing more is asked for until the feed is loaded again, or for a while.
-    fn not_written(&mut self, now: Moment, pending: Pending, reason: String, may_pass: bool) {
+    fn not_written(&mut self, now: Moment, pending: Pending, reason: String, trouble: Trouble) {
         tracing::warn!(feed = %pending.feed, reason, "not stored");
         let Some(feed) = self.feeds.get_mut(&pending.feed) else { return };
         match pending.what {
@@ -164,13 +164,18 @@ impl Engine {
                 if let Some(blob) = feed.blobs.get_mut(&reference) {
                     groups.for_each(|group| blob.not_written(group));
                 }
+                if trouble == Trouble::OneFile {
+                    feed.leave_out(reference, reason);
+                    self.spare_all(pending.feed, &reference);
+                    return;
+                }
             }
             What::Note | What::Mail(..) => return,
             What::Records => feed.records_unstored = true,
             What::Head(..) => {}
         }
         // What was under way when the first failed tells nothing new.
-        if feed.stopped.replace(reason).is_none() && may_pass {
+        if feed.stopped.replace(reason).is_none() && trouble == Trouble::ForNow {
             let retry_at = now.after(feed.store_retry.fail(&mut self.chance));
             feed.retry_at = Some(retry_at);
             self.wake_by(retry_at);

@@ -60,7 +60,7 @@ fn what_is_no_longer_seeded_or_followed_makes_room_and_a_muted_feed_stays() {
 }
 
 #[test]
-fn a_quota_that_is_used_up_is_told_and_a_larger_one_goes_on() {
+fn a_file_beyond_a_quota_is_left_out_and_told_what_else_is_posted_comes_and_a_larger_quota_brings_it() {
     let (server, ann) = (Server::start(), Folder::of("Ann"));
     server.holds(&ann);
     let feed = ann.one(&["id"])["feed"].as_str().unwrap().to_owned();
@@ -68,10 +68,13 @@ fn a_quota_that_is_used_up_is_told_and_a_larger_one_goes_on() {
     let _writing = Daemon::start(&ann, &["--listen", "none"]);
     ann.does(&["post", "a film", "--attach", &ann.file("film.mkv", &vec![7; FILM_BYTES])]);
     let seen = || server.folder.one(&["status"])["feeds"][0].clone();
-    let why = until("the quota is used up", || seen()["stopped"].as_str().map(str::to_owned));
-    assert!(why.contains("quota of 1048576 bytes is used up"), "{why}");
+    let why = until("the film is left out", || seen()["left_out"][0].as_str().map(str::to_owned));
+    assert!(why.contains("does not fit in what is left of the feed's quota of 1048576 bytes"), "{why}");
     let page = server.folder.does(&["status"]);
-    assert!(page.contains("nothing more is stored: the feed's quota") && page.contains("--quota SIZE"), "{page}");
+    assert!(page.contains("one file is left out: a file of") && page.contains("--quota SIZE"), "{page}");
+    ann.does(&["post", "a photo", "--attach", &ann.file("photo.jpg", &vec![7; 10_000])]);
+    until("the photo is there", || (seen()["files_held"] == 1).then_some(()));
+    assert!(seen()["stopped"].is_null(), "{:#}", seen());
     server.folder.does(&["seed", &feed, "--quota", "20MiB"]);
-    until("the film is there", || (seen()["files_held"] == 1 && seen()["stopped"].is_null()).then_some(()));
+    until("the film is there", || (seen()["files_held"] == 2 && seen()["left_out"].is_null()).then_some(()));
 }

@@ -213,7 +213,8 @@ fn a_full_quota_refuses_and_changes_nothing() {
     let before = store.read().unwrap().usage(feed).unwrap();
     let (blob, new) = (sample.blob, sample.groups(0..1));
     let error = store.write_blocking(move |txn| txn.put_chunks(feed, blob, &new)).expect_err("a group is 1 MB");
-    assert!(matches!(error, WriteError::Full(Quota::Feed { bytes: 60_000 })), "{error}");
+    let due = Quota::Feed { bytes: 60_000 };
+    assert!(matches!(error, WriteError::FileTooLarge { quota, .. } if quota == due), "{error}");
     let txn = store.read().unwrap();
     assert_eq!(txn.usage(feed).unwrap(), before);
     assert_eq!(txn.blob(feed, blob).unwrap().unwrap().held_bytes, 0);
