@@ -162,7 +162,7 @@ impl ConfigError {
         let is_wrong = |part: &Table| Config::deserialize(part.clone()).is_err();
         let mut parts = settings.iter().map(|(name, value)| Table::from_iter([(name.clone(), value.clone())]));
         let setting = parts.find(is_wrong).unwrap_or_default().to_string().trim_end().to_owned();
-        Self::Value { setting, problem: error.message().to_owned() }
+        Self::Value { setting, problem: explained(error.message()) }
     }
 }
 
@@ -170,11 +170,20 @@ fn read_file(path: &Path) -> Result<Table, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
     let invalid = |error: toml::de::Error| ConfigError::File {
         path: path.to_owned(),
-        problem: error.to_string().trim_end().to_owned(),
+        problem: explained(error.to_string().trim_end()),
     };
     // Read as a whole first: only this error knows the line.
     toml::from_str::<Config>(&text).map_err(invalid)?;
     toml::from_str(&text).map_err(invalid)
+}
+
+/// The words of the standard library say nothing of what an address looks like.
+fn explained(problem: &str) -> String {
+    if problem.contains("socket address") {
+        format!("{problem}; write it as 192.0.2.1:{PORT}, or [::]:{PORT} for all addresses of this machine")
+    } else {
+        problem.to_owned()
+    }
 }
 
 fn read_environment(variables: impl IntoIterator<Item = (String, String)>) -> Result<Table, ConfigError> {
@@ -291,7 +300,12 @@ mod tests {
         let error = Config::load(None, environment, &Flags::default()).unwrap_err().to_string();
         assert!(error.contains("PEERFEED_TRACKER_INTERVALL"), "{error}");
         let error = Config::load(None, [], &flags(&[("http", &["localhost"]), ("udp", &["[::]:1"])])).unwrap_err();
-        assert!(error.to_string().contains("http = [\"localhost\"]: invalid socket address"), "{error}");
+        let error = error.to_string();
+        assert!(error.contains("http = [\"localhost\"]: invalid socket address"), "{error}");
+        assert!(
+            error.ends_with("; write it as 192.0.2.1:6969, or [::]:6969 for all addresses of this machine"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -108,9 +108,14 @@ pub enum StartError {
 /// What to do about a listener that cannot be bound.
 fn remedy(error: &io::Error) -> &'static str {
     if is_want_of_files(error) {
-        "allow it more open files (LimitNOFILE in its unit, or `ulimit -n`)"
-    } else {
-        "is another program using it?"
+        return "allow it more open files (LimitNOFILE in its unit, or `ulimit -n`)";
+    }
+    match error.kind() {
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address; [::] stands for all that it has",
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 are for root and its services: start it as one with --user NAME, or take another port"
+        }
+        _ => "is another program using it?",
     }
 }
 

@@ -75,6 +75,14 @@ fn a_port_that_is_taken_is_named_and_ends_it_with_2() {
 }
 
 #[test]
+fn an_address_that_this_machine_does_not_have_is_named_and_ends_it_with_2() {
+    // Of a network for examples, which nobody has.
+    let (code, out, errors) = output(&["--http", "192.0.2.1:0"]);
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{errors}");
+    assert!(errors.contains("192.0.2.1:0") && errors.contains("this machine has no such address"), "{errors}");
+}
+
+#[test]
 fn the_printed_configuration_is_the_one_in_force() {
     let (code, stdout, _) = output(&["--print-config"]);
     assert_eq!((code, stdout), (Some(0), documented(&Config::default())));
