@@ -129,13 +129,14 @@ fn seeder_line(terminal: &Terminal, feed: &Feed, seeder: &Seeder) -> String {
     }
     // What a seeder has stored is told to the author alone; a reader sees only whether it is there.
     let own = feed.roles.iter().any(|role| role == "own");
+    let all = counted(seeder.entries, "entry", "entries");
     let holds = if !own {
         String::new()
     } else if seeder.holds_all {
-        let all = counted(seeder.entries, "entry", "entries");
         terminal.paint(Paint::Good, format_args!("  holds all {all}"))
+    } else if seeder.entries_stored == seeder.entries {
+        terminal.paint(Paint::Warn, format_args!("  holds all {all}, not every file"))
     } else {
-        let all = counted(seeder.entries, "entry", "entries");
         terminal.paint(Paint::Warn, format_args!("  holds {} of {all}", seeder.entries_stored))
     };
     let asks = match &seeder.code {
@@ -178,6 +179,10 @@ mod tests {
         assert!(page.contains("unlisted seeder 127.0.0.1:9  not connected  holds 2 of 3 entries  asks"), "{page}");
         assert!(page.contains("asks to be listed: `peerfeed seeders add 127.0.0.1:9#wit1x`\n"), "{page}");
         assert!(page.ends_with("  seeder 127.0.0.1:9  connected  holds all 3 entries"), "{page}");
+        let mut without_file = status.clone();
+        without_file.feeds[0].seeders.iter_mut().for_each(|seeder| seeder.holds_all = false);
+        let page = status_lines(&Terminal::plain(false), &without_file);
+        assert!(page.ends_with("  seeder 127.0.0.1:9  connected  holds all 3 entries, not every file"), "{page}");
         let mut here = status;
         here.feeds[0].seeders.iter_mut().for_each(|seeder| seeder.this = true);
         let page = status_lines(&Terminal::plain(false), &here);
