@@ -7,7 +7,7 @@ use peerfeed_load_tests::daemon::until;
 use peerfeed_load_tests::delay::DelayedLink;
 use peerfeed_load_tests::following::{Case, Following};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What opening a feed on one connection may cost: its name, the proofs of knowing it, and a word about each log.
 const OPEN_BYTES: u64 = 500;
