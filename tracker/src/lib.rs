@@ -32,6 +32,7 @@ pub mod server;
 mod sockets;
 pub mod status;
 pub mod swarm;
+pub mod terms;
 pub mod tls;
 pub mod tracker;
 pub mod udp;

@@ -151,9 +151,40 @@ impl Metrics {
         self.0[counter as usize].fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts all of `tally`, which is empty afterwards.
+    pub fn count_all(&self, tally: &mut Tally) {
+        for (total, counted) in self.0.iter().zip(&mut tally.0) {
+            if *counted > 0 {
+                total.fetch_add(std::mem::take(counted), Ordering::Relaxed);
+            }
+        }
+    }
+
     /// The value of a counter.
     pub fn value(&self, counter: Counter) -> u64 {
         self.0[counter as usize].load(Ordering::Relaxed)
+    }
+}
+
+/// What one worker has counted by itself, until it is [added](Metrics::count_all) to what all have.
+#[derive(Debug)]
+pub struct Tally([u64; Counter::ALL.len()]);
+
+impl Tally {
+    /// Nothing.
+    pub fn new() -> Self {
+        Self([0; Counter::ALL.len()])
+    }
+
+    /// Counts one.
+    pub fn count(&mut self, counter: Counter) {
+        self.0[counter as usize] += 1;
+    }
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -17,6 +17,7 @@ use crate::host::Host;
 use crate::limit::{AROUND_PEERS_MAX, MEMORY_BYTES_MIN, SITE_PEERS_MAX, SWARM_PEERS_MAX, THROTTLED_INTERVAL};
 use crate::metrics::{Counter, Longest, Metrics};
 use crate::swarm::{Ahead, Announcement, Asked, Luck, Presence, SwarmMap, SwarmOptions};
+use crate::terms::{Answers, Moment, Terms};
 use crate::udp::ConnectionKeys;
 
 /// What all listeners share.
@@ -42,28 +43,6 @@ pub struct Tracker {
     answers: ArcSwap<Answers>,
     started: Instant,
     started_unix: Duration,
-}
-
-/// What replies say besides peers.
-#[derive(Clone, Debug)]
-struct Answers {
-    interval: Duration,
-    min_interval: Duration,
-    /// Goes with the interval.
-    peer_lifetime: Duration,
-    tracker_id: Option<Vec<u8>>,
-    warning: Option<String>,
-    numwant_default: usize,
-    numwant_max: usize,
-}
-
-/// The time, as handlers need it.
-#[derive(Clone, Copy, Debug)]
-pub struct Moment {
-    /// Since the tracker started.
-    pub up: Duration,
-    /// Since the Unix epoch: trackers that share a key must agree on it.
-    pub unix: Duration,
 }
 
 /// Which peers a transport can carry.
@@ -131,6 +110,16 @@ impl Tracker {
         Moment { up, unix: self.started_unix + up }
     }
 
+    /// By what requests are answered now.
+    pub fn terms(&self) -> Terms {
+        self.terms_at(self.moment())
+    }
+
+    /// By what they are answered now, but as if it were `now`.
+    pub fn terms_at(&self, now: Moment) -> Terms {
+        Terms { now, lists: self.access.in_force(), answers: self.answers.load() }
+    }
+
     /// Answers from now on as `config` says.
     pub fn answer_by(&self, config: &Config) {
         self.answers.store(Answers::new(config).into());
@@ -163,9 +152,9 @@ impl Tracker {
     }
 
     /// What an announce from `ip` that will be [made](Self::announce) with this luck is going to look at.
-    pub fn ahead(&self, request: &AnnounceRequest, ip: IpAddr, luck: Luck) -> Ahead {
+    pub fn ahead(terms: &Terms, request: &AnnounceRequest, ip: IpAddr, luck: Luck) -> Ahead {
         let address = SocketAddr::new(ip.to_canonical(), request.port);
-        let want = self.answers.load().wanted(request);
+        let want = terms.answers.wanted(request);
         Ahead { info_hash: request.info_hash, address, presence: presence_of(request), want, luck }
     }
 
@@ -176,12 +165,12 @@ impl Tracker {
         request: &AnnounceRequest,
         ip: IpAddr,
         carries: Carries,
-        now: Moment,
+        terms: &Terms,
         rng: &mut impl Rng,
         reply: &mut AnnounceReply,
     ) -> bool {
         let ip = ip.to_canonical();
-        let answers = self.answers.load();
+        let Terms { now, answers, .. } = terms;
         reply.external_ip = Some(ip);
         reply.tracker_id.clone_from(&answers.tracker_id);
         if !self.guard.admits(ip, Ask::Announce, now.up) {
@@ -243,27 +232,6 @@ impl Tracker {
     }
 }
 
-impl Answers {
-    fn new(config: &Config) -> Self {
-        Self {
-            interval: config.interval.0,
-            min_interval: config.min_interval.0,
-            peer_lifetime: config.peer_lifetime.0,
-            tracker_id: config.tracker_id.0.clone().map(String::into_bytes),
-            warning: config.warning_message.0.clone(),
-            numwant_default: usize::from(config.numwant_default),
-            numwant_max: usize::from(config.numwant_max),
-        }
-    }
-
-    /// How many peers this announce is given at most.
-    fn wanted(&self, request: &AnnounceRequest) -> usize {
-        let default = if request.event == Event::Stopped { 0 } else { self.numwant_default };
-        let wanted = request.numwant.map(|wanted| usize::try_from(wanted).unwrap_or(usize::MAX));
-        wanted.unwrap_or(default).min(self.numwant_max)
-    }
-}
-
 fn presence_of(request: &AnnounceRequest) -> Presence {
     match request.event {
         Event::Stopped => Presence::Gone,
@@ -313,7 +281,8 @@ mod tests {
             let mut reply = AnnounceReply::default();
             let ip = IpAddr::from([10, 0, 0, last]);
             let now = Moment { up: Duration::ZERO, unix: Duration::ZERO };
-            self.0.announce(&request, ip, Carries::BothFamilies, now, &mut self.1, &mut reply);
+            let terms = self.0.terms_at(now);
+            self.0.announce(&request, ip, Carries::BothFamilies, &terms, &mut self.1, &mut reply);
             reply
         }
     }
@@ -372,7 +341,8 @@ mod tests {
         let request = AnnounceRequest::new(InfoHash([1; 20]), PeerId([2; 20]), 6881);
         let mut reply = AnnounceReply::default();
         let ip = IpAddr::from([10, 0, 0, 2]);
-        world.0.announce(&request, ip, Carries::BothFamilies, back, &mut world.1, &mut reply);
+        let terms = world.0.terms_at(back);
+        world.0.announce(&request, ip, Carries::BothFamilies, &terms, &mut world.1, &mut reply);
         assert_eq!(reply.peers.len(), 1);
     }
 

@@ -16,19 +16,19 @@ pub(crate) fn datagram(bytes: &[u8]) {
     let ips = ["192.0.2.1", "2001:db8::1", "::ffff:192.0.2.9", "127.0.0.1"];
     let ip = ips[usize::from(sender % 4)].parse().expect("an address");
     let from = SocketAddr::new(ip, u16::from(sender / 4) * 1000);
-    let (tracker, now) = (tracker(), tracker().moment());
+    let (tracker, terms) = (tracker(), tracker().terms());
     let mut handler = Handler::new(ChaCha8Rng::seed_from_u64(1));
     let mut out = Vec::new();
-    handler.handle(tracker, datagram, from, now, &mut out);
+    handler.handle(tracker, datagram, from, &terms, &mut out);
     assert!(out.len() <= datagram.len(), "{} bytes for {}", out.len(), datagram.len());
     out.clear();
     let mut proven = datagram.to_vec();
     if let Some(id) = proven.get_mut(..8) {
         id.copy_from_slice(
-            &tracker.connection_ids.issue(ip.to_canonical(), now.unix, &mut LastKey::default()).0.to_be_bytes(),
+            &tracker.connection_ids.issue(ip.to_canonical(), terms.now.unix, &mut LastKey::default()).0.to_be_bytes(),
         );
     }
-    handler.handle(tracker, &proven, from, now, &mut out);
+    handler.handle(tracker, &proven, from, &terms, &mut out);
     assert!(out.len() <= UDP_REPLY_BYTES_MAX);
     assert!(from.port() != 0 || out.is_empty());
 }

@@ -1,8 +1,9 @@
 //! The lists in force.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use peerfeed_protocol::announce::InfoHash;
 
 use super::list::{HashList, ListError};
@@ -56,6 +57,10 @@ impl Refusal {
     }
 }
 
+/// The lists as they were at one moment.
+#[derive(Debug)]
+pub struct ListsInForce(Guard<Arc<Lists>>);
+
 #[derive(Debug, Default)]
 struct Lists {
     allow: Option<HashList>,
@@ -81,16 +86,14 @@ impl Access {
         Ok(self.listed())
     }
 
+    /// The lists that are in force now, for requests that are answered together.
+    pub fn in_force(&self) -> ListsInForce {
+        ListsInForce(self.0.load())
+    }
+
     /// Whether this hash is served.
     pub fn check(&self, hash: &InfoHash) -> Result<(), Refusal> {
-        let lists = self.0.load();
-        if !lists.deny.is_empty() && lists.deny.contains(hash) {
-            return Err(Refusal::Denied);
-        }
-        match &lists.allow {
-            Some(allow) if !allow.contains(hash) => Err(Refusal::NotAllowed),
-            _ => Ok(()),
-        }
+        self.in_force().check(hash)
     }
 
     /// What is in force.
@@ -100,6 +103,20 @@ impl Access {
             allowed: lists.allow.as_ref().map(HashList::len),
             denied: lists.deny.len(),
             size_bytes: lists.allow.as_ref().map_or(0, HashList::size_bytes) + lists.deny.size_bytes(),
+        }
+    }
+}
+
+impl ListsInForce {
+    /// Whether this hash is served.
+    pub fn check(&self, hash: &InfoHash) -> Result<(), Refusal> {
+        let lists = &self.0;
+        if !lists.deny.is_empty() && lists.deny.contains(hash) {
+            return Err(Refusal::Denied);
+        }
+        match &lists.allow {
+            Some(allow) if !allow.contains(hash) => Err(Refusal::NotAllowed),
+            _ => Ok(()),
         }
     }
 }

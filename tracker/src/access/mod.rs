@@ -4,4 +4,4 @@ mod list;
 mod lists;
 
 pub use list::{HASHES_MAX, HashList, LINE_BYTES_MAX, ListError};
-pub use lists::{Access, AccessFiles, Listed, Refusal};
+pub use lists::{Access, AccessFiles, Listed, ListsInForce, Refusal};

@@ -164,10 +164,12 @@ impl<const N: usize> Crowd<N> {
             let bucket = self.bucket_from(first, n);
             let start = starts.get(n).map_or_else(|| below(bucket.len().max(1), rng), |&start| start);
             let (head, tail) = bucket.split_at(start.min(bucket.len()));
-            for peer in tail.iter().chain(head).filter(|peer| draw.may_have(peer)).take(per_bucket.min(left)) {
+            let run = tail.iter().chain(head).filter(|peer| draw.may_have(peer)).take(per_bucket.min(left));
+            // Quicker than `for`, which asks at each peer in which of the two parts it is.
+            run.for_each(|peer| {
                 give(&peer.address);
                 left -= 1;
-            }
+            });
         }
     }
 

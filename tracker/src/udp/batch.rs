@@ -8,39 +8,56 @@ use std::os::fd::AsRawFd as _;
 use nix::errno::Errno;
 use nix::libc::{in_pktinfo, in6_pktinfo};
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg,
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike, recvmmsg,
+    sendmmsg,
 };
 
 use peerfeed_protocol::announce::limits::UDP_REPLY_BYTES_MAX;
 
 use crate::limit::{UDP_BATCH, UDP_BUFFER_BYTES};
 
+/// Addresses of the family of a socket, as the kernel has them: what has room for any family is eight times as long.
+pub(super) trait Address: SockaddrLike + Copy {
+    fn to_std(self) -> SocketAddr;
+}
+
+impl Address for SockaddrIn {
+    fn to_std(self) -> SocketAddr {
+        SocketAddr::V4(self.into())
+    }
+}
+
+impl Address for SockaddrIn6 {
+    fn to_std(self) -> SocketAddr {
+        SocketAddr::V6(self.into())
+    }
+}
+
 /// Room for one batch in each direction, used again and again.
-pub(super) struct Batch {
-    incoming: MultiHeaders<SockaddrStorage>,
+pub(super) struct Batch<A> {
+    incoming: MultiHeaders<A>,
     buffers: Vec<[u8; UDP_BUFFER_BYTES]>,
     /// With room for one [`Local`].
-    outgoing: MultiHeaders<SockaddrStorage>,
+    outgoing: MultiHeaders<A>,
     /// Without.
-    outgoing_plain: MultiHeaders<SockaddrStorage>,
-    requests: Vec<Incoming>,
-    replies: Vec<Reply>,
+    outgoing_plain: MultiHeaders<A>,
+    requests: Vec<Incoming<A>>,
+    replies: Vec<Reply<A>>,
     /// Of all answers, one behind the other.
     bytes: Vec<u8>,
 }
 
 /// One datagram that has come.
-struct Incoming {
-    from: SocketAddr,
-    address: SockaddrStorage,
+struct Incoming<A> {
+    from: A,
     local: Local,
     /// Which buffer holds how many bytes of it.
     place: (usize, usize),
 }
 
 /// One answer on its way.
-struct Reply {
-    to: SockaddrStorage,
+struct Reply<A> {
+    to: A,
     local: Local,
     /// Where its bytes are.
     place: Range<usize>,
@@ -64,7 +81,7 @@ pub(super) struct Received {
     pub(super) too_long: usize,
 }
 
-impl Batch {
+impl<A: Address> Batch<A> {
     pub(super) fn new() -> Self {
         let with_local = || Some(nix::cmsg_space!(in6_pktinfo));
         Self {
@@ -93,8 +110,7 @@ impl Batch {
         let mut counts = Received::default();
         for (buffer, message) in messages.enumerate() {
             counts.datagrams += 1;
-            let Some(address) = message.address else { continue };
-            let Some(from) = socket_addr(&address) else { continue };
+            let Some(from) = message.address else { continue };
             if message.flags.contains(MsgFlags::MSG_TRUNC) {
                 counts.too_long += 1;
                 continue;
@@ -102,24 +118,24 @@ impl Batch {
             let local = message.cmsgs().map_or(Local::Unknown, |mut cmsgs| {
                 cmsgs.find_map(|message| local_of(&message)).unwrap_or(Local::Unknown)
             });
-            self.requests.push(Incoming { from, address, local, place: (buffer, message.bytes) });
+            self.requests.push(Incoming { from, local, place: (buffer, message.bytes) });
         }
         Ok(counts)
     }
 
     /// The datagrams that have come, and from where.
     pub(super) fn datagrams(&self) -> impl Iterator<Item = (&[u8], SocketAddr)> {
-        let bytes = |request: &Incoming| &self.buffers[request.place.0][..request.place.1];
-        self.requests.iter().map(move |request| (bytes(request), request.from))
+        let bytes = |request: &Incoming<A>| &self.buffers[request.place.0][..request.place.1];
+        self.requests.iter().map(move |request| (bytes(request), request.from.to_std()))
     }
 
     /// Lets `answer` append what each datagram is answered with. [`send`](Self::send) sends the answers.
     pub(super) fn answer(&mut self, mut answer: impl FnMut(&[u8], SocketAddr, &mut Vec<u8>)) {
-        for &Incoming { from, address, local, place: (buffer, length) } in &self.requests {
+        for &Incoming { from, local, place: (buffer, length) } in &self.requests {
             let start = self.bytes.len();
-            answer(&self.buffers[buffer][..length], from, &mut self.bytes);
+            answer(&self.buffers[buffer][..length], from.to_std(), &mut self.bytes);
             if self.bytes.len() > start {
-                self.replies.push(Reply { to: address, local, place: start..self.bytes.len() });
+                self.replies.push(Reply { to: from, local, place: start..self.bytes.len() });
             }
         }
     }
@@ -147,7 +163,7 @@ impl Batch {
         failed
     }
 
-    fn send_group(&mut self, socket: &UdpSocket, group: &[Reply]) -> Result<usize, Errno> {
+    fn send_group(&mut self, socket: &UdpSocket, group: &[Reply<A>]) -> Result<usize, Errno> {
         let slices: Vec<_> = group.iter().map(|reply| [IoSlice::new(&self.bytes[reply.place.clone()])]).collect();
         let to: Vec<_> = group.iter().map(|reply| Some(reply.to)).collect();
         let fd = socket.as_raw_fd();
@@ -193,18 +209,15 @@ fn local_of(message: &ControlMessageOwned) -> Option<Local> {
     }
 }
 
-fn socket_addr(address: &SockaddrStorage) -> Option<SocketAddr> {
-    let v4 = address.as_sockaddr_in().map(|v4| SocketAddr::V4((*v4).into()));
-    v4.or_else(|| address.as_sockaddr_in6().map(|v6| SocketAddr::V6((*v6).into())))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddrV4;
+
     use super::super::socket::bind;
     use super::*;
 
     /// Sends `datagrams` to `to` on a socket of its own each and answers them in batches with their own bytes.
-    fn echo(server: &UdpSocket, to: &[SocketAddr], datagrams: usize) -> Vec<UdpSocket> {
+    fn echo<A: Address>(server: &UdpSocket, to: &[SocketAddr], datagrams: usize) -> Vec<UdpSocket> {
         let clients: Vec<_> = (0..datagrams)
             .map(|n| {
                 let to = to[n % to.len()];
@@ -216,7 +229,7 @@ mod tests {
                 client
             })
             .collect();
-        let mut batch = Batch::new();
+        let mut batch = Batch::<A>::new();
         let mut seen = 0;
         while seen < datagrams {
             seen += batch.receive(server).unwrap().datagrams;
@@ -237,6 +250,7 @@ mod tests {
             let server = bind(bound.parse().unwrap(), false, 1).unwrap().remove(0);
             let port = server.local_addr().unwrap().port();
             let to: Vec<_> = asked.iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), port)).collect();
+            let echo = if server.local_addr().unwrap().is_ipv4() { echo::<SockaddrIn> } else { echo::<SockaddrIn6> };
             for (n, client) in echo(&server, &to, 200).iter().enumerate() {
                 let mut reply = [0; 16];
                 let length = client.recv(&mut reply).unwrap_or_else(|error| panic!("{n} at {bound}: {error}"));
@@ -252,7 +266,7 @@ mod tests {
         client.connect(server.local_addr().unwrap()).unwrap();
         client.send(&[0; UDP_BUFFER_BYTES + 1]).unwrap();
         client.send(&[0; UDP_BUFFER_BYTES]).unwrap();
-        let mut batch = Batch::new();
+        let mut batch = Batch::<SockaddrIn>::new();
         let (mut answered, mut counts) = (0, Received::default());
         while counts.datagrams < 2 {
             let more = batch.receive(&server).unwrap();
@@ -268,8 +282,8 @@ mod tests {
         let server = bind("127.0.0.1:0".parse().unwrap(), false, 1).unwrap().remove(0);
         let client = UdpSocket::bind("127.0.0.1:0").unwrap();
         client.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
-        let to = |address: SocketAddr| Reply { to: address.into(), local: Local::Unknown, place: 0..1 };
-        let good = client.local_addr().unwrap();
+        let to = |address: SocketAddrV4| Reply { to: SockaddrIn::from(address), local: Local::Unknown, place: 0..1 };
+        let SocketAddr::V4(good) = client.local_addr().unwrap() else { panic!() };
         let mut batch = Batch::new();
         batch.bytes = b"x".to_vec();
         batch.replies = vec![to(good), to("127.0.0.1:0".parse().unwrap()), to(good)];

@@ -11,9 +11,10 @@ use peerfeed_protocol::announce::{AnnounceReply, InfoHash};
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng as _;
 
-use crate::metrics::Counter;
+use crate::metrics::{Counter, Tally};
 use crate::swarm::{Ahead, Luck};
-use crate::tracker::{Carries, Moment, Tracker};
+use crate::terms::{Moment, Terms};
+use crate::tracker::{Carries, Tracker};
 use crate::udp::LastKey;
 
 /// Answers datagrams, one at a time; owns what it needs for that, so that an answer allocates nothing.
@@ -25,6 +26,7 @@ pub struct Handler {
     /// Of the datagram that is handled next; those of the following ones come from it.
     luck: u64,
     foreseen: Vec<Ahead>,
+    tally: Tally,
 }
 
 /// From the number of a datagram's luck to that of the next one's: any odd one that is not the generator's own.
@@ -34,12 +36,18 @@ impl Handler {
     /// A handler that chooses peers by this source of randomness.
     pub fn new(mut rng: ChaCha8Rng) -> Self {
         let luck = rng.next_u64();
-        Self { rng, reply: AnnounceReply::default(), key: LastKey::default(), luck, foreseen: Vec::new() }
+        let (reply, key, foreseen, tally) = Default::default();
+        Self { rng, reply, key, luck, foreseen, tally }
     }
 
     /// Lets the processor fetch what the announces among these datagrams will look at when they are [handled](Self::handle) in
     /// this order. Nothing else comes of it, so that nothing has to be proven for it.
-    pub fn foresee<'a>(&mut self, tracker: &Tracker, datagrams: impl Iterator<Item = (&'a [u8], SocketAddr)>) {
+    pub fn foresee<'a>(
+        &mut self,
+        tracker: &Tracker,
+        terms: &Terms,
+        datagrams: impl Iterator<Item = (&'a [u8], SocketAddr)>,
+    ) {
         self.luck = self.rng.next_u64();
         let mut luck = self.luck;
         self.foreseen.clear();
@@ -53,7 +61,7 @@ impl Handler {
                 }
                 Ok(Request::Announce(announce)) => {
                     tracker.guard.foresee(from.ip());
-                    Some(tracker.ahead(&announce.request, from.ip(), own))
+                    Some(Tracker::ahead(terms, &announce.request, from.ip(), own))
                 }
                 _ => None,
             }
@@ -67,7 +75,8 @@ impl Handler {
     /// Appends the answer to `datagram` to `out`, or nothing where there must be none.
     ///
     /// Nothing longer than the datagram is answered before the sender has proven its address. spec: ANN-24, ANN-25
-    pub fn handle(&mut self, tracker: &Tracker, datagram: &[u8], from: SocketAddr, now: Moment, out: &mut Vec<u8>) {
+    pub fn handle(&mut self, tracker: &Tracker, datagram: &[u8], from: SocketAddr, terms: &Terms, out: &mut Vec<u8>) {
+        let now = terms.now;
         let ip = from.ip().to_canonical();
         let luck = Luck::new(self.luck);
         self.luck = self.luck.wrapping_add(NEXT_LUCK);
@@ -85,7 +94,7 @@ impl Handler {
                     Counter::UdpConnect
                 }
                 Ok(Request::Announce(announce)) => match self.verify(tracker, announce.connection_id, ip, now) {
-                    Ok(()) => self.announce(tracker, &announce, ip, now, luck, out),
+                    Ok(()) => self.announce(tracker, &announce, ip, terms, luck, out),
                     Err(counter) => counter,
                 },
                 Ok(Request::Scrape(request)) => match self.verify(tracker, request.connection_id, ip, now) {
@@ -101,7 +110,12 @@ impl Handler {
                 }
             }
         };
-        tracker.metrics.count(counter);
+        self.tally.count(counter);
+    }
+
+    /// Adds what has been handled to the counts of `tracker`.
+    pub fn report(&mut self, tracker: &Tracker) {
+        tracker.metrics.count_all(&mut self.tally);
     }
 
     fn announce(
@@ -109,18 +123,18 @@ impl Handler {
         tracker: &Tracker,
         announce: &Announce<'_>,
         ip: IpAddr,
-        now: Moment,
+        terms: &Terms,
         mut luck: Luck,
         out: &mut Vec<u8>,
     ) -> Counter {
         let request = &announce.request;
-        if let Err(refused) = tracker.access.check(&request.info_hash) {
+        if let Err(refused) = terms.check(&request.info_hash) {
             refuse(announce.transaction_id, &refused.to_string(), out);
             return refused.counter();
         }
         let family = family_of(ip);
         let carries = Carries::OwnFamily(family.max_peers());
-        let is_served = tracker.announce(request, ip, carries, now, &mut luck, &mut self.reply);
+        let is_served = tracker.announce(request, ip, carries, terms, &mut luck, &mut self.reply);
         let head = AnnounceReplyHead {
             transaction_id: announce.transaction_id,
             interval_seconds: u32::try_from(self.reply.interval.as_secs()).unwrap_or(u32::MAX),
@@ -193,7 +207,9 @@ mod tests {
 
         fn send(&mut self, datagram: &[u8], from: &str) -> Vec<u8> {
             let mut out = Vec::new();
-            self.handler.handle(&self.tracker, datagram, from.parse().unwrap(), self.now, &mut out);
+            let terms = self.tracker.terms_at(self.now);
+            self.handler.handle(&self.tracker, datagram, from.parse().unwrap(), &terms, &mut out);
+            self.handler.report(&self.tracker);
             out
         }
 

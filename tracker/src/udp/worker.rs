@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::batch::Batch;
+use nix::sys::socket::{SockaddrIn, SockaddrIn6};
+
+use super::batch::{Address, Batch};
 use super::handler::Handler;
 use crate::limit::UDP_BATCH;
 use crate::metrics::Counter;
@@ -26,8 +28,15 @@ impl Worker {
     }
 
     /// Answers until `stop` is set; blocks its thread.
-    pub fn run(mut self, stop: &AtomicBool) {
-        let mut batch = Batch::new();
+    pub fn run(self, stop: &AtomicBool) {
+        if self.socket.local_addr().is_ok_and(|address| address.is_ipv4()) {
+            self.run_with(Batch::<SockaddrIn>::new(), stop);
+        } else {
+            self.run_with(Batch::<SockaddrIn6>::new(), stop);
+        }
+    }
+
+    fn run_with(mut self, mut batch: Batch<impl Address>, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
             if self.step(&mut batch).is_err() {
                 // Nothing that a peer does leads here; the machine is out of memory or the socket is gone.
@@ -37,13 +46,13 @@ impl Worker {
         }
     }
 
-    fn step(&mut self, batch: &mut Batch) -> io::Result<()> {
+    fn step(&mut self, batch: &mut Batch<impl Address>) -> io::Result<()> {
         let (tracker, handler) = (&*self.tracker, &mut self.handler);
         let received = batch.receive(&self.socket)?;
-        handler.foresee(tracker, batch.datagrams());
-        // Taken once per batch: ids and ages are counted in seconds.
-        let now = tracker.moment();
-        batch.answer(|datagram, from, out| handler.handle(tracker, datagram, from, now, out));
+        let terms = &tracker.terms();
+        handler.foresee(tracker, terms, batch.datagrams());
+        batch.answer(|datagram, from, out| handler.handle(tracker, datagram, from, terms, out));
+        handler.report(tracker);
         if received.datagrams > 0 {
             tracker.load.note(received.datagrams == UDP_BATCH);
         }

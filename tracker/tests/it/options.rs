@@ -8,7 +8,8 @@ use std::time::Duration;
 use peerfeed_protocol::announce::udp::{Announce, Family, Reply, Request};
 use peerfeed_protocol::announce::{AnnounceReply, AnnounceRequest, InfoHash, PeerId};
 use peerfeed_tracker::config::Config;
-use peerfeed_tracker::tracker::{Carries, Moment, Tracker, worker_rng};
+use peerfeed_tracker::terms::Moment;
+use peerfeed_tracker::tracker::{Carries, Tracker, worker_rng};
 
 use super::asking::{announce, announce_as, connect};
 use super::operators::status_of;
@@ -123,7 +124,14 @@ fn peer_lifetime_is_how_long_a_silent_peer_is_given_to_others() {
         let up = Duration::from_secs(60 * minutes);
         let request = AnnounceRequest::new(InfoHash([1; 20]), PeerId([2; 20]), 1001);
         let (ip, mut reply) = (IpAddr::from([192, 0, 2, last]), AnnounceReply::default());
-        tracker.announce(&request, ip, Carries::BothFamilies, Moment { up, unix: up }, &mut rng, &mut reply);
+        tracker.announce(
+            &request,
+            ip,
+            Carries::BothFamilies,
+            &tracker.terms_at(Moment { up, unix: up }),
+            &mut rng,
+            &mut reply,
+        );
         reply.peers.len()
     };
     assert_eq!((peers(1, 0), peers(2, 58), peers(3, 63)), (0, 1, 1), "--peer-lifetime");
