@@ -24,7 +24,7 @@ use crate::ui::Safe;
 const ROUND: Duration = Duration::from_secs(10);
 
 /// How long a command waits until a seeder has what it granted.
-const HAND_ON: Duration = Duration::from_secs(5);
+const HAND_ON: Duration = Duration::from_secs(15);
 
 /// Under which the mailbox of the own feed on this very node is noted.
 const HERE: &str = "";
@@ -47,6 +47,9 @@ impl Service {
     /// Writes the letters that are due, brings them, and fetches what came, as far as that is done in a moment.
     pub(super) async fn mail_round(&self) -> Result<Round, Failure> {
         let Some(author) = self.letter_writer().await? else { return Ok(Round::default()) };
+        // Not in the round's time: how long a stranger's letter takes to write, with its work, is a matter of luck.
+        let writer = author.clone();
+        blocking(move || writer.write_letters()).await?;
         let round = async {
             let mut round = self.bring_letters(&author, &mut Tries::default()).await?;
             round.news = self.fetch_letters(&author).await?;
