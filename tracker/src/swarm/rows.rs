@@ -18,6 +18,8 @@ pub(super) struct Rows<T> {
     /// All have room for [`BLOCK`] rows but the last, and are full as far as there are rows.
     blocks: Vec<Vec<T>>,
     len: usize,
+    /// Kept along: every announce asks for it, and would wait for the last block's place otherwise.
+    bytes: usize,
 }
 
 /// What rows lay in before there were fewer. The list has room for what is taken out at once.
@@ -54,7 +56,7 @@ impl<T> Outgrown<T> {
 
 impl<T> Rows<T> {
     pub(super) fn new() -> Self {
-        Self { index: HashTable::new(), blocks: Vec::new(), len: 0 }
+        Self { index: HashTable::new(), blocks: Vec::new(), len: 0, bytes: 0 }
     }
 
     /// How many there are.
@@ -64,6 +66,11 @@ impl<T> Rows<T> {
 
     /// Bytes on the heap, free room included.
     pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The same, counted.
+    fn allocated_bytes(&self) -> usize {
         let full = self.blocks.len().saturating_sub(1) * Self::block_bytes(BLOCK);
         let last = self.blocks.last().map_or(0, |last| Self::block_bytes(last.capacity()));
         self.index.allocation_size() + Self::list_bytes(self.blocks.capacity()) + full + last
@@ -145,6 +152,7 @@ impl<T> Rows<T> {
         self.len += 1;
         let blocks = &self.blocks;
         self.index.insert_unique(hash, place(at), |&at| hash_of(nth(blocks, at as usize)));
+        self.bytes = self.allocated_bytes();
     }
 
     /// Takes out the row at a position; the last one comes there.
@@ -211,6 +219,7 @@ impl<T> Rows<T> {
             }
             outgrown.index = Some(replace(&mut self.index, index));
         }
+        self.bytes = self.allocated_bytes();
     }
 
     /// By how many rows a block grows.
@@ -287,6 +296,7 @@ mod tests {
                     _ => {}
                 }
                 prop_assert_eq!(rows.len(), held.len());
+                prop_assert_eq!(rows.bytes(), rows.allocated_bytes());
                 for row in 0..300 {
                     prop_assert_eq!(rows.find(hash_of(&row), |held| *held == row).is_some(), held.contains(&row));
                 }
