@@ -12,7 +12,10 @@ const LINE_BYTES: usize = 64;
 
 /// Asks for a list of small items.
 pub(crate) fn fetch<T>(list: &[T]) {
-    let items_per_line = const { LINE_BYTES / size_of::<T>() };
+    let items_per_line = const {
+        assert!(size_of::<T>() <= LINE_BYTES);
+        LINE_BYTES / size_of::<T>()
+    };
     for at in (0..list.len()).step_by(items_per_line).chain(list.len().checked_sub(1)) {
         prefetch_index(list, at);
     }

@@ -33,7 +33,8 @@ pub(super) struct Seed {
     /// The link or feed id; - reads it from standard input
     #[arg(value_name = "FEED-ID|LINK", required_unless_present = "code", conflicts_with = "code")]
     link: Option<String>,
-    /// Hold at most so much of it, for example 5GiB; of each that a code brings, 10GiB if nothing is said
+    /// Hold at most so much of it, for example 5GiB, and leave out a file that does not fit; of each that a code brings,
+    /// 10GiB if nothing is said
     #[arg(long, value_name = "SIZE", value_parser = amount::size)]
     quota: Option<u64>,
     /// Send at most so many bytes of it per second, for example 500KiB, or none for no limit of its own

@@ -48,14 +48,14 @@ impl Service {
     pub(super) async fn mail_round(&self) -> Result<Round, Failure> {
         let Some(author) = self.letter_writer().await? else { return Ok(Round::default()) };
         // Not in the round's time: how long a stranger's letter takes to write, with its work, is a matter of luck.
-        let writer = author.clone();
-        blocking(move || writer.write_letters()).await?;
+        self.write_letters(&author).await?;
         let round = async {
-            let mut round = self.bring_letters(&author, &mut Tries::default()).await?;
+            let mut round = self.bring_letters(&mut Tries::default()).await?;
             round.news = self.fetch_letters(&author).await?;
             if !round.news.is_empty() {
                 // What came may want an answer.
-                let answers = self.bring_letters(&author, &mut Tries::default()).await?;
+                self.write_letters(&author).await?;
+                let answers = self.bring_letters(&mut Tries::default()).await?;
                 round.delivered.extend(answers.delivered);
                 round.turned_away.extend(answers.turned_away);
             }
@@ -91,10 +91,14 @@ impl Service {
         Ok(())
     }
 
-    /// Writes the letters that are due and brings them to the mailboxes of those they are for.
-    pub(super) async fn bring_letters(&self, author: &Author, tries: &mut Tries) -> Result<Round, Failure> {
+    /// Writes the letters that are due; tells for whom none can be written yet.
+    pub(super) async fn write_letters(&self, author: &Author) -> Result<Vec<FeedId>, Failure> {
         let writer = author.clone();
-        blocking(move || writer.write_letters()).await?;
+        blocking(move || writer.write_letters()).await
+    }
+
+    /// Brings the letters that are written to the mailboxes of those they are for.
+    pub(super) async fn bring_letters(&self, tries: &mut Tries) -> Result<Round, Failure> {
         let now_s = super::state::unix_ms() / 1_000;
         let mut round = Round::default();
         for letter in self.store().read()?.outbox()? {

@@ -87,7 +87,8 @@ impl Service {
             self.node().notify_appended(author.feed());
         }
         self.read_here(&author).await?;
-        self.bring_letters(&author, tries).await?;
+        self.write_letters(&author).await?;
+        self.bring_letters(tries).await?;
         Ok(())
     }
 

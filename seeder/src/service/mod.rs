@@ -23,7 +23,7 @@ mod state;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use peerfeed_protocol::announce::TrackerUrl;
 
@@ -41,7 +41,7 @@ pub struct Service {
     data: PathBuf,
     daemon: bool,
     mail_due: mailing::MailDue,
-    /// Whether the own feed was sought already: a command does so once.
+    /// Whether the own feed was sought for the newest request: each does so once.
     own_sought: Arc<AtomicBool>,
 }
 
@@ -75,6 +75,7 @@ impl Service {
 
 impl Handle for Service {
     async fn handle(&self, call: Call, replies: Replies) -> Result<(), Failure> {
+        self.own_sought.store(false, Ordering::Relaxed);
         let trackers = trackers(&call.trackers)?;
         let words = call.words.as_ref();
         if let Some(passphrase) = call.passphrase {

@@ -44,8 +44,7 @@ impl Service {
             Asking::Due => {}
             Asking::Friends => self.node().notify_appended(author.feed()),
         }
-        let writer = author.clone();
-        if blocking(move || writer.write_letters()).await?.contains(&feed) {
+        if self.write_letters(&author).await?.contains(&feed) {
             self.seek(feed).await?;
         }
         let round = self.mail_round().await?;

@@ -113,7 +113,7 @@ fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrNotAvailable => "this machine has no such address; [::] stands for all that it has",
         io::ErrorKind::PermissionDenied => {
-            "ports below 1024 are for root and its services: start it as one with --user NAME, or take another port"
+            "ports below 1024 are for root: start it as root with --user NAME, or take a higher port"
         }
         _ => "is another program using it?",
     }
