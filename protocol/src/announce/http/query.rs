@@ -1,5 +1,7 @@
 //! Reading a client's query string, as leniently as real clients need.
 
+use memchr::{memchr, memchr2_iter};
+
 use crate::announce::limits::{HTTP_SCRAPE_HASHES_MAX, QUERY_BYTES_MAX};
 use crate::announce::{AnnounceRequest, Event, InfoHash, PeerId};
 
@@ -97,36 +99,40 @@ fn pairs(query: &[u8]) -> Result<impl Iterator<Item = (&[u8], &[u8])>, QueryErro
     if query.len() > QUERY_BYTES_MAX {
         return Err(QueryError::TooLong);
     }
-    let pairs = query.split(|&byte| byte == b'&' || byte == b'?');
+    let mut begin = 0;
+    let pairs = memchr2_iter(b'&', b'?', query).chain([query.len()]).map(move |end| {
+        let pair = &query[begin..end];
+        begin = end + 1;
+        pair
+    });
     Ok(pairs.filter_map(|pair| {
-        let equals = pair.iter().position(|&byte| byte == b'=')?;
+        let equals = memchr(b'=', pair)?;
         Some((pair[..equals].trim_ascii(), &pair[equals + 1..]))
     }))
 }
 
-/// Percent-decodes a value that must come to exactly `N` bytes; a broken escape stands for itself, as does `+`.
-fn decode_exact<const N: usize>(value: &[u8]) -> Option<[u8; N]> {
-    let mut out = [0; N];
-    let mut filled = 0;
-    let mut rest = value;
-    while let Some((&first, after)) = rest.split_first() {
-        let escaped = (first == b'%').then(|| after.split_first_chunk::<2>()).flatten();
-        let escaped = escaped.and_then(|([high, low], after)| Some((pair_of_digits(*high, *low)?, after)));
-        let (byte, after) = escaped.unwrap_or((first, after));
-        *out.get_mut(filled)? = byte;
-        filled += 1;
-        rest = after;
-    }
-    (filled == N).then_some(out)
+/// Most bytes of a value that comes to 20.
+const ESCAPED_MAX: usize = 60;
+
+/// Percent-decodes a value that must come to exactly 20 bytes; a broken escape stands for itself, as does `+`.
+///
+/// Which bytes of a hash are escaped cannot be foretold: so all is read as if it were, and no branch depends on it. Behind the
+/// value lie zeros, which are no digits.
+fn decode_exact(value: &[u8]) -> Option<[u8; 20]> {
+    let mut padded = [0; ESCAPED_MAX + 2];
+    padded.get_mut(..value.len())?.copy_from_slice(value);
+    let mut at = 0;
+    let decoded = std::array::from_fn(|_| {
+        let [first, high, low] = [padded[at], padded[at + 1], padded[at + 2]];
+        let [high, low] = [high, low].map(|digit| DIGITS[usize::from(digit)]);
+        let is_escape = first == b'%' && (high | low) < 16;
+        at += if is_escape { 3 } else { 1 };
+        if is_escape { high << 4 | low } else { first }
+    });
+    (at == value.len()).then_some(decoded)
 }
 
-/// What two hexadecimal digits stand for. The digits of a hash cannot be foretold, so a table is quicker than comparisons.
-fn pair_of_digits(high: u8, low: u8) -> Option<u8> {
-    let [high, low] = [high, low].map(|digit| DIGITS[usize::from(digit)]);
-    ((high | low) < 16).then_some(high << 4 | low)
-}
-
-/// The value of each digit; more than 15 for what is none.
+/// The value of each hexadecimal digit; more than 15 for what is none.
 const DIGITS: [u8; 256] = {
     let mut digits = [0xff; 256];
     let mut value = 0;
@@ -138,8 +144,13 @@ const DIGITS: [u8; 256] = {
     digits
 };
 
-fn decimal<T: std::str::FromStr>(value: &[u8]) -> Option<T> {
-    std::str::from_utf8(value).ok()?.parse().ok()
+fn decimal<T: TryFrom<u64>>(value: &[u8]) -> Option<T> {
+    let digits = value.strip_prefix(b"+").unwrap_or(value);
+    let number = digits.iter().try_fold(0u64, |number, digit| {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 { None } else { number.checked_mul(10)?.checked_add(digit.into()) }
+    });
+    number.filter(|_| !digits.is_empty()).and_then(|number| T::try_from(number).ok())
 }
 
 fn hexadecimal(value: &[u8]) -> Option<u32> {
@@ -158,6 +169,8 @@ fn event_named(name: &[u8]) -> Event {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const HASH: &str = "info_hash=%124Vx%9A%BC%DE%F1%23Eg%89%AB%CD%EF%124Vx%9A";
@@ -242,5 +255,42 @@ mod tests {
         assert_eq!(parse_scrape(many.as_bytes()), Err(QueryError::TooManyHashes));
         assert_eq!(parse_scrape(b""), Err(QueryError::NoInfoHash));
         assert_eq!(parse_scrape(b"info_hash=a"), Err(QueryError::InfoHash));
+    }
+
+    /// The same as [`decode_exact`], byte by byte.
+    fn decode_stepwise(mut rest: &[u8]) -> Option<[u8; 20]> {
+        let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| u8::try_from(digit).unwrap());
+        let mut decoded = Vec::new();
+        while let Some((&first, after)) = rest.split_first() {
+            let escaped = match *rest {
+                [b'%', high, low, ..] => digit(high).zip(digit(low)).map(|(high, low)| high << 4 | low),
+                _ => None,
+            };
+            decoded.push(escaped.unwrap_or(first));
+            rest = if escaped.is_some() { &rest[3..] } else { after };
+        }
+        decoded.try_into().ok()
+    }
+
+    proptest! {
+        #[test]
+        fn hashes_are_read_as_they_are_byte_by_byte(
+            pieces in prop::collection::vec((0u8..8, any::<u8>(), any::<[u8; 2]>()), 15..25),
+        ) {
+            let mut value = Vec::new();
+            for &(kind, byte, pair) in &pieces {
+                match kind {
+                    0..3 => value.extend(format!("%{byte:02x}").bytes()),
+                    3..5 => value.push(b'a' + byte % 26),
+                    5 => value.push(byte),
+                    6 => value.extend([b'%', pair[0], pair[1]]),
+                    _ => value.push(b'%'),
+                }
+            }
+            prop_assert_eq!(decode_exact(&value), decode_stepwise(&value));
+            let whole: Vec<u8> =
+                pieces.iter().take(20).flat_map(|(_, byte, _)| format!("%{byte:02X}").into_bytes()).collect();
+            prop_assert_eq!(decode_exact(&whole), decode_stepwise(&whole));
+        }
     }
 }
