@@ -16,14 +16,20 @@ pub(crate) fn fetch<T>(list: &[T]) {
         assert!(size_of::<T>() <= LINE_BYTES);
         LINE_BYTES / size_of::<T>()
     };
-    for at in (0..list.len()).step_by(items_per_line).chain(list.len().checked_sub(1)) {
+    let Some(end) = list.len().checked_sub(1) else { return };
+    let mut at = 0;
+    while at < end {
         prefetch_index(list, at);
+        at += items_per_line;
     }
+    prefetch_index(list, end);
 }
 
-/// Asks for an item of at most two lines.
+/// Asks for an item of at most two lines; of one line, where it lies so.
 pub(crate) fn fetch_one<T>(item: &T) {
     let one = slice::from_ref(item);
     prefetch_index(one, 0);
-    prefetch_index(one, 1);
+    if const { align_of::<T>() < LINE_BYTES } {
+        prefetch_index(one, 1);
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use peerfeed_protocol::announce::limits::UDP_REQUEST_BYTES_MAX;
 
-use crate::guard::Rate;
+use crate::guard::{Rate, Tokens};
 
 /// Datagrams received or sent by one system call: beyond this the cost of a call no longer shows.
 pub const UDP_BATCH: usize = 64;
@@ -52,7 +52,8 @@ pub const REPORT_PERIOD: Duration = Duration::from_secs(5 * 60);
 /// Most peers of one swarm and family: above any real swarm, below what one lock should guard.
 pub const SWARM_PEERS_MAX: usize = 500_000;
 
-/// What is read at once, and what a head may take before it is charged: nearly every announce fits.
+/// What is read at once before hyper has taken its buffers, and what a head may take before it is charged: nearly every
+/// announce fits.
 pub const HTTP_INPUT_BYTES: usize = 1024;
 
 /// What an open HTTP connection is charged: its task, its input and the runtime's books (measured: 3 to 4 KiB).
@@ -107,19 +108,25 @@ pub const GUARD_BYTES_MIN: usize = 256 * 1024;
 pub const GUARD_BYTES_MAX: usize = 2 << 20;
 
 /// What an announce costs in tokens.
-pub const ANNOUNCE_COST: f64 = 4.0;
+pub const ANNOUNCE_COST: Tokens = Tokens::whole(4);
 
 /// What it costs besides if it adds a peer.
-pub const NEW_PEER_COST: f64 = 4.0;
+pub const NEW_PEER_COST: Tokens = Tokens::whole(4);
 
 /// What it costs besides if it adds a swarm: memory that nobody else has asked for.
-pub const NEW_SWARM_COST: f64 = 12.0;
+pub const NEW_SWARM_COST: Tokens = Tokens::whole(12);
 
 /// What a scrape costs.
-pub const SCRAPE_COST: f64 = 2.0;
+pub const SCRAPE_COST: Tokens = Tokens::whole(2);
 
-/// So many hashes in a scrape cost one token more.
-pub const SCRAPE_HASHES_PER_COST: f64 = 8.0;
+/// What each of its hashes costs besides.
+pub const SCRAPE_HASH_COST: Tokens = Tokens::eighths(1);
+
+/// What a connection id costs, in tokens of their own.
+pub const CONNECT_COST: Tokens = Tokens::whole(1);
+
+/// What a peer costs of those that a customer may put in.
+pub const PEER_COST: Tokens = Tokens::whole(1);
 
 /// Tokens of a customer: 50 announces per second for ever (100,000 feeds), 12,500 at once, as after a restart.
 pub const REQUEST_RATE: Rate = Rate { per_second: 200.0, burst: 50_000.0 };

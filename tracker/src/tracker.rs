@@ -12,11 +12,11 @@ use rand_core::{Rng, SeedableRng as _};
 use crate::access::Access;
 use crate::budget::Budget;
 use crate::config::Config;
-use crate::guard::{Ask, Guard, GuardOptions, Load};
+use crate::guard::{Ask, Customer, Guard, GuardOptions, Load};
 use crate::host::Host;
 use crate::limit::{AROUND_PEERS_MAX, MEMORY_BYTES_MIN, SITE_PEERS_MAX, SWARM_PEERS_MAX, THROTTLED_INTERVAL};
 use crate::metrics::{Counter, Longest, Metrics};
-use crate::swarm::{Ahead, Announcement, Asked, Luck, Presence, SwarmMap, SwarmOptions};
+use crate::swarm::{Ahead, Announcement, Asked, Keys, Luck, Presence, SwarmMap, SwarmOptions};
 use crate::terms::{Answers, Moment, Terms};
 use crate::udp::ConnectionKeys;
 
@@ -54,6 +54,28 @@ pub enum Carries {
     BothFamilies,
 }
 
+/// From whom an announce comes, and where in the tables what it says belongs.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    ip: IpAddr,
+    customer: Customer,
+    keys: Keys,
+    is_foreseen: bool,
+}
+
+impl Origin {
+    /// The same, with what will be looked at for it fetched ahead or not.
+    #[must_use]
+    pub fn foreseen(self, is_foreseen: bool) -> Self {
+        Self { is_foreseen, ..self }
+    }
+
+    /// The address, IPv4 where it is one.
+    pub fn ip(&self) -> IpAddr {
+        self.ip
+    }
+}
+
 /// The operating system gave no random bytes.
 #[derive(Debug, thiserror::Error)]
 #[error("the operating system gives no random bytes")]
@@ -73,6 +95,8 @@ impl Tracker {
     /// A tracker without swarms whose connection ids are made under `secret`, and that serves what `access` lets through.
     pub fn with_secret(config: &Config, secret: [u8; 16], access: Access) -> Result<Self, NoRandomness> {
         let budget = Budget::new(config.memory.bytes(&Host::new()).max(MEMORY_BYTES_MIN));
+        // One key for both, so that an address is hashed once.
+        let hash_key = random_bytes()?;
         let swarms = SwarmOptions {
             peer_lifetime: config.peer_lifetime.0,
             memory_bytes: budget.swarms_bytes(),
@@ -80,13 +104,13 @@ impl Tracker {
             site_peers_max: SITE_PEERS_MAX,
             around_peers_max: AROUND_PEERS_MAX,
             limit_loopback: config.limit_loopback,
-            hash_key: random_bytes()?,
+            hash_key,
         };
         let guard = GuardOptions {
             memory_bytes: budget.guard_bytes(),
             peer_lifetime: config.peer_lifetime.0,
             limit_loopback: config.limit_loopback,
-            hash_key: random_bytes()?,
+            hash_key,
         };
         Ok(Self {
             swarms: SwarmMap::new(&swarms),
@@ -151,39 +175,56 @@ impl Tracker {
         }
     }
 
-    /// What an announce from `ip` that will be [made](Self::announce) with this luck is going to look at.
-    pub fn ahead(terms: &Terms, request: &AnnounceRequest, ip: IpAddr, luck: Luck) -> Ahead {
-        let address = SocketAddr::new(ip.to_canonical(), request.port);
-        let want = terms.answers.wanted(request);
-        Ahead { info_hash: request.info_hash, address, presence: presence_of(request), want, luck }
+    /// Of an announce that comes from `ip`, who belongs to `customer`.
+    pub fn origin(&self, request: &AnnounceRequest, ip: IpAddr, customer: Customer) -> Origin {
+        let ip = ip.to_canonical();
+        let keys = self.swarms.keys(&request.info_hash, SocketAddr::new(ip, request.port), customer.network());
+        Origin { ip, customer, keys, is_foreseen: false }
     }
 
-    /// Notes an announce that came from `ip` and fills `reply`. Who asks too often gets nothing and a long interval, and
+    /// Fetches what an announce of this origin looks at first.
+    pub fn approach(&self, origin: &Origin) {
+        self.guard.foresee(&origin.customer);
+        self.swarms.approach(&origin.keys);
+    }
+
+    /// What an announce that will be [made](Self::announce) with this luck is going to look at.
+    pub fn ahead(terms: &Terms, request: &AnnounceRequest, origin: &Origin, luck: Luck) -> Ahead {
+        let &Origin { ip, keys, .. } = origin;
+        let address = SocketAddr::new(ip, request.port);
+        let want = terms.answers.wanted(request);
+        Ahead { info_hash: request.info_hash, address, presence: presence_of(request), want, luck, keys }
+    }
+
+    /// Notes an announce and fills `reply`. Who asks too often gets nothing and a long interval, and
     /// false is returned. spec: ANN-7, ANN-8, ANN-19, ANN-37
     pub fn announce(
         &self,
         request: &AnnounceRequest,
-        ip: IpAddr,
+        origin: &Origin,
         carries: Carries,
         terms: &Terms,
-        rng: &mut impl Rng,
+        luck: &mut Luck,
         reply: &mut AnnounceReply,
     ) -> bool {
-        let ip = ip.to_canonical();
+        let Origin { ip, customer, keys, is_foreseen } = *origin;
         let Terms { now, answers, .. } = terms;
+        if !is_foreseen {
+            self.swarms.approach_swarm(&keys);
+        }
         reply.external_ip = Some(ip);
         reply.tracker_id.clone_from(&answers.tracker_id);
-        if !self.guard.admits(ip, Ask::Announce, now.up) {
+        if !self.guard.admits(&customer, Ask::Announce, now.up) {
             reply.peers.clear();
             (reply.complete, reply.incomplete) = (0, 0);
-            reply.interval = jittered(THROTTLED_INTERVAL, rng);
+            reply.interval = jittered(THROTTLED_INTERVAL, luck);
             reply.min_interval = Some(reply.interval);
             reply.warning = Some(TooOften.to_string());
             return false;
         }
         let is_refused = Cell::new(false);
         let may_add = || {
-            let may_add = self.guard.may_add(ip, now.up);
+            let may_add = self.guard.may_add(&customer, now.up);
             is_refused.set(!may_add);
             may_add
         };
@@ -197,10 +238,12 @@ impl Tracker {
                 Carries::BothFamilies => Asked::Both(answers.wanted(request)),
             },
             may_add: &may_add,
+            keys,
+            is_foreseen,
         };
-        let noted = self.swarms.announce(&announcement, now.up, rng, reply);
+        let noted = self.swarms.announce(&announcement, now.up, luck, reply);
         if noted.is_new_peer {
-            self.guard.charge_added(ip, noted.is_new_swarm, now.up);
+            self.guard.charge_added(&customer, noted.is_new_swarm, now.up);
         }
         if !noted.is_kept {
             self.metrics.count(if is_refused.get() { Counter::PeerShare } else { Counter::NoRoom });
@@ -208,7 +251,7 @@ impl Tracker {
         for _ in 0..noted.evicted {
             self.metrics.count(Counter::Evicted);
         }
-        reply.interval = jittered(self.load.stretched(answers.interval), rng);
+        reply.interval = jittered(self.load.stretched(answers.interval), luck);
         reply.min_interval = Some(self.load.stretched(answers.min_interval));
         reply.warning.clone_from(&answers.warning);
         true
@@ -221,7 +264,7 @@ impl Tracker {
         ip: IpAddr,
         now: Moment,
     ) -> Result<ScrapeReply, TooOften> {
-        if !self.guard.admits(ip.to_canonical(), Ask::Scrape(hashes.len()), now.up) {
+        if !self.guard.admits(&self.guard.customer(ip), Ask::Scrape(hashes.len()), now.up) {
             return Err(TooOften);
         }
         let entry = |hash| match self.access.check(&hash) {
@@ -268,11 +311,11 @@ mod tests {
 
     use super::*;
 
-    struct World(Tracker, ChaCha8Rng);
+    struct World(Tracker, Luck);
 
     impl World {
         fn new() -> Self {
-            Self(Tracker::new(&Config::default()).unwrap(), ChaCha8Rng::seed_from_u64(1))
+            Self(Tracker::new(&Config::default()).unwrap(), Luck::new(1))
         }
 
         fn announce(&mut self, last: u8, change: impl Fn(&mut AnnounceRequest)) -> AnnounceReply {
@@ -282,7 +325,8 @@ mod tests {
             let ip = IpAddr::from([10, 0, 0, last]);
             let now = Moment { up: Duration::ZERO, unix: Duration::ZERO };
             let terms = self.0.terms_at(now);
-            self.0.announce(&request, ip, Carries::BothFamilies, &terms, &mut self.1, &mut reply);
+            let origin = self.0.origin(&request, ip, self.0.guard.customer(ip));
+            self.0.announce(&request, &origin, Carries::BothFamilies, &terms, &mut self.1, &mut reply);
             reply
         }
     }
@@ -342,7 +386,8 @@ mod tests {
         let mut reply = AnnounceReply::default();
         let ip = IpAddr::from([10, 0, 0, 2]);
         let terms = world.0.terms_at(back);
-        world.0.announce(&request, ip, Carries::BothFamilies, &terms, &mut world.1, &mut reply);
+        let origin = world.0.origin(&request, ip, world.0.guard.customer(ip));
+        world.0.announce(&request, &origin, Carries::BothFamilies, &terms, &mut world.1, &mut reply);
         assert_eq!(reply.peers.len(), 1);
     }
 
@@ -359,6 +404,21 @@ mod tests {
     #[test]
     fn the_client_is_told_the_address_it_was_seen_with() {
         assert_eq!(World::new().announce(9, |_| ()).external_ip, Some(IpAddr::from([10, 0, 0, 9])));
+    }
+
+    #[test]
+    fn a_customer_tells_which_network_its_peers_are_in() {
+        let info_hash = InfoHash([1; 20]);
+        for limit_loopback in [false, true] {
+            let tracker = Tracker::new(&Config { limit_loopback, ..Config::default() }).unwrap();
+            for address in ["192.0.2.1:1", "[2001:db8:1:2::3]:1", "[::ffff:192.0.2.1]:1", "127.0.0.1:1", "[::1]:1"] {
+                let address: SocketAddr = address.parse().unwrap();
+                let told = tracker.guard.customer(address.ip()).network();
+                assert_eq!(told.is_some(), limit_loopback || !address.ip().is_loopback(), "{address}");
+                let [by_customer, by_map] = [told, None].map(|told| tracker.swarms.keys(&info_hash, address, told));
+                assert_eq!(by_customer, by_map, "{address}");
+            }
+        }
     }
 
     #[test]

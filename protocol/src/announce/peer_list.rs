@@ -7,8 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 /// Port 0 and IPv4-mapped IPv6 addresses never enter: the first are no address, the second become IPv4 (spec: ANN-12).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerList {
-    v4: Vec<u8>,
-    v6: Vec<u8>,
+    v4: Vec<[u8; Self::V4_BYTES]>,
+    v6: Vec<[u8; Self::V6_BYTES]>,
 }
 
 /// Compact peers whose length is no multiple of an entry's size.
@@ -39,20 +39,29 @@ impl PeerList {
         }
         let port = peer.port().to_be_bytes();
         match peer.ip().to_canonical() {
-            IpAddr::V4(ip) => self.v4.extend(ip.octets().into_iter().chain(port)),
-            IpAddr::V6(ip) => self.v6.extend(ip.octets().into_iter().chain(port)),
+            IpAddr::V4(ip) => {
+                let mut entry = [0; Self::V4_BYTES];
+                entry[..4].copy_from_slice(&ip.octets());
+                entry[4..].copy_from_slice(&port);
+                self.v4.push(entry);
+            }
+            IpAddr::V6(ip) => {
+                let mut entry = [0; Self::V6_BYTES];
+                entry[..16].copy_from_slice(&ip.octets());
+                entry[16..].copy_from_slice(&port);
+                self.v6.push(entry);
+            }
         }
     }
 
-    /// Adds an IPv4 entry in its wire form; the caller vouches for its port.
-    #[inline]
-    pub fn push_compact_v4(&mut self, entry: [u8; Self::V4_BYTES]) {
-        self.v4.extend_from_slice(&entry);
+    /// The IPv4 entries in their wire form; who adds some vouches for their ports.
+    pub fn entries_v4(&mut self) -> &mut Vec<[u8; Self::V4_BYTES]> {
+        &mut self.v4
     }
 
-    /// Adds an IPv6 entry in its wire form; the caller vouches for its port and that the address is no mapped one.
-    pub fn push_compact_v6(&mut self, entry: [u8; Self::V6_BYTES]) {
-        self.v6.extend_from_slice(&entry);
+    /// The IPv6 entries in their wire form; who adds some vouches for their ports and that no address is a mapped one.
+    pub fn entries_v6(&mut self) -> &mut Vec<[u8; Self::V6_BYTES]> {
+        &mut self.v6
     }
 
     /// Adds compact IPv4 peers as received, at most up to `max` peers in all.
@@ -87,7 +96,7 @@ impl PeerList {
 
     /// How many peers.
     pub fn len(&self) -> usize {
-        self.v4.len() / Self::V4_BYTES + self.v6.len() / Self::V6_BYTES
+        self.v4.len() + self.v6.len()
     }
 
     /// Whether there is no peer.
@@ -103,20 +112,19 @@ impl PeerList {
 
     /// The IPv4 peers, 6 bytes each.
     pub fn compact_v4(&self) -> &[u8] {
-        &self.v4
+        self.v4.as_flattened()
     }
 
     /// The IPv6 peers, 18 bytes each.
     pub fn compact_v6(&self) -> &[u8] {
-        &self.v6
+        self.v6.as_flattened()
     }
 
     /// The peers, IPv4 first.
     pub fn iter(&self) -> impl Iterator<Item = SocketAddr> + '_ {
-        let v4 = self.v4.as_chunks::<{ Self::V4_BYTES }>().0.iter().map(|&[a, b, c, d, high, low]| {
-            SocketAddr::from((Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([high, low])))
-        });
-        let v6 = self.v6.as_chunks::<{ Self::V6_BYTES }>().0.iter().map(decode_v6);
+        let v4 = (self.v4.iter())
+            .map(|&[a, b, c, d, high, low]| (Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([high, low])).into());
+        let v6 = self.v6.iter().map(decode_v6);
         v4.chain(v6)
     }
 }

@@ -19,7 +19,8 @@ pub(crate) fn datagram(bytes: &[u8]) {
     let (tracker, terms) = (tracker(), tracker().terms());
     let mut handler = Handler::new(ChaCha8Rng::seed_from_u64(1));
     let mut out = Vec::new();
-    handler.handle(tracker, datagram, from, &terms, &mut out);
+    let asked = handler.read(tracker, &terms, datagram, from);
+    handler.answer(tracker, &asked, &terms, &mut out);
     assert!(out.len() <= datagram.len(), "{} bytes for {}", out.len(), datagram.len());
     out.clear();
     let mut proven = datagram.to_vec();
@@ -28,7 +29,8 @@ pub(crate) fn datagram(bytes: &[u8]) {
             &tracker.connection_ids.issue(ip.to_canonical(), terms.now.unix, &mut LastKey::default()).0.to_be_bytes(),
         );
     }
-    handler.handle(tracker, &proven, from, &terms, &mut out);
+    let asked = handler.read(tracker, &terms, &proven, from);
+    handler.answer(tracker, &asked, &terms, &mut out);
     assert!(out.len() <= UDP_REPLY_BYTES_MAX);
     assert!(from.port() != 0 || out.is_empty());
 }

@@ -9,7 +9,7 @@ mod load;
 mod policy;
 mod prefix;
 
-pub use buckets::{Buckets, Rate};
+pub use buckets::{Buckets, Rate, Tokens};
 pub use load::Load;
-pub use policy::{Ask, Guard, GuardOptions};
+pub use policy::{Ask, Customer, Guard, GuardOptions};
 pub use prefix::Prefix;

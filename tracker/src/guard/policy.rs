@@ -3,10 +3,12 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Buckets, Prefix, Rate};
+use siphasher::sip::SipHasher13;
+
+use super::{Buckets, Rate, Tokens};
 use crate::limit::{
-    ANNOUNCE_COST, AROUND_FACTOR, CONNECT_RATE, NEW_PEER_COST, NEW_SWARM_COST, PEERS_PER_SITE, REQUEST_RATE,
-    SCRAPE_COST, SCRAPE_HASHES_PER_COST,
+    ANNOUNCE_COST, AROUND_FACTOR, CONNECT_COST, CONNECT_RATE, NEW_PEER_COST, NEW_SWARM_COST, PEER_COST, PEERS_PER_SITE,
+    REQUEST_RATE, SCRAPE_COST, SCRAPE_HASH_COST,
 };
 
 /// Keeps each customer to what one customer may need. Shared by all workers.
@@ -19,6 +21,15 @@ pub struct Guard {
     /// Peers that may be put in.
     peers: Tables,
     limit_loopback: bool,
+    hash_key: [u8; 16],
+}
+
+/// Whom an address belongs to, as all tables know it: hashed once for all that is asked in its name.
+#[derive(Clone, Copy, Debug)]
+pub struct Customer {
+    /// `None` for whoever is not kept to limits.
+    site: Option<u64>,
+    around: Option<u64>,
 }
 
 /// How a guard is set up.
@@ -50,18 +61,26 @@ struct Tables {
     around: Buckets,
 }
 
+impl Customer {
+    /// The hash of the widest network that is known as its own, if it is kept to limits.
+    pub fn network(&self) -> Option<u64> {
+        self.around.or(self.site)
+    }
+}
+
 impl Guard {
     /// A guard that has seen nobody.
     pub fn new(options: &GuardOptions) -> Self {
         // Three tables of sites, with a quarter more for the networks around them.
         let count = options.memory_bytes.max(64 << 10) / Buckets::BUCKET_BYTES * 4 / 15;
-        let tables = |rate| Tables::new(count, rate, options.hash_key);
+        let tables = |rate| Tables::new(count, rate);
         let lifetime_seconds = options.peer_lifetime.as_secs_f64().max(1.0);
         Self {
             requests: tables(REQUEST_RATE),
             connects: tables(CONNECT_RATE),
             peers: tables(Rate { per_second: PEERS_PER_SITE / lifetime_seconds, burst: PEERS_PER_SITE }),
             limit_loopback: options.limit_loopback,
+            hash_key: options.hash_key,
         }
     }
 
@@ -70,69 +89,80 @@ impl Guard {
         self.limit_loopback || !ip.to_canonical().is_loopback()
     }
 
-    /// Fetches what will be looked at when `ip` announces.
-    pub fn foresee(&self, ip: IpAddr) {
-        self.requests.fetch(ip);
+    /// Whom this address belongs to: an IPv4 address, or the /64 of an IPv6 one and the /48 around that, as
+    /// [`Prefix`](super::Prefix) has it.
+    pub fn customer(&self, ip: IpAddr) -> Customer {
+        let hash = |bytes: &[u8]| Some(SipHasher13::new_with_key(&self.hash_key).hash(bytes));
+        match ip.to_canonical() {
+            ip if !self.limit_loopback && ip.is_loopback() => Customer { site: None, around: None },
+            IpAddr::V4(ip) => Customer { site: hash(&ip.octets()), around: None },
+            IpAddr::V6(ip) => Customer { site: hash(&ip.octets()[..8]), around: hash(&ip.octets()[..6]) },
+        }
     }
 
-    /// Fetches what will be looked at when `ip` asks for a connection id.
-    pub fn foresee_connect(&self, ip: IpAddr) {
-        self.connects.fetch(ip);
+    /// Fetches what will be looked at when this customer announces.
+    pub fn foresee(&self, customer: &Customer) {
+        self.requests.fetch(customer);
+    }
+
+    /// Fetches what will be looked at when it asks for a connection id.
+    pub fn foresee_connect(&self, customer: &Customer) {
+        self.connects.fetch(customer);
     }
 
     /// Whether a proven address gets what it asks for; it pays if so.
-    pub fn admits(&self, ip: IpAddr, ask: Ask, now: Duration) -> bool {
+    pub fn admits(&self, customer: &Customer, ask: Ask, now: Duration) -> bool {
         let cost = match ask {
             Ask::Announce => ANNOUNCE_COST,
-            Ask::Scrape(hashes) => {
-                SCRAPE_COST + f64::from(u32::try_from(hashes).unwrap_or(u32::MAX)) / SCRAPE_HASHES_PER_COST
-            }
+            Ask::Scrape(hashes) => SCRAPE_COST.and(SCRAPE_HASH_COST.times(u64::try_from(hashes).unwrap_or(u64::MAX))),
         };
-        !self.limits(ip) || self.requests.take(ip, cost, now)
+        self.requests.take(customer, cost, now)
     }
 
-    /// Whether somebody who claims to be `ip` gets a connection id.
-    pub fn admits_connect(&self, ip: IpAddr, now: Duration) -> bool {
-        !self.limits(ip) || self.connects.take(ip, 1.0, now)
+    /// Whether somebody who claims to be this customer gets a connection id.
+    pub fn admits_connect(&self, customer: &Customer, now: Duration) -> bool {
+        self.connects.take(customer, CONNECT_COST, now)
     }
 
-    /// Whether `ip` may put one more peer in.
-    pub fn may_add(&self, ip: IpAddr, now: Duration) -> bool {
-        !self.limits(ip) || self.peers.has_some(ip, now)
+    /// Whether it may put one more peer in.
+    pub fn may_add(&self, customer: &Customer, now: Duration) -> bool {
+        self.peers.have_some(customer, now)
     }
 
     /// Charges what an announce has added.
-    pub fn charge_added(&self, ip: IpAddr, is_new_swarm: bool, now: Duration) {
-        if self.limits(ip) {
-            self.peers.debit(ip, 1.0, now);
-            self.requests.debit(ip, if is_new_swarm { NEW_SWARM_COST } else { NEW_PEER_COST }, now);
-        }
+    pub fn charge_added(&self, customer: &Customer, is_new_swarm: bool, now: Duration) {
+        self.peers.debit(customer, PEER_COST, now);
+        self.requests.debit(customer, if is_new_swarm { NEW_SWARM_COST } else { NEW_PEER_COST }, now);
     }
 }
 
 impl Tables {
-    fn new(count: usize, rate: Rate, key: [u8; 16]) -> Self {
+    fn new(count: usize, rate: Rate) -> Self {
         let around = Rate { per_second: rate.per_second * AROUND_FACTOR, burst: rate.burst * AROUND_FACTOR };
-        Self { sites: Buckets::new(count, rate, key), around: Buckets::new(count / 4, around, key) }
+        Self { sites: Buckets::new(count, rate), around: Buckets::new(count / 4, around) }
     }
 
-    fn fetch(&self, ip: IpAddr) {
-        self.sites.fetch(Prefix::site_of(ip));
+    fn fetch(&self, customer: &Customer) {
+        if let Some(site) = customer.site {
+            self.sites.fetch(site);
+        }
     }
 
-    fn take(&self, ip: IpAddr, cost: f64, now: Duration) -> bool {
-        self.sites.take(Prefix::site_of(ip), cost, now)
-            && Prefix::around(ip).is_none_or(|around| self.around.take(around, cost, now))
+    fn take(&self, customer: &Customer, cost: Tokens, now: Duration) -> bool {
+        customer.site.is_none_or(|site| self.sites.take(site, cost, now))
+            && customer.around.is_none_or(|around| self.around.take(around, cost, now))
     }
 
-    fn has_some(&self, ip: IpAddr, now: Duration) -> bool {
-        self.sites.has_some(Prefix::site_of(ip), now)
-            && Prefix::around(ip).is_none_or(|around| self.around.has_some(around, now))
+    fn have_some(&self, customer: &Customer, now: Duration) -> bool {
+        customer.site.is_none_or(|site| self.sites.has_some(site, now))
+            && customer.around.is_none_or(|around| self.around.has_some(around, now))
     }
 
-    fn debit(&self, ip: IpAddr, cost: f64, now: Duration) {
-        self.sites.debit(Prefix::site_of(ip), cost, now);
-        if let Some(around) = Prefix::around(ip) {
+    fn debit(&self, customer: &Customer, cost: Tokens, now: Duration) {
+        if let Some(site) = customer.site {
+            self.sites.debit(site, cost, now);
+        }
+        if let Some(around) = customer.around {
             self.around.debit(around, cost, now);
         }
     }
@@ -162,13 +192,13 @@ mod tests {
     fn a_new_swarm_costs_more_than_a_refresh_a_scrape_and_a_connect() {
         let new_swarms = guard(false);
         let new_swarms = times(|| {
-            let admitted = new_swarms.admits(ip("192.0.2.1"), Ask::Announce, NOW);
-            new_swarms.charge_added(ip("192.0.2.1"), true, NOW);
+            let admitted = new_swarms.admits(&new_swarms.customer(ip("192.0.2.1")), Ask::Announce, NOW);
+            new_swarms.charge_added(&new_swarms.customer(ip("192.0.2.1")), true, NOW);
             admitted
         });
         let asked = |ask| {
             let guard = guard(false);
-            times(|| guard.admits(ip("192.0.2.1"), ask, NOW))
+            times(|| guard.admits(&guard.customer(ip("192.0.2.1")), ask, NOW))
         };
         let (refreshes, scrapes) = (asked(Ask::Announce), asked(Ask::Scrape(1)));
         assert!(
@@ -181,8 +211,8 @@ mod tests {
     #[test]
     fn who_lies_about_its_address_costs_the_owner_no_announce() {
         let guard = guard(false);
-        assert!(times(|| guard.admits_connect(ip("192.0.2.1"), NOW)) < 200_000);
-        assert!(guard.admits(ip("192.0.2.1"), Ask::Announce, NOW));
+        assert!(times(|| guard.admits_connect(&guard.customer(ip("192.0.2.1")), NOW)) < 200_000);
+        assert!(guard.admits(&guard.customer(ip("192.0.2.1")), Ask::Announce, NOW));
     }
 
     #[test]
@@ -192,9 +222,10 @@ mod tests {
             let mut n = 0;
             times(|| {
                 n += 1;
-                let may = guard.may_add(address(n), NOW);
+                let customer = guard.customer(address(n));
+                let may = guard.may_add(&customer, NOW);
                 if may {
-                    guard.charge_added(address(n), true, NOW);
+                    guard.charge_added(&customer, true, NOW);
                 }
                 may
             })
@@ -212,7 +243,7 @@ mod tests {
         for (limit_loopback, expected) in [(false, 200_000), (true, 12_500)] {
             for address in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
                 let guard = guard(limit_loopback);
-                let times = times(|| guard.admits(ip(address), Ask::Announce, NOW));
+                let times = times(|| guard.admits(&guard.customer(ip(address)), Ask::Announce, NOW));
                 assert_eq!(times, expected, "{address}");
             }
         }

@@ -56,12 +56,15 @@ impl Handler {
     fn announce(&mut self, tracker: &Tracker, query: &[u8], ip: IpAddr) -> (Counter, Answer) {
         match parse_announce(query) {
             Ok(query) => {
+                // What is looked at first is fetched while the rest is made ready.
+                let origin = tracker.origin(&query.request, ip, tracker.guard.customer(ip));
+                tracker.approach(&origin);
                 let (terms, both) = (tracker.terms(), Carries::BothFamilies);
                 if let Err(refused) = terms.check(&query.request.info_hash) {
                     return (refused.counter(), refusal(tracker, &refused.to_string()));
                 }
                 let mut luck = Luck::new(self.rng.next_u64());
-                let is_served = tracker.announce(&query.request, ip, both, &terms, &mut luck, &mut self.reply);
+                let is_served = tracker.announce(&query.request, &origin, both, &terms, &mut luck, &mut self.reply);
                 let counter = if is_served { Counter::HttpAnnounce } else { Counter::Throttled };
                 let format = if query.wants_dictionaries { PeerFormat::Dictionaries } else { PeerFormat::Compact };
                 (counter, Answer::Bencoded(encode_announce(&self.reply, format)))

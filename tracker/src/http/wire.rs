@@ -146,18 +146,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Reads a head straight into `buffer`, if it comes alone and nothing has to be changed in it; true if so. What came
     /// otherwise is in `input`.
     fn poll_strict(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
-        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(HTTP_INPUT_BYTES));
-        if !ready!(self.poll_stream(cx, &mut part))? {
+        let before = buffer.filled().len();
+        if !ready!(self.poll_stream(cx, buffer))? {
             return Poll::Ready(Ok(false));
         }
-        let came = part.filled();
+        let came = &buffer.filled()[before..];
         let is_head = came[0].is_ascii_uppercase() && end_of_head(came, 0) == Some(came.len()) && is_strict(came);
         if is_head {
-            let head_bytes = came.len();
-            buffer.advance(head_bytes);
             self.head_by = Instant::now() + HTTP_HEAD_TIMEOUT;
         } else {
             self.input.extend_from_slice(came);
+            buffer.set_filled(before);
         }
         Poll::Ready(Ok(is_head))
     }

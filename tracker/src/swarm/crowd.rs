@@ -4,8 +4,9 @@ use std::mem::replace;
 
 use rand_core::Rng;
 
+use super::draw::Draw;
 use super::gone::GonePeers;
-use super::record::{Peer, Tick, allocated};
+use super::record::{Peer, allocated};
 use crate::fetch::{fetch, fetch_one};
 
 /// Peers in buckets by linear hashing: adding to 64 times as many splits one bucket at a time, so no step is long.
@@ -30,8 +31,22 @@ const BUCKET_WORK: usize = 8;
 /// Buckets that are put together at once.
 const MERGES: usize = 32;
 
-/// Runs of which most answers are made.
-const RUNS: usize = 4;
+/// Peers that an answer takes from one place: two or three lines of memory. Shorter runs cost more lines and more steps for as
+/// many peers, longer ones would show the same peers together more often.
+const RUN: usize = 16;
+
+/// Runs that are looked for ahead: all that most answers are made of.
+const RUNS_AHEAD: usize = 4;
+
+/// Where those runs begin that were looked for ahead.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Runs {
+    /// The bucket of the first; the others are in the next ones.
+    first: usize,
+    /// As many as were looked for.
+    starts: [usize; RUNS_AHEAD],
+    ahead: usize,
+}
 
 impl<const N: usize> Crowd<N> {
     /// Nobody.
@@ -62,8 +77,9 @@ impl<const N: usize> Crowd<N> {
     /// Overwrites the peer with this address, if it is there.
     pub(super) fn refresh(&mut self, peer: Peer<N>, hash: u64) -> bool {
         let at = self.bucket_of(hash);
-        let held = self.buckets[at].iter_mut().find(|held| held.address == peer.address);
-        held.map(|held| *held = peer).is_some()
+        let bucket = &mut self.buckets[at];
+        let position = bucket.iter().position(Peer::with(&peer.address));
+        position.map(|position| bucket[position] = peer).is_some()
     }
 
     /// The peers in the bucket of this hash: all those around an address, because the hash is that of its network.
@@ -75,7 +91,7 @@ impl<const N: usize> Crowd<N> {
     pub(super) fn remove(&mut self, address: &[u8; N], hash: u64) -> bool {
         let at = self.bucket_of(hash);
         let bucket = &mut self.buckets[at];
-        let Some(position) = bucket.iter().position(|held| held.address == *address) else {
+        let Some(position) = bucket.iter().position(Peer::with(address)) else {
             return false;
         };
         bucket.swap_remove(position);
@@ -145,56 +161,75 @@ impl<const N: usize> Crowd<N> {
         self.buckets.iter().flatten()
     }
 
-    /// Gives about `want` living peers, drawn at random, without `asker`: runs from successive buckets, beginning at a
+    /// Gives about `want` living peers, drawn at random, without the asker: runs from successive buckets, beginning at a
     /// random one, each run at a random place.
-    pub(super) fn draw(&self, want: usize, draw: &Draw<'_, N>, rng: &mut impl Rng, give: &mut impl FnMut(&[u8; N])) {
+    pub(super) fn draw(&self, want: usize, draw: &Draw<N>, rng: &mut impl Rng, drawn: &mut Vec<[u8; N]>) {
         let mut left = want.min(self.len);
         if left == 0 {
             return;
         }
-        let count = self.buckets.len();
-        // A quarter of what is wanted from each, or more where the buckets are few or half full.
-        let per_bucket =
-            if want >= self.len { usize::MAX } else { want.div_ceil(RUNS).max((2 * want).div_ceil(count)) };
-        let (first, starts) = self.fetch_runs(want, rng);
-        for n in 0..count {
+        let length = self.run_length(want);
+        let runs = self.runs(want, rng, |_| ());
+        let asker_bucket = self.bucket_of(draw.asker_hash);
+        for n in 0..self.buckets.len() {
+            let at = self.nth_from(runs.first, n);
+            let bucket = &self.buckets[at];
+            let give = if at == asker_bucket { Draw::give } else { Draw::give_others };
+            let start =
+                runs.starts[..runs.ahead].get(n).map_or_else(|| below(bucket.len().max(1), rng), |&start| start);
+            let (head, tail) = bucket.split_at(start.min(bucket.len()));
+            let run = length.min(left);
+            let given = give(draw, tail, run, drawn);
+            left -= given;
+            if given < run {
+                left -= give(draw, head, run - given, drawn);
+            }
             if left == 0 {
                 return;
             }
-            let bucket = self.bucket_from(first, n);
-            let start = starts.get(n).map_or_else(|| below(bucket.len().max(1), rng), |&start| start);
-            let (head, tail) = bucket.split_at(start.min(bucket.len()));
-            let run = tail.iter().chain(head).filter(|peer| draw.may_have(peer)).take(per_bucket.min(left));
-            // Quicker than `for`, which asks at each peer in which of the two parts it is.
-            run.for_each(|peer| {
-                give(&peer.address);
-                left -= 1;
-            });
         }
+    }
+
+    /// How many peers are taken from one bucket: more where buckets are few or half full.
+    fn run_length(&self, want: usize) -> usize {
+        if want >= self.len {
+            return usize::MAX;
+        }
+        want.div_ceil(want.div_ceil(RUN)).max((2 * want).div_ceil(self.buckets.len()))
+    }
+
+    /// How many runs are looked for ahead.
+    fn runs_ahead(&self, want: usize) -> usize {
+        want.div_ceil(RUN).min(RUNS_AHEAD).min(self.buckets.len())
     }
 
     /// Fetches what [`fetch_runs`](Self::fetch_runs) with the same luck looks at.
-    pub(super) fn approach_runs(&self, rng: &mut impl Rng) {
+    pub(super) fn approach_runs(&self, want: usize, rng: &mut impl Rng) {
         let first = below(self.buckets.len(), rng);
-        for n in [0, RUNS - 1] {
-            fetch_one(self.bucket_from(first, n.min(self.buckets.len() - 1)));
+        for n in [0, self.runs_ahead(want).saturating_sub(1)] {
+            fetch_one(self.bucket_from(first, n));
         }
     }
 
-    /// Fetches the runs that [`draw`](Self::draw) with the same luck gives first; tells where they begin. Without, the processor
-    /// would wait for one run after the other, which takes longer than everything else about an announce.
-    pub(super) fn fetch_runs(&self, want: usize, rng: &mut impl Rng) -> (usize, [usize; RUNS]) {
-        let length = want.div_ceil(RUNS);
+    /// Fetches the runs that [`draw`](Self::draw) with the same luck gives first. Without, the processor would wait for one run
+    /// after the other, which takes longer than everything else about an announce.
+    pub(super) fn fetch_runs(&self, want: usize, rng: &mut impl Rng) -> Runs {
+        self.runs(want, rng, fetch)
+    }
+
+    /// Where the first runs of a draw begin; `meet` is shown each, in two pieces where it goes on at its bucket's beginning.
+    fn runs(&self, want: usize, rng: &mut impl Rng, mut meet: impl FnMut(&[Peer<N>])) -> Runs {
+        let (length, ahead) = (self.run_length(want), self.runs_ahead(want));
         let first = below(self.buckets.len(), rng);
-        let mut starts = [0; RUNS];
-        for (n, start) in starts.iter_mut().enumerate().take(self.buckets.len()) {
+        let mut starts = [0; RUNS_AHEAD];
+        for (n, start) in starts[..ahead].iter_mut().enumerate() {
             let bucket = self.bucket_from(first, n);
             *start = below(bucket.len().max(1), rng);
             let (head, tail) = bucket.split_at((*start).min(bucket.len()));
-            fetch(&tail[..length.min(tail.len())]);
-            fetch(&head[..length.saturating_sub(tail.len()).min(head.len())]);
+            meet(&tail[..length.min(tail.len())]);
+            meet(&head[..length.saturating_sub(tail.len()).min(head.len())]);
         }
-        (first, starts)
+        Runs { first, starts, ahead }
     }
 
     /// Fetches what [`fetch_bucket`](Self::fetch_bucket) looks at.
@@ -207,10 +242,15 @@ impl<const N: usize> Crowd<N> {
         fetch(self.neighbours(hash));
     }
 
+    /// Which bucket is `n` behind the first one of a draw.
+    fn nth_from(&self, first: usize, n: usize) -> usize {
+        let (at, count) = (first + n, self.buckets.len());
+        if at < count { at } else { at - count }
+    }
+
     /// The bucket `n` behind the first one of a draw.
     fn bucket_from(&self, first: usize, n: usize) -> &Vec<Peer<N>> {
-        let (at, count) = (first + n, self.buckets.len());
-        &self.buckets[if at < count { at } else { at - count }]
+        &self.buckets[self.nth_from(first, n)]
     }
 
     /// Linear hashing: as many low bits of the hash as address a bucket that exists.
@@ -246,27 +286,6 @@ impl<const N: usize> Crowd<N> {
             self.bucket_bytes += bytes_of(bucket);
         }
         bucket.push(peer);
-    }
-}
-
-/// For whom peers are drawn.
-pub(super) struct Draw<'a, const N: usize> {
-    /// Never given; `None` when the asker is of the other family.
-    pub(super) asker: Option<&'a [u8; N]>,
-    /// Seeds are of no use to the asker.
-    pub(super) skip_seeds: bool,
-    /// Now.
-    pub(super) now: Tick,
-    /// Older peers are as good as gone.
-    pub(super) lifetime_ticks: u16,
-}
-
-impl<const N: usize> Draw<'_, N> {
-    /// Whether this peer may be given.
-    pub(super) fn may_have(&self, peer: &Peer<N>) -> bool {
-        let is_unwanted = self.skip_seeds && peer.is_seed();
-        let is_asker = self.asker == Some(&peer.address);
-        !is_unwanted && !is_asker && !peer.is_expired(self.now, self.lifetime_ticks)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use rand_core::Rng;
 
-use super::crowd::{Crowd, Draw};
+use super::crowd::Crowd;
+use super::draw::Draw;
 use super::gone::GonePeers;
 use super::luck::Luck;
 use super::peers::{Before, FEW_MAX, Insertion, Room};
@@ -78,8 +79,13 @@ impl<const N: usize> Many<N> {
     }
 
     /// See [`Peers::insert`](super::peers::Peers::insert).
-    pub(super) fn insert(&mut self, peer: Peer<N>, room: &Room<'_>, hash: impl Fn(&[u8; N]) -> u64) -> Insertion {
-        let hashed = hash(&peer.address);
+    pub(super) fn insert(
+        &mut self,
+        peer: Peer<N>,
+        hashed: u64,
+        room: &Room<'_>,
+        hash: impl Fn(&[u8; N]) -> u64,
+    ) -> Insertion {
         let is_seed = peer.is_seed();
         if self.half(is_seed).refresh(peer, hashed) {
             return Insertion { before: Before::of(&peer), is_kept: true };
@@ -127,11 +133,11 @@ impl<const N: usize> Many<N> {
     }
 
     /// Seeds and others in proportion to their numbers, so that a swarm with many seeds still shows its downloaders.
-    pub(super) fn draw(&self, want: usize, draw: &Draw<'_, N>, rng: &mut impl Rng, give: &mut impl FnMut(&[u8; N])) {
+    pub(super) fn draw(&self, want: usize, draw: &Draw<N>, rng: &mut impl Rng, drawn: &mut Vec<[u8; N]>) {
         let [seeds_luck, others_luck] = &mut Self::lucks(rng);
         let [seeds_wanted, others_wanted] = self.split(want, draw.skip_seeds);
-        self.seeds.draw(seeds_wanted, draw, seeds_luck, give);
-        self.others.draw(others_wanted, draw, others_luck, give);
+        self.seeds.draw(seeds_wanted, draw, seeds_luck, drawn);
+        self.others.draw(others_wanted, draw, others_luck, drawn);
     }
 
     /// How many seeds to give, and how many others.
@@ -148,7 +154,7 @@ impl<const N: usize> Many<N> {
     /// Fetches what [`fetch`](Self::fetch) looks at.
     pub(super) fn approach(&self, sight: &Sight) {
         self.looked_for(sight).approach_bucket(sight.hash);
-        self.halves(sight).for_each(|(half, _, mut luck)| half.approach_runs(&mut luck));
+        self.halves(sight).for_each(|(half, want, mut luck)| half.approach_runs(want, &mut luck));
     }
 
     /// Fetches the asker's place and those who will be drawn for it.

@@ -6,14 +6,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use peerfeed_protocol::announce::{AnnounceReply, InfoHash, ScrapeEntry};
-use rand_core::Rng;
 use siphasher::sip::SipHasher13;
 
 use super::gone::Gone;
 use super::luck::Luck;
 use super::peers::Crowding;
 use super::record::{Tick, around_bytes};
-use super::shard::{Pass, Shard, ShardLimits, Step};
+use super::shard::{Pass, Shard, ShardLimits, Step, WireForm, wire_form};
 use super::sight::Sight;
 use super::table::{Hashes, Noted, Space, Sweeping};
 use crate::fetch::fetch_one;
@@ -65,6 +64,18 @@ pub struct Announcement<'a> {
     pub asked: Asked,
     /// Whether it may be put in; asked only if it is not known yet.
     pub may_add: &'a dyn Fn() -> bool,
+    /// Of this swarm and this address.
+    pub keys: Keys,
+    /// Whether what will be looked at was fetched [ahead](SwarmMap::foresee).
+    pub is_foreseen: bool,
+}
+
+/// Where a map keeps a swarm and a peer: their keyed hashes, made once for all that is done with them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keys {
+    pub(super) swarm: u64,
+    /// Of the network around its address.
+    pub(super) peer: u64,
 }
 
 /// An announcement that is about to come, as far as it tells what will be looked at.
@@ -80,6 +91,8 @@ pub struct Ahead {
     pub want: usize,
     /// By which they will be chosen.
     pub luck: Luck,
+    /// As in [`Announcement`].
+    pub keys: Keys,
 }
 
 /// What a peer is to a swarm.
@@ -173,6 +186,23 @@ impl SwarmMap {
         self.bytes_max.load(Ordering::Relaxed)
     }
 
+    /// The keys of a swarm and of a peer at this address. `network` is [this map's](Self::network_of) hash of the network
+    /// around the address, where that is known already.
+    pub fn keys(&self, info_hash: &InfoHash, address: SocketAddr, network: Option<u64>) -> Keys {
+        let peer = network.unwrap_or_else(|| self.network_of(address));
+        debug_assert_eq!(peer, self.network_of(address), "the same key");
+        Keys { swarm: self.hashes.of_swarm(info_hash), peer }
+    }
+
+    /// The keyed hash of the network around an address: of an IPv4 address, or of the /48 of an IPv6 one; but of address and
+    /// port on loopback, where that is not limited.
+    pub fn network_of(&self, address: SocketAddr) -> u64 {
+        match wire_form(address) {
+            WireForm::V4(address) => self.hashes.of_peer(&address),
+            WireForm::V6(address) => self.hashes.of_peer(&address),
+        }
+    }
+
     /// Notes an announcement and fills counts and peers of `reply`, never the asker itself and no seeds for seeds.
     ///
     /// The reply is good also where the peer found no room.
@@ -180,11 +210,10 @@ impl SwarmMap {
         &self,
         announcement: &Announcement<'_>,
         now: Duration,
-        rng: &mut impl Rng,
+        luck: &mut Luck,
         reply: &mut AnnounceReply,
     ) -> Noted {
         reply.peers.clear();
-        let hash = self.hashes.of_swarm(&announcement.info_hash);
         let now = Tick::at(now.as_secs());
         let limits = &self.limits();
         let bytes_max = self.bytes_max();
@@ -194,12 +223,24 @@ impl SwarmMap {
             swarm_bytes: free_bytes.saturating_sub(bytes_max / GROWTH_DIVISOR),
             peers_max: limits.swarm_peers_max,
         };
-        let step = Step { announcement, hash, now, limits, space, hashes: &self.hashes };
-        let mut shard = self.shard(hash);
+        let step = Step { announcement, now, limits, space, hashes: &self.hashes };
+        let mut shard = self.shard(announcement.keys.swarm);
         let before = shard.bytes();
-        let noted = shard.announce(&step, rng, reply);
+        let noted = shard.announce(&step, luck, reply);
         self.account(before, shard.bytes());
         noted
+    }
+
+    /// Fetches the shard of a swarm.
+    pub fn approach(&self, keys: &Keys) {
+        fetch_one(&self.shards[shard_of(keys.swarm)]);
+    }
+
+    /// Fetches what a search for a swarm looks at first in its shard, if that can be had.
+    pub fn approach_swarm(&self, keys: &Keys) {
+        if let Ok(shard) = self.shards[shard_of(keys.swarm)].try_lock() {
+            shard.approach(keys.swarm);
+        }
     }
 
     /// Fetches what announcements that are about to come will look at: one after the other they would wait for each piece.
@@ -207,26 +248,29 @@ impl SwarmMap {
     pub fn foresee(&self, coming: &[Ahead]) {
         const TOGETHER: usize = 16;
         for group in coming.chunks(TOGETHER) {
-            let mut hashes = [0; TOGETHER];
-            for (hash, ahead) in hashes.iter_mut().zip(group) {
-                *hash = self.hashes.of_swarm(&ahead.info_hash);
-                fetch_one(&self.shards[shard_of(*hash)]);
+            for ahead in group {
+                fetch_one(&self.shards[shard_of(ahead.keys.swarm)]);
             }
             let mut held = [const { None }; TOGETHER];
-            for (held, &hash) in held.iter_mut().zip(&hashes[..group.len()]) {
-                *held = self.shards[shard_of(hash)].try_lock().ok().map(|shard| (shard, hash));
+            for (held, ahead) in held.iter_mut().zip(group) {
+                let shard = &self.shards[shard_of(ahead.keys.swarm)];
+                *held = shard.try_lock().ok().map(|shard| (shard, ahead));
+                if let Some((shard, ahead)) = held {
+                    shard.approach(ahead.keys.swarm);
+                }
             }
             // With each step it is known where the next one goes.
-            let hints = held.each_ref().map(|held| held.as_ref().map(|(shard, hash)| shard.hint(*hash)));
+            let hints = held.each_ref().map(|held| held.as_ref().map(|(shard, ahead)| shard.hint(ahead.keys.swarm)));
             for (held, hint) in held.iter().zip(hints) {
                 if let (Some((shard, _)), Some(hint)) = (held, hint) {
                     shard.fetch(hint);
                 }
             }
             let mut large = [const { None }; TOGETHER];
-            for ((large, held), ahead) in large.iter_mut().zip(&held).zip(group) {
-                let found = held.as_ref().and_then(|(shard, hash)| shard.fetch_peers(ahead, *hash));
-                *large = found.map(|swarm| (swarm, Sight::of(ahead, &self.hashes)));
+            for (large, held) in large.iter_mut().zip(&held) {
+                let found = held.as_ref().and_then(|(shard, ahead)| Some((shard.fetch_peers(ahead)?, ahead)));
+                *large =
+                    found.map(|(swarm, ahead)| (swarm, Sight::of(ahead.presence, ahead.keys, ahead.want, &ahead.luck)));
             }
             for (swarm, sight) in large.iter().flatten() {
                 swarm.approach(sight);

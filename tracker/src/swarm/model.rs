@@ -6,10 +6,8 @@ use std::time::Duration;
 
 use peerfeed_protocol::announce::{AnnounceReply, InfoHash, ScrapeEntry};
 use proptest::prelude::*;
-use rand_chacha::ChaCha8Rng;
-use rand_core::SeedableRng as _;
 
-use super::{Announcement, Asked, Gone, Presence, SwarmMap, SwarmOptions};
+use super::{Announcement, Asked, Gone, Luck, Presence, SwarmMap, SwarmOptions};
 
 const LIFETIME_TICKS: u64 = 90;
 const TICK_SECONDS: u64 = 30;
@@ -166,7 +164,7 @@ proptest! {
 
     #[test]
     fn the_map_does_what_a_plain_model_does(steps in prop::collection::vec(step(), 0..1500), seed: u64) {
-        let (map, mut model, mut rng) = (map(1 << 30), Model::default(), ChaCha8Rng::seed_from_u64(seed));
+        let (map, mut model, mut luck) = (map(1 << 30), Model::default(), Luck::new(seed));
         for step in steps {
             match step {
                 Step::Wait { ticks } => model.now += ticks,
@@ -176,12 +174,20 @@ proptest! {
                 }
                 Step::Announce { swarm, peer, presence, has_completed, asked } => {
                     let info_hash = hash(swarm);
-                    let announcement =
-                        Announcement { info_hash, address: peer, presence, has_completed, asked, may_add: &|| true };
+                    let announcement = Announcement {
+                        info_hash,
+                        address: peer,
+                        presence,
+                        has_completed,
+                        asked,
+                        may_add: &|| true,
+                        keys: map.keys(&info_hash, peer, None),
+                        is_foreseen: false,
+                    };
                     let mut reply = AnnounceReply::default();
                     let now = Duration::from_secs(model.now * TICK_SECONDS);
                     let held_before = map.totals();
-                    let noted = map.announce(&announcement, now, &mut rng, &mut reply);
+                    let noted = map.announce(&announcement, now, &mut luck, &mut reply);
                     let candidates = model.announce(swarm, peer, presence, has_completed);
                     prop_assert!(noted.is_kept);
                     if !candidates.is_empty() {
@@ -191,13 +197,14 @@ proptest! {
                         let mut all = AnnounceReply::default();
                         let looks = Announcement {
                             address: SocketAddr::new(peer.ip(), 9999),
+                            keys: map.keys(&info_hash, SocketAddr::new(peer.ip(), 9999), None),
                             presence: Presence::Gone,
                             asked: Asked::Both(100_000),
                             ..announcement
                         };
                         // Everybody must be seen, also who has expired: looked at before time began to run.
                         map.set_peer_lifetime(Duration::from_secs(14_400 * TICK_SECONDS));
-                        map.announce(&looks, now, &mut rng, &mut all);
+                        map.announce(&looks, now, &mut luck, &mut all);
                         map.set_peer_lifetime(Duration::from_secs(LIFETIME_TICKS * TICK_SECONDS));
                         let gone: Vec<_> =
                             candidates.into_iter().filter(|&held| !all.peers.iter().any(|given| given == held)).collect();
@@ -233,7 +240,7 @@ proptest! {
         announces in prop::collection::vec((0u16..3000, 0u32..5000, 0u8..8), 0..6000),
         memory_kib in 0usize..800,
     ) {
-        let (map, mut rng) = (map(memory_kib << 10), ChaCha8Rng::seed_from_u64(1));
+        let (map, mut luck) = (map(memory_kib << 10), Luck::new(1));
         for (swarm, peer, kind) in announces {
             let mut info_hash = [0; 20];
             // A few swarms are large.
@@ -251,8 +258,10 @@ proptest! {
                 has_completed: false,
                 asked: Asked::Both(10),
                 may_add: &|| true,
+                keys: map.keys(&InfoHash(info_hash), address, None),
+                is_foreseen: false,
             };
-            map.announce(&announcement, Duration::ZERO, &mut rng, &mut AnnounceReply::default());
+            map.announce(&announcement, Duration::ZERO, &mut luck, &mut AnnounceReply::default());
             prop_assert!(map.bytes() <= memory_kib << 10, "{} bytes", map.bytes());
         }
         prop_assert_eq!(map.totals().bytes, map.bytes());

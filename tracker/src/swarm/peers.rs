@@ -4,7 +4,8 @@ use std::mem::replace;
 
 use rand_core::Rng;
 
-use super::crowd::{Draw, below};
+use super::crowd::below;
+use super::draw::Draw;
 use super::gone::GonePeers;
 use super::many::{Many, Part};
 use super::record::{Peer, Tick, allocated};
@@ -116,11 +117,18 @@ impl<const N: usize, const INLINE: usize> Peers<N, INLINE> {
 
     /// Refreshes a peer; adds it, when `room` allows; or puts it in the place of the stalest near it, when there are as
     /// many of these as may be.
-    pub(super) fn insert(&mut self, peer: Peer<N>, room: &Room<'_>, hash: impl Fn(&[u8; N]) -> u64) -> Insertion {
+    pub(super) fn insert(
+        &mut self,
+        peer: Peer<N>,
+        hashed: u64,
+        room: &Room<'_>,
+        hash: impl Fn(&[u8; N]) -> u64,
+    ) -> Insertion {
         if let Self::Many(many) = self {
-            return many.insert(peer, room, hash);
+            return many.insert(peer, hashed, room, hash);
         }
-        if let Some(held) = self.listed_mut().iter_mut().find(|held| held.address == peer.address) {
+        if let Some(at) = self.listed().iter().position(Peer::with(&peer.address)) {
+            let held = &mut self.listed_mut()[at];
             let before = Before::of(held);
             *held = peer;
             return Insertion { before, is_kept: true };
@@ -152,9 +160,9 @@ impl<const N: usize, const INLINE: usize> Peers<N, INLINE> {
     }
 
     /// Takes a peer out; tells what it was.
-    pub(super) fn remove(&mut self, address: &[u8; N], hash: impl Fn(&[u8; N]) -> u64) -> Before {
+    pub(super) fn remove(&mut self, address: &[u8; N], hashed: u64) -> Before {
         if let Self::Many(many) = self {
-            return many.remove(address, hash(address));
+            return many.remove(address, hashed);
         }
         let Some(held) = self.listed().iter().find(|held| held.address == *address) else {
             return Before::Absent;
@@ -206,13 +214,17 @@ impl<const N: usize, const INLINE: usize> Peers<N, INLINE> {
     }
 
     /// Gives up to `want` peers at random.
-    pub(super) fn draw(&self, want: usize, draw: &Draw<'_, N>, rng: &mut impl Rng, give: &mut impl FnMut(&[u8; N])) {
+    pub(super) fn draw(&self, want: usize, draw: &Draw<N>, rng: &mut impl Rng, drawn: &mut Vec<[u8; N]>) {
         if let Self::Many(many) = self {
-            return many.draw(want, draw, rng, give);
+            return many.draw(want, draw, rng, drawn);
+        }
+        let peers = self.listed();
+        if peers.len() <= want {
+            draw.give(peers, want, drawn);
+            return;
         }
         let mut eligible = [0u8; FEW_MAX];
         let mut count = 0;
-        let peers = self.listed();
         for (position, peer) in (0u8..).zip(peers) {
             if draw.may_have(peer) {
                 eligible[count] = position;
@@ -224,7 +236,7 @@ impl<const N: usize, const INLINE: usize> Peers<N, INLINE> {
             if want < count {
                 eligible.swap(n, n + below(count - n, rng));
             }
-            give(&peers[usize::from(eligible[n])].address);
+            drawn.push(peers[usize::from(eligible[n])].address);
         }
     }
 

@@ -13,7 +13,14 @@ pub(super) struct Peer<const N: usize> {
     stamp: [u8; 2],
 }
 
-const SEED: u16 = 1 << 15;
+/// In a stamp: who has everything.
+pub(super) const SEED: u16 = 1 << 15;
+
+/// Of the word of a peer, the end of its address.
+pub(super) const TAIL_BITS: u32 = 48;
+
+/// Bytes of that.
+const TAIL_BYTES: usize = 6;
 
 /// How much of an address in wire form tells whose it is: the whole of an IPv4 address, the /64 of an IPv6 one.
 const fn site_bytes(wire_bytes: usize) -> usize {
@@ -40,6 +47,11 @@ impl Tick {
         Self(u16::try_from(ticks).expect("a remainder of 2^15"))
     }
 
+    /// Counted from the beginning, as stamps have it.
+    pub(super) fn number(self) -> u16 {
+        self.0
+    }
+
     /// Ticks from `earlier` to this one.
     fn since(self, earlier: Self) -> u16 {
         self.0.wrapping_sub(earlier.0) & !SEED
@@ -50,12 +62,12 @@ impl<const N: usize> Peer<N> {
     /// A peer seen at `now`.
     pub(super) fn new(address: [u8; N], is_seed: bool, now: Tick) -> Self {
         let flag = if is_seed { SEED } else { 0 };
-        Self { address, stamp: (now.0 | flag).to_ne_bytes() }
+        Self { address, stamp: (now.0 | flag).to_le_bytes() }
     }
 
     /// Whether it has everything.
     pub(super) fn is_seed(&self) -> bool {
-        u16::from_ne_bytes(self.stamp) & SEED != 0
+        u16::from_le_bytes(self.stamp) & SEED != 0
     }
 
     /// Whether it was last seen more than `lifetime_ticks` before `now`.
@@ -65,7 +77,21 @@ impl<const N: usize> Peer<N> {
 
     /// Ticks since it was last seen.
     pub(super) fn age(&self, now: Tick) -> u16 {
-        now.since(Tick(u16::from_ne_bytes(self.stamp) & !SEED))
+        now.since(Tick(u16::from_le_bytes(self.stamp) & !SEED))
+    }
+
+    /// Its last eight bytes: the end of its address, which is all of an IPv4 one, and above that its stamp.
+    pub(super) fn word(&self) -> u64 {
+        let mut bytes = [0; 8];
+        bytes[..TAIL_BYTES].copy_from_slice(&self.address[N - TAIL_BYTES..]);
+        bytes[TAIL_BYTES..].copy_from_slice(&self.stamp);
+        u64::from_le_bytes(bytes)
+    }
+
+    /// Tells the peer with this address from others.
+    pub(super) fn with(address: &[u8; N]) -> impl Fn(&Self) -> bool {
+        let tail = tail_of(address);
+        move |held| (held.word() ^ tail) << (u64::BITS - TAIL_BITS) == 0 && held.address == *address
     }
 
     /// Whether it is at the same IPv4 address, or in the same IPv6 /64.
@@ -77,6 +103,13 @@ impl<const N: usize> Peer<N> {
     pub(super) fn is_around(&self, address: &[u8; N]) -> bool {
         self.address[..around_bytes(N)] == address[..around_bytes(N)]
     }
+}
+
+/// The end of an address, as the word of its peer has it.
+pub(super) fn tail_of<const N: usize>(address: &[u8; N]) -> u64 {
+    let mut bytes = [0; 8];
+    bytes[..TAIL_BYTES].copy_from_slice(&address[N - TAIL_BYTES..]);
+    u64::from_le_bytes(bytes)
 }
 
 #[cfg(test)]

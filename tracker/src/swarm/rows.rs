@@ -2,19 +2,18 @@
 
 use std::mem::replace;
 
-use hashbrown::HashTable;
-
+use super::index::Index;
 use super::record::allocated;
 use crate::fetch::fetch_one;
 
-/// A hash table of which only the index, five bytes for a row, doubles when it is full; the rows lie in blocks. A table
+/// A hash table of which only the [`Index`], four bytes for a slot, doubles when it is full; the rows lie in blocks. A table
 /// that holds the rows themselves stands half empty much of the time. Nor is a block ever moved but the last: a list of all
 /// rows would leave holes of all sizes behind as it grows, and could not become smaller in bounded time. And a pass over rows
 /// in their order can stop anywhere and go on later.
 #[derive(Debug)]
 pub(super) struct Rows<T> {
     /// Where in `blocks` each is.
-    index: HashTable<u32>,
+    index: Index,
     /// All have room for [`BLOCK`] rows but the last, and are full as far as there are rows.
     blocks: Vec<Vec<T>>,
     len: usize,
@@ -25,7 +24,7 @@ pub(super) struct Rows<T> {
 /// What rows lay in before there were fewer. The list has room for what is taken out at once.
 #[derive(Debug)]
 pub(super) struct Outgrown<T> {
-    index: Option<HashTable<u32>>,
+    index: Option<Index>,
     pub(super) blocks: Vec<Vec<T>>,
     list: Option<Vec<Vec<T>>>,
 }
@@ -56,7 +55,7 @@ impl<T> Outgrown<T> {
 
 impl<T> Rows<T> {
     pub(super) fn new() -> Self {
-        Self { index: HashTable::new(), blocks: Vec::new(), len: 0, bytes: 0 }
+        Self { index: Index::new(), blocks: Vec::new(), len: 0, bytes: 0 }
     }
 
     /// How many there are.
@@ -73,18 +72,14 @@ impl<T> Rows<T> {
     fn allocated_bytes(&self) -> usize {
         let full = self.blocks.len().saturating_sub(1) * Self::block_bytes(BLOCK);
         let last = self.blocks.last().map_or(0, |last| Self::block_bytes(last.capacity()));
-        self.index.allocation_size() + Self::list_bytes(self.blocks.capacity()) + full + last
+        self.index.bytes() + Self::list_bytes(self.blocks.capacity()) + full + last
     }
 
     /// How many more bytes it will take to put in one more.
     pub(super) fn growth_bytes(&self) -> usize {
         /// More than an index has at first.
         const INDEX_BYTES_MIN: usize = 64;
-        let index = if self.index.len() < self.index.capacity() {
-            0
-        } else {
-            self.index.allocation_size().max(INDEX_BYTES_MIN)
-        };
+        let index = if self.index.len() < self.index.capacity() { 0 } else { self.index.bytes().max(INDEX_BYTES_MIN) };
         let rows = match self.blocks.get(self.len / BLOCK) {
             Some(block) if block.len() < block.capacity() => 0,
             Some(block) => {
@@ -104,27 +99,35 @@ impl<T> Rows<T> {
         self.position(hash, is_it).map(|at| nth(&self.blocks, at))
     }
 
-    /// The same, to be changed.
-    pub(super) fn find_mut(&mut self, hash: u64, is_it: impl Fn(&T) -> bool) -> Option<&mut T> {
-        self.position(hash, is_it).map(|at| &mut self.blocks[at / BLOCK][at % BLOCK])
-    }
-
     /// Where it is, until a row is removed.
     pub(super) fn position(&self, hash: u64, is_it: impl Fn(&T) -> bool) -> Option<usize> {
-        self.index.find(hash, |&at| is_it(nth(&self.blocks, at as usize))).map(|&at| at as usize)
+        self.index.find(hash, |at| is_it(nth(&self.blocks, at)))
+    }
+
+    /// Fetches what a [`hint`](Self::hint) looks at, and where blocks are.
+    pub(super) fn approach(&self, hash: u64) {
+        self.index.fetch(hash);
+        if let Some(first) = self.blocks.first() {
+            fetch_one(first);
+        }
     }
 
     /// Where a row of this hash seems to be: nearly always the one that is meant. Only the index is looked at.
-    pub(super) fn hint(&self, hash: u64) -> Option<u32> {
-        self.index.find(hash, |_| true).copied()
+    pub(super) fn hint(&self, hash: u64) -> Option<usize> {
+        self.index.find(hash, |_| true)
     }
 
     /// Fetches the row at a position.
-    pub(super) fn fetch(&self, at: u32) {
-        fetch_one(nth(&self.blocks, at as usize));
+    pub(super) fn fetch(&self, at: usize) {
+        fetch_one(nth(&self.blocks, at));
     }
 
     /// The row at a position.
+    pub(super) fn at(&self, at: usize) -> Option<&T> {
+        self.blocks.get(at / BLOCK).and_then(|block| block.get(at % BLOCK))
+    }
+
+    /// The same, to be changed.
     pub(super) fn at_mut(&mut self, at: usize) -> Option<&mut T> {
         self.blocks.get_mut(at / BLOCK).and_then(|block| block.get_mut(at % BLOCK))
     }
@@ -151,20 +154,17 @@ impl<T> Rows<T> {
         block.push(row);
         self.len += 1;
         let blocks = &self.blocks;
-        self.index.insert_unique(hash, place(at), |&at| hash_of(nth(blocks, at as usize)));
+        self.index.insert(hash, at, |at| hash_of(nth(blocks, at)));
         self.bytes = self.allocated_bytes();
     }
 
     /// Takes out the row at a position; the last one comes there.
     pub(super) fn remove(&mut self, at: usize, hash_of: impl Fn(&T) -> u64) -> T {
         let last = self.len - 1;
-        if let Ok(entry) = self.index.find_entry(hash_of(nth(&self.blocks, at)), |&held| held == place(at)) {
-            entry.remove();
-        }
-        if last != at
-            && let Some(moved) = self.index.find_mut(hash_of(nth(&self.blocks, last)), |&held| held == place(last))
-        {
-            *moved = place(at);
+        let hash_at = |at| hash_of(nth(&self.blocks, at));
+        self.index.remove(hash_at(at), at, hash_at);
+        if last != at {
+            self.index.change(hash_at(last), last, at);
         }
         self.len = last;
         let row = self.blocks[last / BLOCK].pop().expect("as far as there are rows blocks are full");
@@ -186,7 +186,7 @@ impl<T> Rows<T> {
         }
         self.index.clear();
         for (at, row) in (0..).zip(self.blocks.iter().flatten()) {
-            self.index.insert_unique(hash_of(row), at, |&at| hash_of(nth(&self.blocks, at as usize)));
+            self.index.insert(hash_of(row), at, |at| hash_of(nth(&self.blocks, at)));
         }
     }
 
@@ -213,9 +213,9 @@ impl<T> Rows<T> {
             }
         }
         if self.index.capacity() > 4 * len {
-            let (blocks, mut index) = (&self.blocks, HashTable::with_capacity(if all { len } else { 2 * len }));
+            let (blocks, mut index) = (&self.blocks, Index::with_capacity(if all { len } else { 2 * len }));
             for (at, row) in (0..).zip(blocks.iter().flatten()) {
-                index.insert_unique(hash_of(row), at, |&at| hash_of(nth(blocks, at as usize)));
+                index.insert(hash_of(row), at, |at| hash_of(nth(blocks, at)));
             }
             outgrown.index = Some(replace(&mut self.index, index));
         }
@@ -252,10 +252,6 @@ impl<T> Rows<T> {
 
 fn nth<T>(blocks: &[Vec<T>], at: usize) -> &T {
     &blocks[at / BLOCK][at % BLOCK]
-}
-
-fn place(at: usize) -> u32 {
-    u32::try_from(at).expect("a shard has no billions of swarms")
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
 //! One shard of the map: a table per address family, under one lock.
 
 use peerfeed_protocol::announce::{AnnounceReply, InfoHash, ScrapeEntry};
-use rand_core::Rng;
 use std::net::{IpAddr, SocketAddr};
 
-use super::crowd::Draw;
+use super::draw::Draw;
 use super::gone::Gone;
+use super::luck::Luck;
 use super::map::{Ahead, Announcement, Asked, Presence, Totals};
 use super::record::{Peer, Tick};
-use super::sight::Large;
+use super::sight::{Large, Sight};
 use super::table::{Arrival, Cursor, Hashes, Noted, Space, Swarm, Sweeping, Swept, Table};
 
 /// IPv4 peers: 6 bytes of address and port; two of them lie in the table.
@@ -33,8 +33,6 @@ pub(super) struct ShardLimits {
 /// One announcement on its way through a shard.
 pub(super) struct Step<'a, H> {
     pub(super) announcement: &'a Announcement<'a>,
-    /// Of the swarm.
-    pub(super) hash: u64,
     pub(super) now: Tick,
     pub(super) limits: &'a ShardLimits,
     pub(super) space: Space,
@@ -59,8 +57,8 @@ enum Family {
 /// Where a swarm seems to be.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hint {
-    v4: Option<u32>,
-    v6: Option<u32>,
+    v4: Option<usize>,
+    v6: Option<usize>,
 }
 
 impl Pass {
@@ -84,15 +82,48 @@ impl Shard {
     pub(super) fn announce(
         &mut self,
         step: &Step<'_, impl Hashes>,
-        rng: &mut impl Rng,
+        luck: &mut Luck,
         reply: &mut AnnounceReply,
     ) -> Noted {
-        let noted = match wire_form(step.announcement.address) {
-            WireForm::V4(address) => note(&mut self.v4, step, address),
-            WireForm::V6(address) => note(&mut self.v6, step, address),
+        let Announcement { info_hash, address, keys, .. } = step.announcement;
+        let (v4, v6) = (self.v4.position(info_hash, keys.swarm), self.v6.position(info_hash, keys.swarm));
+        if !step.announcement.is_foreseen {
+            self.look_ahead(step.announcement, [v4, v6], luck);
+        }
+        let (noted, v4, v6) = match wire_form(*address) {
+            WireForm::V4(address) => {
+                let (noted, v4) = note(&mut self.v4, v4, step, address);
+                (noted, v4, v6)
+            }
+            WireForm::V6(address) => {
+                let (noted, v6) = note(&mut self.v6, v6, step, address);
+                (noted, v4, v6)
+            }
         };
-        self.answer(step, rng, reply);
+        self.answer(step, [v4, v6], luck, reply);
         noted
+    }
+
+    /// Fetches what an announcement to the swarm at these places will look at, the pieces together, where only one family is
+    /// concerned.
+    fn look_ahead(&self, announcement: &Announcement<'_>, [v4, v6]: [Option<usize>; 2], luck: &Luck) {
+        let large = match (v4, v6) {
+            (Some(at), None) => self.v4.at(at).and_then(Swarm::fetch).map(Large::V4),
+            (None, Some(at)) => self.v6.at(at).and_then(Swarm::fetch).map(Large::V6),
+            _ => None,
+        };
+        if let Some(large) = large {
+            let (Asked::Own(want) | Asked::Both(want)) = announcement.asked;
+            let sight = Sight::of(announcement.presence, announcement.keys, want, luck);
+            large.approach(&sight);
+            large.fetch(&sight);
+        }
+    }
+
+    /// Fetches what a [`hint`](Self::hint) looks at.
+    pub(super) fn approach(&self, hash: u64) {
+        self.v4.approach(hash);
+        self.v6.approach(hash);
     }
 
     /// Where a swarm seems to be, in the families' tables.
@@ -107,7 +138,8 @@ impl Shard {
     }
 
     /// Fetches the peers of a swarm; of many only the head, which is given where they are of the family of `address`.
-    pub(super) fn fetch_peers(&self, ahead: &Ahead, hash: u64) -> Option<Large<'_>> {
+    pub(super) fn fetch_peers(&self, ahead: &Ahead) -> Option<Large<'_>> {
+        let hash = ahead.keys.swarm;
         let v4 = self.v4.find(&ahead.info_hash, hash).and_then(Swarm::fetch);
         let v6 = self.v6.find(&ahead.info_hash, hash).and_then(Swarm::fetch);
         if ahead.address.is_ipv4() { v4.map(Large::V4) } else { v6.map(Large::V6) }
@@ -148,29 +180,35 @@ impl Shard {
         }
     }
 
-    /// Fills in counts and peers; looks each family up once.
-    fn answer(&self, step: &Step<'_, impl Hashes>, rng: &mut impl Rng, reply: &mut AnnounceReply) {
-        let Step { announcement, hash, now, .. } = *step;
-        let info_hash = &announcement.info_hash;
-        let (v4, v6) = (self.v4.find(info_hash, hash), self.v6.find(info_hash, hash));
+    /// Fills in counts and peers of the swarm that is at these places in the tables of the families.
+    fn answer(
+        &self,
+        step: &Step<'_, impl Hashes>,
+        [v4, v6]: [Option<usize>; 2],
+        luck: &mut Luck,
+        reply: &mut AnnounceReply,
+    ) {
+        let Step { announcement, now, .. } = *step;
+        let (v4, v6) = (v4.and_then(|at| self.v4.at(at)), v6.and_then(|at| self.v6.at(at)));
         let v4_counts = v4.map(Swarm::counts).unwrap_or_default();
         let v6_counts = v6.map(Swarm::counts).unwrap_or_default();
         let counts = sum(v4_counts, v6_counts);
         (reply.complete, reply.incomplete) = (counts.complete, counts.incomplete);
+        let asker_hash = announcement.keys.peer;
         let skip_seeds = matches!(announcement.presence, Presence::Seed | Presence::PartialSeed);
         let lifetime_ticks = step.limits.lifetime_ticks;
         let (own_v4, own_v6) = match wire_form(announcement.address) {
-            WireForm::V4(address) => (Some(address), None),
-            WireForm::V6(address) => (None, Some(address)),
+            WireForm::V4(address) => (address, [0; 18]),
+            WireForm::V6(address) => ([0; 6], address),
         };
         let (want_v4, want_v6) = split(announcement, v4_counts, v6_counts);
         if let Some(swarm) = v4.filter(|_| want_v4 > 0) {
-            let draw = Draw { asker: own_v4.as_ref(), skip_seeds, now, lifetime_ticks };
-            swarm.draw(want_v4, &draw, rng, |peer| reply.peers.push_compact_v4(*peer));
+            let draw = Draw { asker: own_v4, asker_hash, skip_seeds, now, lifetime_ticks };
+            swarm.draw(want_v4, &draw, luck, reply.peers.entries_v4());
         }
         if let Some(swarm) = v6.filter(|_| want_v6 > 0) {
-            let draw = Draw { asker: own_v6.as_ref(), skip_seeds, now, lifetime_ticks };
-            swarm.draw(want_v6, &draw, rng, |peer| reply.peers.push_compact_v6(*peer));
+            let draw = Draw { asker: own_v6, asker_hash, skip_seeds, now, lifetime_ticks };
+            swarm.draw(want_v6, &draw, luck, reply.peers.entries_v6());
         }
     }
 }
@@ -202,21 +240,23 @@ fn sum(v4: ScrapeEntry, v6: ScrapeEntry) -> ScrapeEntry {
     }
 }
 
-/// Puts the announcing peer into its family's table or takes it out.
+/// Puts the announcing peer, whose swarm is at this place, into its family's table or takes it out; tells where the swarm is
+/// then.
 fn note<const N: usize, const INLINE: usize>(
     table: &mut Table<N, INLINE>,
+    at: Option<usize>,
     step: &Step<'_, impl Hashes>,
     address: [u8; N],
-) -> Noted {
-    let Announcement { info_hash, presence, has_completed, may_add, .. } = *step.announcement;
+) -> (Noted, Option<usize>) {
+    let Announcement { info_hash, presence, has_completed, may_add, keys, .. } = *step.announcement;
     if presence == Presence::Gone {
-        table.leave(&info_hash, step.hash, &address, step.hashes);
-        return Noted { is_kept: true, ..Noted::default() };
+        let at = at.filter(|&at| table.leave(at, keys, &address, step.hashes));
+        return (Noted { is_kept: true, ..Noted::default() }, at);
     }
-    let (hash, now) = (step.hash, step.now);
+    let now = step.now;
     let peer = Peer::new(address, presence == Presence::Seed, now);
-    let arrival = Arrival { info_hash, hash, peer, has_completed, now, may_add };
-    table.arrive(&arrival, step.hashes, &step.space)
+    let arrival = Arrival { info_hash, keys, peer, has_completed, now, may_add };
+    table.arrive(at, &arrival, step.hashes, &step.space)
 }
 
 pub(super) enum WireForm {

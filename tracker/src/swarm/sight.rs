@@ -2,9 +2,7 @@
 
 use super::luck::Luck;
 use super::many::Many;
-use super::map::{Ahead, Presence};
-use super::shard::{WireForm, wire_form};
-use super::table::Hashes;
+use super::map::{Keys, Presence};
 
 /// Whose place is looked for, and which peers will be drawn.
 #[derive(Clone, Debug)]
@@ -46,19 +44,9 @@ impl Large<'_> {
 }
 
 impl Sight {
-    /// Of this announcement.
-    pub(super) fn of(ahead: &Ahead, hashes: &impl Hashes) -> Self {
-        let hash = match wire_form(ahead.address) {
-            WireForm::V4(address) => hashes.of_peer(&address),
-            WireForm::V6(address) => hashes.of_peer(&address),
-        };
-        let skips_seeds = matches!(ahead.presence, Presence::Seed | Presence::PartialSeed);
-        Self {
-            hash,
-            is_seed: ahead.presence == Presence::Seed,
-            skips_seeds,
-            want: ahead.want,
-            luck: ahead.luck.clone(),
-        }
+    /// Of an announcement that wants so many peers.
+    pub(super) fn of(presence: Presence, keys: Keys, want: usize, luck: &Luck) -> Self {
+        let skips_seeds = matches!(presence, Presence::Seed | Presence::PartialSeed);
+        Self { hash: keys.peer, is_seed: presence == Presence::Seed, skips_seeds, want, luck: luck.clone() }
     }
 }

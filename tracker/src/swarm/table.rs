@@ -3,9 +3,10 @@
 use peerfeed_protocol::announce::{InfoHash, ScrapeEntry};
 use rand_core::Rng;
 
-use super::crowd::Draw;
+use super::draw::Draw;
 use super::gone::GoneOf;
 use super::many::Many;
+use super::map::Keys;
 use super::peers::{Before, Crowding, Peers, Room};
 use super::record::{Peer, Tick};
 use super::rows::Rows;
@@ -61,7 +62,7 @@ pub(super) trait Hashes {
 /// What a peer says of itself.
 pub(super) struct Arrival<'a, const N: usize> {
     pub(super) info_hash: InfoHash,
-    pub(super) hash: u64,
+    pub(super) keys: Keys,
     pub(super) peer: Peer<N>,
     pub(super) has_completed: bool,
     pub(super) now: Tick,
@@ -131,27 +132,36 @@ impl<const N: usize, const INLINE: usize> Table<N, INLINE> {
         self.peers
     }
 
-    /// Notes an arrival, within `space`. Where a new swarm finds no room, stale ones that never came alive are given up.
+    /// Notes an arrival in the swarm that is at this place, or in a new one, within `space`. Where a new swarm finds no room, stale ones that never came alive are given up.
     /// spec: ANN-38
-    pub(super) fn arrive(&mut self, arrival: &Arrival<'_, N>, hashes: &impl Hashes, space: &Space) -> Noted {
-        let Arrival { info_hash, hash, peer, has_completed, now, may_add, .. } = arrival;
+    ///
+    /// Tells also where the swarm is then, if it is there.
+    pub(super) fn arrive(
+        &mut self,
+        at: Option<usize>,
+        arrival: &Arrival<'_, N>,
+        hashes: &impl Hashes,
+        space: &Space,
+    ) -> (Noted, Option<usize>) {
+        let Arrival { info_hash, keys, peer, has_completed, now, may_add } = arrival;
         let mut noted = Noted::default();
-        let Some(swarm) = self.swarms.find_mut(*hash, |swarm| swarm.info_hash == *info_hash) else {
+        let Some((at, swarm)) = at.and_then(|at| Some((at, self.swarms.at_mut(at)?))) else {
             if space.peers_max > 0 && may_add() && self.make_slot(*now, hashes, space, &mut noted) {
                 let swarm =
                     Swarm { info_hash: *info_hash, downloaded: u32::from(*has_completed), peers: Peers::one(*peer) };
-                self.swarms.insert(*hash, swarm, |swarm| hashes.of_swarm(&swarm.info_hash));
+                self.swarms.insert(keys.swarm, swarm, |swarm| hashes.of_swarm(&swarm.info_hash));
                 self.peers += 1;
                 (noted.is_kept, noted.is_new_peer, noted.is_new_swarm) = (true, true, true);
+                return (noted, Some(self.swarms.len() - 1));
             }
-            return noted;
+            return (noted, None);
         };
         let held_bytes = swarm.peers.heap_bytes();
         let held = swarm.peers.len();
         let is_back = swarm.peers.age_of_only(*now).is_some_and(|age| age >= COMES_BACK_TICKS);
         let has_room = held < space.peers_max && growth_of(held_bytes, N) <= space.peer_bytes;
         let room = Room { may_grow: &|| has_room && may_add(), crowding: hashes.crowding(&peer.address), now: *now };
-        let insertion = swarm.peers.insert(*peer, &room, |address| hashes.of_peer(address));
+        let insertion = swarm.peers.insert(*peer, keys.peer, &room, |address| hashes.of_peer(address));
         noted.is_kept = insertion.is_kept;
         noted.is_new_peer = insertion.is_kept && insertion.before == Before::Absent;
         if *has_completed && insertion.before != Before::Seed && swarm.downloaded & !ALIVE < !ALIVE {
@@ -162,7 +172,7 @@ impl<const N: usize, const INLINE: usize> Table<N, INLINE> {
         }
         self.heap_bytes = self.heap_bytes + swarm.peers.heap_bytes() - held_bytes;
         self.peers += swarm.peers.len() - held;
-        noted
+        (noted, Some(at))
     }
 
     /// Whether one more swarm can be put in without taking more than `space`.
@@ -207,12 +217,12 @@ impl<const N: usize, const INLINE: usize> Table<N, INLINE> {
         count(before - self.swarms.len())
     }
 
-    /// Takes a peer out; returns whether it was there.
-    pub(super) fn leave(&mut self, info_hash: &InfoHash, hash: u64, address: &[u8; N], hashes: &impl Hashes) -> bool {
-        let Some(at) = self.swarms.position(hash, |swarm| swarm.info_hash == *info_hash) else { return false };
-        let peers = &mut self.swarms.at_mut(at).expect("found just now").peers;
+    /// Takes a peer out of the swarm at this place; returns whether the swarm is still there.
+    pub(super) fn leave(&mut self, at: usize, keys: Keys, address: &[u8; N], hashes: &impl Hashes) -> bool {
+        let Some(swarm) = self.swarms.at_mut(at) else { return false };
+        let peers = &mut swarm.peers;
         let held_bytes = peers.heap_bytes();
-        let was_there = peers.remove(address, |address| hashes.of_peer(address)) != Before::Absent;
+        let was_there = peers.remove(address, keys.peer) != Before::Absent;
         let is_empty = peers.len() == 0;
         self.heap_bytes = self.heap_bytes + peers.heap_bytes() - held_bytes;
         self.peers -= usize::from(was_there);
@@ -220,7 +230,7 @@ impl<const N: usize, const INLINE: usize> Table<N, INLINE> {
             let swarm = self.swarms.remove(at, |swarm| hashes.of_swarm(&swarm.info_hash));
             self.heap_bytes -= swarm.peers.heap_bytes();
         }
-        was_there
+        !is_empty
     }
 
     /// Goes on with forgetting at `cursor`, for a bounded number of swarms and peers. Memory that is not needed any more goes
@@ -264,13 +274,28 @@ impl<const N: usize, const INLINE: usize> Table<N, INLINE> {
     }
 
     /// Where a swarm seems to be, as the index tells.
-    pub(super) fn hint(&self, hash: u64) -> Option<u32> {
+    pub(super) fn hint(&self, hash: u64) -> Option<usize> {
         self.swarms.hint(hash)
     }
 
+    /// Fetches what a [`hint`](Self::hint) looks at.
+    pub(super) fn approach(&self, hash: u64) {
+        self.swarms.approach(hash);
+    }
+
     /// Fetches what a [`hint`](Self::hint) points to.
-    pub(super) fn fetch(&self, hint: u32) {
+    pub(super) fn fetch(&self, hint: usize) {
         self.swarms.fetch(hint);
+    }
+
+    /// The swarm at this place.
+    pub(super) fn at(&self, at: usize) -> Option<&Swarm<N, INLINE>> {
+        self.swarms.at(at)
+    }
+
+    /// Where a swarm is, if it has peers of this family; until something is put in or taken out.
+    pub(super) fn position(&self, info_hash: &InfoHash, hash: u64) -> Option<usize> {
+        self.swarms.position(hash, |swarm| swarm.info_hash == *info_hash)
     }
 
     /// A swarm, if it has peers of this family.
@@ -296,8 +321,8 @@ impl<const N: usize, const INLINE: usize> Swarm<N, INLINE> {
     }
 
     /// Gives up to `want` of its peers at random.
-    pub(super) fn draw(&self, want: usize, draw: &Draw<'_, N>, rng: &mut impl Rng, mut give: impl FnMut(&[u8; N])) {
-        self.peers.draw(want, draw, rng, &mut give);
+    pub(super) fn draw(&self, want: usize, draw: &Draw<N>, rng: &mut impl Rng, drawn: &mut Vec<[u8; N]>) {
+        self.peers.draw(want, draw, rng, drawn);
     }
 
     /// How stale it is, below [`AGES`]; `None` for one that has come alive.

@@ -35,20 +35,30 @@ impl Address for SockaddrIn6 {
 
 /// Room for one batch in each direction, used again and again.
 pub(super) struct Batch<A> {
-    incoming: MultiHeaders<A>,
+    pub(super) incoming: Incoming<A>,
+    pub(super) outgoing: Outgoing<A>,
+}
+
+/// Datagrams that have come.
+pub(super) struct Incoming<A> {
+    headers: MultiHeaders<A>,
     buffers: Vec<[u8; UDP_BUFFER_BYTES]>,
+    requests: Vec<Request<A>>,
+}
+
+/// Answers on their way.
+pub(super) struct Outgoing<A> {
     /// With room for one [`Local`].
-    outgoing: MultiHeaders<A>,
+    headers: MultiHeaders<A>,
     /// Without.
-    outgoing_plain: MultiHeaders<A>,
-    requests: Vec<Incoming<A>>,
+    headers_plain: MultiHeaders<A>,
     replies: Vec<Reply<A>>,
     /// Of all answers, one behind the other.
     bytes: Vec<u8>,
 }
 
-/// One datagram that has come.
-struct Incoming<A> {
+/// Where one datagram that has come is, and where its answer has to go.
+pub(super) struct Request<A> {
     from: A,
     local: Local,
     /// Which buffer holds how many bytes of it.
@@ -85,23 +95,28 @@ impl<A: Address> Batch<A> {
     pub(super) fn new() -> Self {
         let with_local = || Some(nix::cmsg_space!(in6_pktinfo));
         Self {
-            incoming: MultiHeaders::preallocate(UDP_BATCH, with_local()),
-            buffers: vec![[0; UDP_BUFFER_BYTES]; UDP_BATCH],
-            outgoing: MultiHeaders::preallocate(UDP_BATCH, with_local()),
-            outgoing_plain: MultiHeaders::preallocate(UDP_BATCH, None),
-            requests: Vec::with_capacity(UDP_BATCH),
-            replies: Vec::with_capacity(UDP_BATCH),
-            bytes: Vec::with_capacity(UDP_BATCH * UDP_REPLY_BYTES_MAX),
+            incoming: Incoming {
+                headers: MultiHeaders::preallocate(UDP_BATCH, with_local()),
+                buffers: vec![[0; UDP_BUFFER_BYTES]; UDP_BATCH],
+                requests: Vec::with_capacity(UDP_BATCH),
+            },
+            outgoing: Outgoing {
+                headers: MultiHeaders::preallocate(UDP_BATCH, with_local()),
+                headers_plain: MultiHeaders::preallocate(UDP_BATCH, None),
+                replies: Vec::with_capacity(UDP_BATCH),
+                bytes: Vec::with_capacity(UDP_BATCH * UDP_REPLY_BYTES_MAX),
+            },
         }
     }
+}
 
-    /// Waits for datagrams until the socket's read timeout and takes all that are there. [`answer`](Self::answer) looks at
-    /// them.
+impl<A: Address> Incoming<A> {
+    /// Waits for datagrams until the socket's read timeout and takes all that are there.
     pub(super) fn receive(&mut self, socket: &UdpSocket) -> io::Result<Received> {
         self.requests.clear();
         let mut slices: Vec<_> = self.buffers.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
         let received =
-            recvmmsg(socket.as_raw_fd(), &mut self.incoming, slices.iter_mut(), MsgFlags::MSG_WAITFORONE, None);
+            recvmmsg(socket.as_raw_fd(), &mut self.headers, slices.iter_mut(), MsgFlags::MSG_WAITFORONE, None);
         let messages = match received {
             Ok(messages) => messages,
             Err(Errno::EAGAIN | Errno::EINTR) => return Ok(Received::default()),
@@ -118,25 +133,30 @@ impl<A: Address> Batch<A> {
             let local = message.cmsgs().map_or(Local::Unknown, |mut cmsgs| {
                 cmsgs.find_map(|message| local_of(&message)).unwrap_or(Local::Unknown)
             });
-            self.requests.push(Incoming { from, local, place: (buffer, message.bytes) });
+            self.requests.push(Request { from, local, place: (buffer, message.bytes) });
         }
         Ok(counts)
     }
 
     /// The datagrams that have come, and from where.
-    pub(super) fn datagrams(&self) -> impl Iterator<Item = (&[u8], SocketAddr)> {
-        let bytes = |request: &Incoming<A>| &self.buffers[request.place.0][..request.place.1];
+    pub(super) fn datagrams(&self) -> impl ExactSizeIterator<Item = (&[u8], SocketAddr)> {
+        let bytes = |request: &Request<A>| &self.buffers[request.place.0][..request.place.1];
         self.requests.iter().map(move |request| (bytes(request), request.from.to_std()))
     }
 
-    /// Lets `answer` append what each datagram is answered with. [`send`](Self::send) sends the answers.
-    pub(super) fn answer(&mut self, mut answer: impl FnMut(&[u8], SocketAddr, &mut Vec<u8>)) {
-        for &Incoming { from, local, place: (buffer, length) } in &self.requests {
-            let start = self.bytes.len();
-            answer(&self.buffers[buffer][..length], from.to_std(), &mut self.bytes);
-            if self.bytes.len() > start {
-                self.replies.push(Reply { to: from, local, place: start..self.bytes.len() });
-            }
+    /// The same, to be answered.
+    pub(super) fn requests(&self) -> &[Request<A>] {
+        &self.requests
+    }
+}
+
+impl<A: Address> Outgoing<A> {
+    /// Lets `write` append what a request is answered with, or nothing. [`send`](Self::send) sends it.
+    pub(super) fn answer(&mut self, request: &Request<A>, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.bytes.len();
+        write(&mut self.bytes);
+        if self.bytes.len() > start {
+            self.replies.push(Reply { to: request.from, local: request.local, place: start..self.bytes.len() });
         }
     }
 
@@ -171,13 +191,13 @@ impl<A: Address> Batch<A> {
         let sent = match &group[0].local {
             Local::V4(info) => {
                 let from = [ControlMessage::Ipv4PacketInfo(info)];
-                sendmmsg(fd, &mut self.outgoing, slices.iter(), to, from, none)?.count()
+                sendmmsg(fd, &mut self.headers, slices.iter(), to, from, none)?.count()
             }
             Local::V6(info) => {
                 let from = [ControlMessage::Ipv6PacketInfo(info)];
-                sendmmsg(fd, &mut self.outgoing, slices.iter(), to, from, none)?.count()
+                sendmmsg(fd, &mut self.headers, slices.iter(), to, from, none)?.count()
             }
-            Local::Unknown => sendmmsg(fd, &mut self.outgoing_plain, slices.iter(), to, [], none)?.count(),
+            Local::Unknown => sendmmsg(fd, &mut self.headers_plain, slices.iter(), to, [], none)?.count(),
         };
         Ok(sent)
     }
@@ -232,9 +252,11 @@ mod tests {
         let mut batch = Batch::<A>::new();
         let mut seen = 0;
         while seen < datagrams {
-            seen += batch.receive(server).unwrap().datagrams;
-            batch.answer(|bytes, _, out| out.extend_from_slice(bytes));
-            assert_eq!(batch.send(server), 0);
+            seen += batch.incoming.receive(server).unwrap().datagrams;
+            for (request, (bytes, _)) in batch.incoming.requests().iter().zip(batch.incoming.datagrams()) {
+                batch.outgoing.answer(request, |out| out.extend_from_slice(bytes));
+            }
+            assert_eq!(batch.outgoing.send(server), 0);
         }
         clients
     }
@@ -269,8 +291,8 @@ mod tests {
         let mut batch = Batch::<SockaddrIn>::new();
         let (mut answered, mut counts) = (0, Received::default());
         while counts.datagrams < 2 {
-            let more = batch.receive(&server).unwrap();
-            batch.answer(|_, _, _| answered += 1);
+            let more = batch.incoming.receive(&server).unwrap();
+            answered += batch.incoming.requests().len();
             counts =
                 Received { datagrams: counts.datagrams + more.datagrams, too_long: counts.too_long + more.too_long };
         }
@@ -284,10 +306,10 @@ mod tests {
         client.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
         let to = |address: SocketAddrV4| Reply { to: SockaddrIn::from(address), local: Local::Unknown, place: 0..1 };
         let SocketAddr::V4(good) = client.local_addr().unwrap() else { panic!() };
-        let mut batch = Batch::new();
-        batch.bytes = b"x".to_vec();
-        batch.replies = vec![to(good), to("127.0.0.1:0".parse().unwrap()), to(good)];
-        assert_eq!(batch.send(&server), 1);
+        let mut outgoing = Batch::new().outgoing;
+        outgoing.bytes = b"x".to_vec();
+        outgoing.replies = vec![to(good), to("127.0.0.1:0".parse().unwrap()), to(good)];
+        assert_eq!(outgoing.send(&server), 1);
         for _ in 0..2 {
             assert_eq!(client.recv(&mut [0; 2]).unwrap(), 1);
         }

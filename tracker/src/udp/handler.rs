@@ -5,16 +5,18 @@ use std::net::{IpAddr, SocketAddr};
 use peerfeed_protocol::announce::connection_id::{ConnectionId, ConnectionIdError};
 use peerfeed_protocol::announce::limits::UDP_REPLY_BYTES_MAX;
 use peerfeed_protocol::announce::udp::{
-    Announce, AnnounceReplyHead, Family, Reply, Request, RequestError, Scrape, TransactionId, encode_error,
+    Announce, AnnounceReplyHead, Family, Reply, Request, RequestError, Scrape, TransactionId, encode_connect,
+    encode_error,
 };
 use peerfeed_protocol::announce::{AnnounceReply, InfoHash};
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng as _;
 
+use crate::guard::Customer;
 use crate::metrics::{Counter, Tally};
 use crate::swarm::{Ahead, Luck};
 use crate::terms::{Moment, Terms};
-use crate::tracker::{Carries, Tracker};
+use crate::tracker::{Carries, Origin, Tracker};
 use crate::udp::LastKey;
 
 /// Answers datagrams, one at a time; owns what it needs for that, so that an answer allocates nothing.
@@ -23,94 +25,109 @@ pub struct Handler {
     rng: ChaCha8Rng,
     reply: AnnounceReply,
     key: LastKey,
-    /// Of the datagram that is handled next; those of the following ones come from it.
-    luck: u64,
     foreseen: Vec<Ahead>,
+    /// Whether what the announces look at that are being answered was fetched.
+    has_foreseen: bool,
     tally: Tally,
 }
 
-/// From the number of a datagram's luck to that of the next one's: any odd one that is not the generator's own.
-const NEXT_LUCK: u64 = 0xd134_2543_de82_ef95;
+/// A datagram that is about to be answered, and what is known of it already. What it says is read again then: that is quicker
+/// than to keep it.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    datagram: &'a [u8],
+    from: SocketAddr,
+    customer: Option<Customer>,
+    /// Of an announce.
+    origin: Option<(Origin, Luck)>,
+}
 
 impl Handler {
     /// A handler that chooses peers by this source of randomness.
-    pub fn new(mut rng: ChaCha8Rng) -> Self {
-        let luck = rng.next_u64();
-        let (reply, key, foreseen, tally) = Default::default();
-        Self { rng, reply, key, luck, foreseen, tally }
+    pub fn new(rng: ChaCha8Rng) -> Self {
+        let (reply, key, foreseen, has_foreseen, tally) = Default::default();
+        Self { rng, reply, key, foreseen, has_foreseen, tally }
     }
 
-    /// Lets the processor fetch what the announces among these datagrams will look at when they are [handled](Self::handle) in
-    /// this order. Nothing else comes of it, so that nothing has to be proven for it.
-    pub fn foresee<'a>(
-        &mut self,
-        tracker: &Tracker,
-        terms: &Terms,
-        datagrams: impl Iterator<Item = (&'a [u8], SocketAddr)>,
-    ) {
-        self.luck = self.rng.next_u64();
-        let mut luck = self.luck;
-        self.foreseen.clear();
-        self.foreseen.extend(datagrams.filter_map(|(datagram, from)| {
-            let own = Luck::new(luck);
-            luck = luck.wrapping_add(NEXT_LUCK);
-            match Request::decode(datagram) {
-                Ok(Request::Connect { .. }) => {
-                    tracker.guard.foresee_connect(from.ip());
-                    None
-                }
-                Ok(Request::Announce(announce)) => {
-                    tracker.guard.foresee(from.ip());
-                    Some(Tracker::ahead(terms, &announce.request, from.ip(), own))
-                }
-                _ => None,
+    /// Looks at a datagram that will be [answered](Self::answer), and lets the processor fetch what is known of its sender.
+    pub fn read<'a>(&mut self, tracker: &Tracker, terms: &Terms, datagram: &'a [u8], from: SocketAddr) -> Asked<'a> {
+        let mut asked = Asked { datagram, from, customer: None, origin: None };
+        let ip = from.ip();
+        match Request::decode(datagram) {
+            Ok(Request::Connect { .. }) => {
+                let customer = tracker.guard.customer(ip);
+                tracker.guard.foresee_connect(&customer);
+                asked.customer = Some(customer);
             }
-        }));
+            Ok(Request::Announce(Announce { request, .. })) => {
+                let customer = tracker.guard.customer(ip);
+                tracker.guard.foresee(&customer);
+                let origin = tracker.origin(&request, ip, customer);
+                let luck = Luck::new(self.rng.next_u64());
+                self.foreseen.push(Tracker::ahead(terms, &request, &origin, luck.clone()));
+                asked.origin = Some((origin, luck));
+            }
+            _ => {}
+        }
+        asked
+    }
+
+    /// Lets the processor fetch what the announces that have been [read](Self::read) will look at. Nothing else comes of it, so
+    /// that nothing has to be proven for it.
+    pub fn foresee(&mut self, tracker: &Tracker) {
         // What comes alone is looked for where it is needed.
-        if self.foreseen.len() > 1 {
+        self.has_foreseen = self.foreseen.len() > 1;
+        if self.has_foreseen {
             tracker.swarms.foresee(&self.foreseen);
         }
+        self.foreseen.clear();
     }
 
-    /// Appends the answer to `datagram` to `out`, or nothing where there must be none.
+    /// Appends what is answered to `out`, or nothing where there must be no answer.
     ///
     /// Nothing longer than the datagram is answered before the sender has proven its address. spec: ANN-24, ANN-25
-    pub fn handle(&mut self, tracker: &Tracker, datagram: &[u8], from: SocketAddr, terms: &Terms, out: &mut Vec<u8>) {
-        let now = terms.now;
-        let ip = from.ip().to_canonical();
-        let luck = Luck::new(self.luck);
-        self.luck = self.luck.wrapping_add(NEXT_LUCK);
-        let counter = if from.port() == 0 {
-            Counter::UdpPortZero
-        } else {
-            match Request::decode(datagram) {
-                Ok(Request::Connect { .. }) if !tracker.guard.admits_connect(ip, now.up) => {
-                    Counter::UdpConnectThrottled
-                }
-                Ok(Request::Connect { transaction_id }) => {
-                    let connection_id = tracker.connection_ids.issue(ip, now.unix, &mut self.key);
-                    let reply = Reply::Connect { transaction_id, connection_id };
-                    out.extend_from_slice(&reply.encode(family_of(ip)));
-                    Counter::UdpConnect
-                }
-                Ok(Request::Announce(announce)) => match self.verify(tracker, announce.connection_id, ip, now) {
-                    Ok(()) => self.announce(tracker, &announce, ip, terms, luck, out),
-                    Err(counter) => counter,
-                },
-                Ok(Request::Scrape(request)) => match self.verify(tracker, request.connection_id, ip, now) {
-                    Ok(()) => scrape(tracker, &request, ip, now, out),
-                    Err(counter) => counter,
-                },
-                Err(RequestError::Silent) => Counter::UdpMalformed,
-                Err(RequestError::Answerable { connection_id, transaction_id, problem }) => {
-                    match self.verify(tracker, connection_id, ip, now) {
-                        Ok(()) => refuse(transaction_id, &problem.to_string(), out),
-                        Err(counter) => counter,
-                    }
-                }
-            }
-        };
+    pub fn answer(&mut self, tracker: &Tracker, asked: &Asked<'_>, terms: &Terms, out: &mut Vec<u8>) {
+        let counter = self.answer_to(tracker, asked, terms, out).unwrap_or_else(|counter| counter);
         self.tally.count(counter);
+    }
+
+    fn answer_to(
+        &mut self,
+        tracker: &Tracker,
+        asked: &Asked<'_>,
+        terms: &Terms,
+        out: &mut Vec<u8>,
+    ) -> Result<Counter, Counter> {
+        let (ip, now) = (asked.from.ip().to_canonical(), terms.now);
+        if asked.from.port() == 0 {
+            return Err(Counter::UdpPortZero);
+        }
+        match Request::decode(asked.datagram) {
+            Ok(Request::Connect { transaction_id }) => {
+                let customer = asked.customer.unwrap_or_else(|| tracker.guard.customer(ip));
+                if !tracker.guard.admits_connect(&customer, now.up) {
+                    return Err(Counter::UdpConnectThrottled);
+                }
+                let connection_id = tracker.connection_ids.issue(ip, now.unix, &mut self.key);
+                out.extend_from_slice(&encode_connect(transaction_id, connection_id));
+                Ok(Counter::UdpConnect)
+            }
+            Ok(Request::Announce(announce)) => {
+                self.verify(tracker, announce.connection_id, ip, now)?;
+                let Some((origin, luck)) = asked.origin.clone() else { return Err(Counter::UdpMalformed) };
+                let origin = origin.foreseen(self.has_foreseen);
+                Ok(self.announce(tracker, &announce, &origin, terms, luck, out))
+            }
+            Ok(Request::Scrape(scrape)) => {
+                self.verify(tracker, scrape.connection_id, ip, now)?;
+                Ok(answer_scrape(tracker, &scrape, ip, now, out))
+            }
+            Err(RequestError::Silent) => Err(Counter::UdpMalformed),
+            Err(RequestError::Answerable { connection_id, transaction_id, problem }) => {
+                self.verify(tracker, connection_id, ip, now)?;
+                Ok(refuse(transaction_id, &problem.to_string(), out))
+            }
+        }
     }
 
     /// Adds what has been handled to the counts of `tracker`.
@@ -122,7 +139,7 @@ impl Handler {
         &mut self,
         tracker: &Tracker,
         announce: &Announce<'_>,
-        ip: IpAddr,
+        origin: &Origin,
         terms: &Terms,
         mut luck: Luck,
         out: &mut Vec<u8>,
@@ -132,9 +149,9 @@ impl Handler {
             refuse(announce.transaction_id, &refused.to_string(), out);
             return refused.counter();
         }
-        let family = family_of(ip);
+        let family = family_of(origin.ip());
         let carries = Carries::OwnFamily(family.max_peers());
-        let is_served = tracker.announce(request, ip, carries, terms, &mut luck, &mut self.reply);
+        let is_served = tracker.announce(request, origin, carries, terms, &mut luck, &mut self.reply);
         let head = AnnounceReplyHead {
             transaction_id: announce.transaction_id,
             interval_seconds: u32::try_from(self.reply.interval.as_secs()).unwrap_or(u32::MAX),
@@ -157,7 +174,7 @@ impl Handler {
     }
 }
 
-fn scrape(tracker: &Tracker, request: &Scrape<'_>, ip: IpAddr, now: Moment, out: &mut Vec<u8>) -> Counter {
+fn answer_scrape(tracker: &Tracker, request: &Scrape<'_>, ip: IpAddr, now: Moment, out: &mut Vec<u8>) -> Counter {
     match tracker.scrape(request.info_hashes.iter().copied().map(InfoHash), ip, now) {
         Ok(reply) => {
             let reply = Reply::Scrape { transaction_id: request.transaction_id, reply };
@@ -208,7 +225,9 @@ mod tests {
         fn send(&mut self, datagram: &[u8], from: &str) -> Vec<u8> {
             let mut out = Vec::new();
             let terms = self.tracker.terms_at(self.now);
-            self.handler.handle(&self.tracker, datagram, from.parse().unwrap(), &terms, &mut out);
+            let asked = self.handler.read(&self.tracker, &terms, datagram, from.parse().unwrap());
+            self.handler.foresee(&self.tracker);
+            self.handler.answer(&self.tracker, &asked, &terms, &mut out);
             self.handler.report(&self.tracker);
             out
         }

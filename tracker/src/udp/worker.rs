@@ -48,10 +48,15 @@ impl Worker {
 
     fn step(&mut self, batch: &mut Batch<impl Address>) -> io::Result<()> {
         let (tracker, handler) = (&*self.tracker, &mut self.handler);
-        let received = batch.receive(&self.socket)?;
+        let Batch { incoming, outgoing } = batch;
+        let received = incoming.receive(&self.socket)?;
         let terms = &tracker.terms();
-        handler.foresee(tracker, terms, batch.datagrams());
-        batch.answer(|datagram, from, out| handler.handle(tracker, datagram, from, terms, out));
+        let asked: Vec<_> =
+            incoming.datagrams().map(|(bytes, from)| handler.read(tracker, terms, bytes, from)).collect();
+        handler.foresee(tracker);
+        for (request, asked) in incoming.requests().iter().zip(&asked) {
+            outgoing.answer(request, |out| handler.answer(tracker, asked, terms, out));
+        }
         handler.report(tracker);
         if received.datagrams > 0 {
             tracker.load.note(received.datagrams == UDP_BATCH);
@@ -59,7 +64,7 @@ impl Worker {
         for _ in 0..received.too_long {
             tracker.metrics.count(Counter::UdpTooLong);
         }
-        for _ in 0..batch.send(&self.socket) {
+        for _ in 0..outgoing.send(&self.socket) {
             tracker.metrics.count(Counter::UdpSendFailed);
         }
         Ok(())

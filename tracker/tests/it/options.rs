@@ -8,8 +8,9 @@ use std::time::Duration;
 use peerfeed_protocol::announce::udp::{Announce, Family, Reply, Request};
 use peerfeed_protocol::announce::{AnnounceReply, AnnounceRequest, InfoHash, PeerId};
 use peerfeed_tracker::config::Config;
+use peerfeed_tracker::swarm::Luck;
 use peerfeed_tracker::terms::Moment;
-use peerfeed_tracker::tracker::{Carries, Tracker, worker_rng};
+use peerfeed_tracker::tracker::{Carries, Tracker};
 
 use super::asking::{announce, announce_as, connect};
 use super::operators::status_of;
@@ -119,17 +120,17 @@ fn trackers_with_one_connection_key_file_accept_each_others_ids() {
 #[test]
 fn peer_lifetime_is_how_long_a_silent_peer_is_given_to_others() {
     let config = Config { peer_lifetime: "1h".parse().unwrap(), ..Config::default() };
-    let (tracker, mut rng) = (Tracker::new(&config).unwrap(), worker_rng().unwrap());
+    let (tracker, mut luck) = (Tracker::new(&config).unwrap(), Luck::new(1));
     let mut peers = |last: u8, minutes: u64| {
         let up = Duration::from_secs(60 * minutes);
         let request = AnnounceRequest::new(InfoHash([1; 20]), PeerId([2; 20]), 1001);
         let (ip, mut reply) = (IpAddr::from([192, 0, 2, last]), AnnounceReply::default());
         tracker.announce(
             &request,
-            ip,
+            &tracker.origin(&request, ip, tracker.guard.customer(ip)),
             Carries::BothFamilies,
             &tracker.terms_at(Moment { up, unix: up }),
-            &mut rng,
+            &mut luck,
             &mut reply,
         );
         reply.peers.len()

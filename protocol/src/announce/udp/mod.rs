@@ -7,7 +7,7 @@ mod reply;
 mod request;
 
 pub use exchange::{ExchangeError, ExchangeOptions, UdpExchange};
-pub use reply::{AnnounceReplyHead, Family, Reply, ReplyError, encode_error};
+pub use reply::{AnnounceReplyHead, CONNECT_REPLY_BYTES, Family, Reply, ReplyError, encode_connect, encode_error};
 pub use request::{Announce, Request, RequestError, RequestProblem, Scrape};
 
 /// The number that opens every `connect`, in place of a connection id.

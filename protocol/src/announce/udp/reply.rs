@@ -120,6 +120,18 @@ impl Family {
     }
 }
 
+/// Bytes of the reply to a connect.
+pub const CONNECT_REPLY_BYTES: usize = 16;
+
+/// Writes the reply to a connect.
+pub fn encode_connect(transaction_id: TransactionId, connection_id: ConnectionId) -> [u8; CONNECT_REPLY_BYTES] {
+    let mut out = [0; CONNECT_REPLY_BYTES];
+    out[..4].copy_from_slice(&CONNECT.to_be_bytes());
+    out[4..8].copy_from_slice(&transaction_id.to_be_bytes());
+    out[8..].copy_from_slice(&connection_id.0.to_be_bytes());
+    out
+}
+
 /// Writes a refusal; at most `max_bytes` long, so that it does not exceed the request it answers (spec: ANN-25).
 pub fn encode_error(transaction_id: TransactionId, reason: &str, max_bytes: usize) -> Vec<u8> {
     let reason = &reason.as_bytes()[..reason.len().min(max_bytes.saturating_sub(8))];
@@ -148,9 +160,7 @@ impl Reply {
     /// Writes the datagram for an exchange over `family`; peers of the other one are left out, as are those that do not fit.
     pub fn encode(&self, family: Family) -> Vec<u8> {
         match self {
-            Self::Connect { transaction_id, connection_id } => {
-                [&CONNECT.to_be_bytes()[..], &transaction_id.to_be_bytes(), &connection_id.0.to_be_bytes()].concat()
-            }
+            Self::Connect { transaction_id, connection_id } => encode_connect(*transaction_id, *connection_id).to_vec(),
             Self::Announce { transaction_id, reply } => {
                 let head = AnnounceReplyHead {
                     transaction_id: *transaction_id,
@@ -231,10 +241,10 @@ mod tests {
         let mut list = PeerList::new();
         for n in 0..peers {
             let low = u8::try_from(n % 250).unwrap() + 1;
-            list.push_compact_v4([192, 0, 2, low, 0x1a, 0xe1]);
+            list.entries_v4().push([192, 0, 2, low, 0x1a, 0xe1]);
             let mut v6 = [0x20; 18];
             v6[15] = low;
-            list.push_compact_v6(v6);
+            list.entries_v6().push(v6);
         }
         let reply = AnnounceReply {
             interval: Duration::from_secs(1800),

@@ -7,6 +7,7 @@ use siphasher::sip::SipHasher13;
 
 use super::*;
 use crate::swarm::Luck;
+use crate::swarm::record::Tick;
 
 fn address(n: u32) -> [u8; 6] {
     let mut address = [0, 0, 0, 0, 0, 1];
@@ -95,14 +96,14 @@ fn memory_is_given_back_when_most_have_gone() {
 #[test]
 fn what_is_looked_at_is_what_the_same_luck_draws() {
     let crowd = crowd(1000);
-    let draw = Draw { asker: None, skip_seeds: false, now: Tick::at(0), lifetime_ticks: 90 };
+    let draw = Draw { asker: [0; 6], asker_hash: 0, skip_seeds: false, now: Tick::at(0), lifetime_ticks: 90 };
     for n in 0..100 {
         let luck = Luck::new(n);
-        crowd.approach_runs(&mut luck.clone());
-        let (first, starts) = crowd.fetch_runs(50, &mut luck.clone());
+        crowd.approach_runs(50, &mut luck.clone());
+        let Runs { first, starts, ahead } = crowd.fetch_runs(50, &mut luck.clone());
         let mut given = Vec::new();
-        crowd.draw(50, &draw, &mut luck.clone(), &mut |peer| given.push(*peer));
-        for (n, start) in starts.into_iter().enumerate() {
+        crowd.draw(50, &draw, &mut luck.clone(), &mut given);
+        for (n, &start) in starts[..ahead].iter().enumerate() {
             assert!(given.contains(&crowd.bucket_from(first, n)[start].address), "run {n}");
         }
     }
@@ -113,12 +114,13 @@ fn in_time_everybody_is_drawn_and_nobody_twice_at_once() {
     let crowd = crowd(1000);
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let asker = address(17);
-    let draw = Draw { asker: Some(&asker), skip_seeds: false, now: Tick::at(0), lifetime_ticks: 90 };
+    let draw = Draw { asker, asker_hash: hash(&asker), skip_seeds: false, now: Tick::at(0), lifetime_ticks: 90 };
     let mut seen = HashSet::new();
     for _ in 0..500 {
-        let mut given = HashSet::new();
-        crowd.draw(50, &draw, &mut rng, &mut |peer| assert!(given.insert(*peer), "twice"));
-        assert_eq!(given.len(), 50);
+        let mut given = Vec::new();
+        crowd.draw(50, &draw, &mut rng, &mut given);
+        let given: HashSet<_> = given.into_iter().collect();
+        assert_eq!(given.len(), 50, "nobody twice");
         seen.extend(given);
     }
     assert_eq!(seen.len(), 999, "everybody but the asker");

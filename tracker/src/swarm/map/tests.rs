@@ -1,8 +1,5 @@
 use std::collections::HashSet;
 
-use rand_chacha::ChaCha8Rng;
-use rand_core::SeedableRng as _;
-
 use super::*;
 use crate::swarm::gone::GonePeers;
 use crate::swarm::model::sweep_all;
@@ -11,7 +8,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 struct World {
     map: SwarmMap,
-    rng: ChaCha8Rng,
+    luck: Luck,
     now: Duration,
 }
 
@@ -30,7 +27,7 @@ impl World {
             limit_loopback: false,
             hash_key: [5; 16],
         };
-        Self { map: SwarmMap::new(&options), rng: ChaCha8Rng::seed_from_u64(1), now: Duration::ZERO }
+        Self { map: SwarmMap::new(&options), luck: Luck::new(1), now: Duration::ZERO }
     }
 
     fn announce(&mut self, swarm: u32, peer: &str, presence: Presence) -> AnnounceReply {
@@ -46,9 +43,19 @@ impl World {
         has_completed: bool,
     ) -> AnnounceReply {
         let info_hash = hash(swarm);
-        let announcement = Announcement { info_hash, address, presence, has_completed, asked, may_add: &|| true };
+        let keys = self.map.keys(&info_hash, address, None);
+        let announcement = Announcement {
+            info_hash,
+            address,
+            presence,
+            has_completed,
+            asked,
+            may_add: &|| true,
+            keys,
+            is_foreseen: false,
+        };
         let mut reply = AnnounceReply::default();
-        self.map.announce(&announcement, self.now, &mut self.rng, &mut reply);
+        self.map.announce(&announcement, self.now, &mut self.luck, &mut reply);
         reply
     }
 
@@ -353,16 +360,19 @@ fn who_may_add_nothing_is_answered_and_can_refresh_what_it_has() {
     let mut world = World::new();
     world.announce(1, "192.0.2.1:1", Presence::Seed);
     let mut announce = |address: &str, swarm| {
+        let (info_hash, address) = (hash(swarm), address.parse().unwrap());
         let announcement = Announcement {
-            info_hash: hash(swarm),
-            address: address.parse().unwrap(),
+            info_hash,
+            address,
             presence: Presence::Downloader,
             has_completed: false,
             asked: Asked::Own(50),
             may_add: &|| false,
+            keys: world.map.keys(&info_hash, address, None),
+            is_foreseen: false,
         };
         let mut reply = AnnounceReply::default();
-        (world.map.announce(&announcement, world.now, &mut world.rng, &mut reply), reply)
+        (world.map.announce(&announcement, world.now, &mut world.luck, &mut reply), reply)
     };
     let (noted, reply) = announce("192.0.2.2:1", 1);
     assert_eq!((noted, reply.peers.len(), reply.incomplete), (Noted::default(), 1, 0));
@@ -405,6 +415,7 @@ fn a_look_ahead_changes_nothing_and_waits_for_nobody() {
         presence: if n % 2 == 0 { Presence::Seed } else { Presence::Downloader },
         want: 50,
         luck: Luck::new(n.into()),
+        keys: world.map.keys(&hash(n % 60), peer(n), None),
     };
     let known_and_unknown: Vec<_> = (0..120).map(ahead).collect();
     {
