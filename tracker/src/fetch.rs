@@ -25,7 +25,7 @@ pub(crate) fn fetch<T>(list: &[T]) {
     prefetch_index(list, end);
 }
 
-/// Asks for an item of at most two lines; of one line, where it lies so.
+/// Asks for an item of at most two lines, or of exactly one where it is aligned to lines.
 pub(crate) fn fetch_one<T>(item: &T) {
     let one = slice::from_ref(item);
     prefetch_index(one, 0);

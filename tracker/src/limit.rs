@@ -52,8 +52,7 @@ pub const REPORT_PERIOD: Duration = Duration::from_secs(5 * 60);
 /// Most peers of one swarm and family: above any real swarm, below what one lock should guard.
 pub const SWARM_PEERS_MAX: usize = 500_000;
 
-/// What is read at once before hyper has taken its buffers, and what a head may take before it is charged: nearly every
-/// announce fits.
+/// What is read at once, and what a head may take before it is charged: nearly every announce fits.
 pub const HTTP_INPUT_BYTES: usize = 1024;
 
 /// What an open HTTP connection is charged: its task, its input and the runtime's books (measured: 3 to 4 KiB).

@@ -95,8 +95,6 @@ impl Tracker {
     /// A tracker without swarms whose connection ids are made under `secret`, and that serves what `access` lets through.
     pub fn with_secret(config: &Config, secret: [u8; 16], access: Access) -> Result<Self, NoRandomness> {
         let budget = Budget::new(config.memory.bytes(&Host::new()).max(MEMORY_BYTES_MIN));
-        // One key for both, so that an address is hashed once.
-        let hash_key = random_bytes()?;
         let swarms = SwarmOptions {
             peer_lifetime: config.peer_lifetime.0,
             memory_bytes: budget.swarms_bytes(),
@@ -104,13 +102,13 @@ impl Tracker {
             site_peers_max: SITE_PEERS_MAX,
             around_peers_max: AROUND_PEERS_MAX,
             limit_loopback: config.limit_loopback,
-            hash_key,
+            hash_key: random_bytes()?,
         };
         let guard = GuardOptions {
             memory_bytes: budget.guard_bytes(),
             peer_lifetime: config.peer_lifetime.0,
             limit_loopback: config.limit_loopback,
-            hash_key,
+            hash_key: random_bytes()?,
         };
         Ok(Self {
             swarms: SwarmMap::new(&swarms),
@@ -178,7 +176,7 @@ impl Tracker {
     /// Of an announce that comes from `ip`, who belongs to `customer`.
     pub fn origin(&self, request: &AnnounceRequest, ip: IpAddr, customer: Customer) -> Origin {
         let ip = ip.to_canonical();
-        let keys = self.swarms.keys(&request.info_hash, SocketAddr::new(ip, request.port), customer.network());
+        let keys = self.swarms.keys(&request.info_hash, SocketAddr::new(ip, request.port));
         Origin { ip, customer, keys, is_foreseen: false }
     }
 
@@ -404,21 +402,6 @@ mod tests {
     #[test]
     fn the_client_is_told_the_address_it_was_seen_with() {
         assert_eq!(World::new().announce(9, |_| ()).external_ip, Some(IpAddr::from([10, 0, 0, 9])));
-    }
-
-    #[test]
-    fn a_customer_tells_which_network_its_peers_are_in() {
-        let info_hash = InfoHash([1; 20]);
-        for limit_loopback in [false, true] {
-            let tracker = Tracker::new(&Config { limit_loopback, ..Config::default() }).unwrap();
-            for address in ["192.0.2.1:1", "[2001:db8:1:2::3]:1", "[::ffff:192.0.2.1]:1", "127.0.0.1:1", "[::1]:1"] {
-                let address: SocketAddr = address.parse().unwrap();
-                let told = tracker.guard.customer(address.ip()).network();
-                assert_eq!(told.is_some(), limit_loopback || !address.ip().is_loopback(), "{address}");
-                let [by_customer, by_map] = [told, None].map(|told| tracker.swarms.keys(&info_hash, address, told));
-                assert_eq!(by_customer, by_map, "{address}");
-            }
-        }
     }
 
     #[test]

@@ -95,7 +95,7 @@ impl Buckets {
     /// ones may be overdrawn.
     pub fn take(&self, prefix: u64, cost: Tokens, now: Duration) -> bool {
         let Tokens(burst) = self.burst;
-        self.change(prefix, now, |used| if used < burst { used + cost.0 } else { used }) < burst
+        self.change(prefix, now, |used| if used < burst { used.saturating_add(cost.0) } else { used }) < burst
     }
 
     /// Takes `cost`, also where that makes a debt: what has already been done has to be paid.

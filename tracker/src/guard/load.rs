@@ -65,19 +65,13 @@ impl Load {
 
     /// The interval to tell, when `interval` is set.
     pub fn stretched(&self, interval: Duration) -> Duration {
-        percent(interval, self.stretch.load(Ordering::Relaxed), 100)
+        interval * self.stretch.load(Ordering::Relaxed) / 100
     }
 
     /// How long peers count, when `lifetime` is set.
     pub fn stretched_lifetime(&self, lifetime: Duration) -> Duration {
-        percent(lifetime, self.lifetime_stretch.load(Ordering::Relaxed), 100 * LOOKS_PER_LIFETIME_STEP)
+        lifetime * self.lifetime_stretch.load(Ordering::Relaxed) / (100 * LOOKS_PER_LIFETIME_STEP)
     }
-}
-
-/// So many of `whole` parts of a time, in whole milliseconds.
-fn percent(time: Duration, part: u32, whole: u32) -> Duration {
-    let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    Duration::from_millis(milliseconds.saturating_mul(part.into()) / u64::from(whole))
 }
 
 impl Default for Load {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use siphasher::sip::SipHasher13;
 
-use super::{Buckets, Rate, Tokens};
+use super::{Buckets, Prefix, Rate, Tokens};
 use crate::limit::{
     ANNOUNCE_COST, AROUND_FACTOR, CONNECT_COST, CONNECT_RATE, NEW_PEER_COST, NEW_SWARM_COST, PEER_COST, PEERS_PER_SITE,
     REQUEST_RATE, SCRAPE_COST, SCRAPE_HASH_COST,
@@ -61,13 +61,6 @@ struct Tables {
     around: Buckets,
 }
 
-impl Customer {
-    /// The hash of the widest network that is known as its own, if it is kept to limits.
-    pub fn network(&self) -> Option<u64> {
-        self.around.or(self.site)
-    }
-}
-
 impl Guard {
     /// A guard that has seen nobody.
     pub fn new(options: &GuardOptions) -> Self {
@@ -89,15 +82,13 @@ impl Guard {
         self.limit_loopback || !ip.to_canonical().is_loopback()
     }
 
-    /// Whom this address belongs to: an IPv4 address, or the /64 of an IPv6 one and the /48 around that, as
-    /// [`Prefix`](super::Prefix) has it.
+    /// Whom this address belongs to.
     pub fn customer(&self, ip: IpAddr) -> Customer {
-        let hash = |bytes: &[u8]| Some(SipHasher13::new_with_key(&self.hash_key).hash(bytes));
-        match ip.to_canonical() {
-            ip if !self.limit_loopback && ip.is_loopback() => Customer { site: None, around: None },
-            IpAddr::V4(ip) => Customer { site: hash(&ip.octets()), around: None },
-            IpAddr::V6(ip) => Customer { site: hash(&ip.octets()[..8]), around: hash(&ip.octets()[..6]) },
+        if !self.limits(ip) {
+            return Customer { site: None, around: None };
         }
+        let hash = |prefix: Prefix| SipHasher13::new_with_key(&self.hash_key).hash(&prefix.to_bytes());
+        Customer { site: Some(hash(Prefix::site_of(ip))), around: Prefix::around(ip).map(hash) }
     }
 
     /// Fetches what will be looked at when this customer announces.

@@ -25,6 +25,13 @@ impl Prefix {
             IpAddr::V6(ip) => Some(Self { kind: 48, bits: high_bits(ip.to_bits()) >> 16 }),
         }
     }
+
+    /// Bytes that tell it from every other prefix.
+    pub fn to_bytes(self) -> [u8; 9] {
+        let mut bytes = [self.kind; 9];
+        bytes[1..].copy_from_slice(&self.bits.to_be_bytes());
+        bytes
+    }
 }
 
 fn high_bits(address: u128) -> u64 {
@@ -46,5 +53,7 @@ mod tests {
         assert_eq!(around("2001:db8:1:2::1"), around("2001:db8:1:3::1"));
         assert_ne!(around("2001:db8:1::1"), around("2001:db8:2::1"));
         assert_eq!(around("192.0.2.1"), None);
+        let bytes = [site("::1:0:0:0:0"), around("0:0:1::").unwrap(), site("0.0.0.1")].map(Prefix::to_bytes);
+        assert!(bytes[0] != bytes[1] && bytes[1] != bytes[2] && bytes[0] != bytes[2]);
     }
 }

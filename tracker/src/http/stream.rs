@@ -11,8 +11,6 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream as Watched;
 
-use crate::limit::HTTP_INPUT_BYTES;
-
 /// A TCP connection.
 pub(super) struct Stream(State);
 
@@ -55,8 +53,7 @@ impl Stream {
 
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let room = buffer.remaining().min(HTTP_INPUT_BYTES);
-        match self.try_at_once(|stream| stream.read(buffer.initialize_unfilled_to(room))) {
+        match self.try_at_once(|stream| stream.read(buffer.initialize_unfilled())) {
             Some(length) => Poll::Ready(length.map(|length| buffer.advance(length))),
             None => self.watched()?.poll_read(cx, buffer),
         }

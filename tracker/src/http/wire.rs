@@ -146,17 +146,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Reads a head straight into `buffer`, if it comes alone and nothing has to be changed in it; true if so. What came
     /// otherwise is in `input`.
     fn poll_strict(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
-        let before = buffer.filled().len();
-        if !ready!(self.poll_stream(cx, buffer))? {
+        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(HTTP_INPUT_BYTES));
+        if !ready!(self.poll_stream(cx, &mut part))? {
             return Poll::Ready(Ok(false));
         }
-        let came = &buffer.filled()[before..];
+        let came = part.filled();
         let is_head = came[0].is_ascii_uppercase() && end_of_head(came, 0) == Some(came.len()) && is_strict(came);
         if is_head {
+            let head_bytes = came.len();
+            buffer.advance(head_bytes);
             self.head_by = Instant::now() + HTTP_HEAD_TIMEOUT;
         } else {
             self.input.extend_from_slice(came);
-            buffer.set_filled(before);
         }
         Poll::Ready(Ok(is_head))
     }
@@ -239,5 +240,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let shut = Pin::new(&mut self.stream).poll_shutdown(cx);
         self.poll_read_in_time(cx, shut)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::super::places::Places;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_head_has_its_limit_however_much_of_it_the_reader_would_take_at_once() {
+        for (length, is_too_long) in [(900, false), (HTTP_HEAD_BYTES_MAX - 100, false), (40_000, true)] {
+            let head = format!("GET /announce?{} HTTP/1.1\r\n\r\n", "a".repeat(length));
+            let (mut client, server) = tokio::io::duplex(1 << 17);
+            client.write_all(head.as_bytes()).await.unwrap();
+            let place = Places::new(2, 1 << 20).take(IpAddr::from([192, 0, 2, 1]), true, false).unwrap();
+            let mut wire = Wire::new(server, place.charge(0).unwrap(), Duration::from_secs(60));
+            let mut given = vec![0; 1 << 17];
+            let count = wire.read(&mut given).await.unwrap();
+            let expected = if is_too_long { Some(Counter::HttpHeadTooLong) } else { None };
+            assert_eq!(wire.cause(), expected, "{length}");
+            let is_whole = &given[..count] == head.as_bytes();
+            assert_eq!(is_whole, !is_too_long, "{length}");
+        }
     }
 }

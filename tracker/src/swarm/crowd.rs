@@ -195,7 +195,7 @@ impl<const N: usize> Crowd<N> {
         if want >= self.len {
             return usize::MAX;
         }
-        want.div_ceil(want.div_ceil(RUN)).max((2 * want).div_ceil(self.buckets.len()))
+        want.div_ceil(want.div_ceil(RUN).max(1)).max((2 * want).div_ceil(self.buckets.len()))
     }
 
     /// How many runs are looked for ahead.

@@ -79,19 +79,13 @@ impl<const N: usize> Many<N> {
     }
 
     /// See [`Peers::insert`](super::peers::Peers::insert).
-    pub(super) fn insert(
-        &mut self,
-        peer: Peer<N>,
-        hashed: u64,
-        room: &Room<'_>,
-        hash: impl Fn(&[u8; N]) -> u64,
-    ) -> Insertion {
+    pub(super) fn insert(&mut self, peer: Peer<N>, room: &Room<'_>, hash: impl Fn(&[u8; N]) -> u64) -> Insertion {
         let is_seed = peer.is_seed();
-        if self.half(is_seed).refresh(peer, hashed) {
+        if self.half(is_seed).refresh(peer, room.hash) {
             return Insertion { before: Before::of(&peer), is_kept: true };
         }
-        let moved = self.half(!is_seed).remove(&peer.address, hashed);
-        let is_kept = moved || self.make_place(&peer.address, room, hashed);
+        let moved = self.half(!is_seed).remove(&peer.address, room.hash);
+        let is_kept = moved || self.make_place(&peer.address, room);
         if is_kept {
             self.half(is_seed).insert(peer, hash);
         }
@@ -104,10 +98,10 @@ impl<const N: usize> Many<N> {
     }
 
     /// Whether a new peer may come, for whom the stalest near it has to go when there are enough of these.
-    fn make_place(&mut self, address: &[u8; N], room: &Room<'_>, hash: u64) -> bool {
-        let held = self.seeds.neighbours(hash).iter().chain(self.others.neighbours(hash));
+    fn make_place(&mut self, address: &[u8; N], room: &Room<'_>) -> bool {
+        let held = self.seeds.neighbours(room.hash).iter().chain(self.others.neighbours(room.hash));
         let Some(stalest) = room.in_the_way_of(address, &held) else { return (room.may_grow)() };
-        self.half(stalest.is_seed()).remove(&stalest.address, hash)
+        self.half(stalest.is_seed()).remove(&stalest.address, room.hash)
     }
 
     /// Sweeps the next buckets of both halves, downwards; behind the last, too many buckets become fewer.

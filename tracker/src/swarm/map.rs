@@ -186,21 +186,13 @@ impl SwarmMap {
         self.bytes_max.load(Ordering::Relaxed)
     }
 
-    /// The keys of a swarm and of a peer at this address. `network` is [this map's](Self::network_of) hash of the network
-    /// around the address, where that is known already.
-    pub fn keys(&self, info_hash: &InfoHash, address: SocketAddr, network: Option<u64>) -> Keys {
-        let peer = network.unwrap_or_else(|| self.network_of(address));
-        debug_assert_eq!(peer, self.network_of(address), "the same key");
-        Keys { swarm: self.hashes.of_swarm(info_hash), peer }
-    }
-
-    /// The keyed hash of the network around an address: of an IPv4 address, or of the /48 of an IPv6 one; but of address and
-    /// port on loopback, where that is not limited.
-    pub fn network_of(&self, address: SocketAddr) -> u64 {
-        match wire_form(address) {
+    /// The keys of a swarm and of a peer at this address.
+    pub fn keys(&self, info_hash: &InfoHash, address: SocketAddr) -> Keys {
+        let peer = match wire_form(address) {
             WireForm::V4(address) => self.hashes.of_peer(&address),
             WireForm::V6(address) => self.hashes.of_peer(&address),
-        }
+        };
+        Keys { swarm: self.hashes.of_swarm(info_hash), peer }
     }
 
     /// Notes an announcement and fills counts and peers of `reply`, never the asker itself and no seeds for seeds.

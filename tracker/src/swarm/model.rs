@@ -181,7 +181,7 @@ proptest! {
                         has_completed,
                         asked,
                         may_add: &|| true,
-                        keys: map.keys(&info_hash, peer, None),
+                        keys: map.keys(&info_hash, peer),
                         is_foreseen: false,
                     };
                     let mut reply = AnnounceReply::default();
@@ -197,7 +197,7 @@ proptest! {
                         let mut all = AnnounceReply::default();
                         let looks = Announcement {
                             address: SocketAddr::new(peer.ip(), 9999),
-                            keys: map.keys(&info_hash, SocketAddr::new(peer.ip(), 9999), None),
+                            keys: map.keys(&info_hash, SocketAddr::new(peer.ip(), 9999)),
                             presence: Presence::Gone,
                             asked: Asked::Both(100_000),
                             ..announcement
@@ -258,7 +258,7 @@ proptest! {
                 has_completed: false,
                 asked: Asked::Both(10),
                 may_add: &|| true,
-                keys: map.keys(&InfoHash(info_hash), address, None),
+                keys: map.keys(&InfoHash(info_hash), address),
                 is_foreseen: false,
             };
             map.announce(&announcement, Duration::ZERO, &mut luck, &mut AnnounceReply::default());

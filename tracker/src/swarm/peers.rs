@@ -49,9 +49,11 @@ pub(super) struct Insertion {
     pub(super) is_kept: bool,
 }
 
-/// What an insertion may do.
+/// What an insertion may do, and where.
 #[derive(Clone, Copy)]
 pub(super) struct Room<'a> {
+    /// Of the new peer's network: where in a large swarm it belongs.
+    pub(super) hash: u64,
     /// There is memory for one more, who may come.
     pub(super) may_grow: &'a dyn Fn() -> bool,
     /// Most peers where the new one is.
@@ -117,15 +119,9 @@ impl<const N: usize, const INLINE: usize> Peers<N, INLINE> {
 
     /// Refreshes a peer; adds it, when `room` allows; or puts it in the place of the stalest near it, when there are as
     /// many of these as may be.
-    pub(super) fn insert(
-        &mut self,
-        peer: Peer<N>,
-        hashed: u64,
-        room: &Room<'_>,
-        hash: impl Fn(&[u8; N]) -> u64,
-    ) -> Insertion {
+    pub(super) fn insert(&mut self, peer: Peer<N>, room: &Room<'_>, hash: impl Fn(&[u8; N]) -> u64) -> Insertion {
         if let Self::Many(many) = self {
-            return many.insert(peer, hashed, room, hash);
+            return many.insert(peer, room, hash);
         }
         if let Some(at) = self.listed().iter().position(Peer::with(&peer.address)) {
             let held = &mut self.listed_mut()[at];

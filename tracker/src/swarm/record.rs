@@ -122,6 +122,15 @@ mod tests {
     }
 
     #[test]
+    fn a_peer_is_told_from_one_whose_address_ends_alike() {
+        let (mut near, mut far) = ([1; 18], [1; 18]);
+        (near[0], far[17]) = (2, 2);
+        let is_it = Peer::with(&[1; 18]);
+        let told = [[1; 18], near, far].map(|address| is_it(&Peer::new(address, true, Tick::at(90))));
+        assert_eq!(told, [true, false, false]);
+    }
+
+    #[test]
     fn a_peer_expires_once_its_lifetime_has_passed_also_where_ticks_wrap() {
         for start in [0, 90, (1 << 15) - 2] {
             let peer = Peer::new([0; 6], true, Tick::at(start * Tick::SECONDS));

@@ -160,8 +160,10 @@ impl<const N: usize, const INLINE: usize> Table<N, INLINE> {
         let held = swarm.peers.len();
         let is_back = swarm.peers.age_of_only(*now).is_some_and(|age| age >= COMES_BACK_TICKS);
         let has_room = held < space.peers_max && growth_of(held_bytes, N) <= space.peer_bytes;
-        let room = Room { may_grow: &|| has_room && may_add(), crowding: hashes.crowding(&peer.address), now: *now };
-        let insertion = swarm.peers.insert(*peer, keys.peer, &room, |address| hashes.of_peer(address));
+        let may_grow: &dyn Fn() -> bool = &|| has_room && may_add();
+        let crowding = hashes.crowding(&peer.address);
+        let room = Room { hash: keys.peer, may_grow, crowding, now: *now };
+        let insertion = swarm.peers.insert(*peer, &room, |address| hashes.of_peer(address));
         noted.is_kept = insertion.is_kept;
         noted.is_new_peer = insertion.is_kept && insertion.before == Before::Absent;
         if *has_completed && insertion.before != Before::Seed && swarm.downloaded & !ALIVE < !ALIVE {

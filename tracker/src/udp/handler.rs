@@ -37,9 +37,18 @@ pub struct Handler {
 pub struct Asked<'a> {
     datagram: &'a [u8],
     from: SocketAddr,
-    customer: Option<Customer>,
-    /// Of an announce.
-    origin: Option<(Origin, Luck)>,
+    known: Known,
+}
+
+/// What is known of a datagram.
+#[derive(Clone, Debug)]
+enum Known {
+    /// Nothing: it is rare.
+    Nothing,
+    /// Who asks for a connection id.
+    Connect(Customer),
+    /// Who announces, and what is left to chance in the answer.
+    Announce(Origin, Luck),
 }
 
 impl Handler {
@@ -51,13 +60,12 @@ impl Handler {
 
     /// Looks at a datagram that will be [answered](Self::answer), and lets the processor fetch what is known of its sender.
     pub fn read<'a>(&mut self, tracker: &Tracker, terms: &Terms, datagram: &'a [u8], from: SocketAddr) -> Asked<'a> {
-        let mut asked = Asked { datagram, from, customer: None, origin: None };
         let ip = from.ip();
-        match Request::decode(datagram) {
+        let known = match Request::decode(datagram) {
             Ok(Request::Connect { .. }) => {
                 let customer = tracker.guard.customer(ip);
                 tracker.guard.foresee_connect(&customer);
-                asked.customer = Some(customer);
+                Known::Connect(customer)
             }
             Ok(Request::Announce(Announce { request, .. })) => {
                 let customer = tracker.guard.customer(ip);
@@ -65,11 +73,11 @@ impl Handler {
                 let origin = tracker.origin(&request, ip, customer);
                 let luck = Luck::new(self.rng.next_u64());
                 self.foreseen.push(Tracker::ahead(terms, &request, &origin, luck.clone()));
-                asked.origin = Some((origin, luck));
+                Known::Announce(origin, luck)
             }
-            _ => {}
-        }
-        asked
+            _ => Known::Nothing,
+        };
+        Asked { datagram, from, known }
     }
 
     /// Lets the processor fetch what the announces that have been [read](Self::read) will look at. Nothing else comes of it, so
@@ -102,31 +110,30 @@ impl Handler {
         if asked.from.port() == 0 {
             return Err(Counter::UdpPortZero);
         }
-        match Request::decode(asked.datagram) {
-            Ok(Request::Connect { transaction_id }) => {
-                let customer = asked.customer.unwrap_or_else(|| tracker.guard.customer(ip));
-                if !tracker.guard.admits_connect(&customer, now.up) {
+        match (Request::decode(asked.datagram), &asked.known) {
+            (Ok(Request::Connect { transaction_id }), Known::Connect(customer)) => {
+                if !tracker.guard.admits_connect(customer, now.up) {
                     return Err(Counter::UdpConnectThrottled);
                 }
                 let connection_id = tracker.connection_ids.issue(ip, now.unix, &mut self.key);
                 out.extend_from_slice(&encode_connect(transaction_id, connection_id));
                 Ok(Counter::UdpConnect)
             }
-            Ok(Request::Announce(announce)) => {
+            (Ok(Request::Announce(announce)), Known::Announce(origin, luck)) => {
                 self.verify(tracker, announce.connection_id, ip, now)?;
-                let Some((origin, luck)) = asked.origin.clone() else { return Err(Counter::UdpMalformed) };
                 let origin = origin.foreseen(self.has_foreseen);
-                Ok(self.announce(tracker, &announce, &origin, terms, luck, out))
+                Ok(self.announce(tracker, &announce, &origin, terms, luck.clone(), out))
             }
-            Ok(Request::Scrape(scrape)) => {
+            (Ok(Request::Scrape(scrape)), _) => {
                 self.verify(tracker, scrape.connection_id, ip, now)?;
-                Ok(answer_scrape(tracker, &scrape, ip, now, out))
+                Ok(self::scrape(tracker, &scrape, ip, now, out))
             }
-            Err(RequestError::Silent) => Err(Counter::UdpMalformed),
-            Err(RequestError::Answerable { connection_id, transaction_id, problem }) => {
+            (Err(RequestError::Answerable { connection_id, transaction_id, problem }), _) => {
                 self.verify(tracker, connection_id, ip, now)?;
                 Ok(refuse(transaction_id, &problem.to_string(), out))
             }
+            // What was read the same way before is read so again, so no others are left.
+            (Err(RequestError::Silent) | Ok(_), _) => Err(Counter::UdpMalformed),
         }
     }
 
@@ -174,7 +181,7 @@ impl Handler {
     }
 }
 
-fn answer_scrape(tracker: &Tracker, request: &Scrape<'_>, ip: IpAddr, now: Moment, out: &mut Vec<u8>) -> Counter {
+fn scrape(tracker: &Tracker, request: &Scrape<'_>, ip: IpAddr, now: Moment, out: &mut Vec<u8>) -> Counter {
     match tracker.scrape(request.info_hashes.iter().copied().map(InfoHash), ip, now) {
         Ok(reply) => {
             let reply = Reply::Scrape { transaction_id: request.transaction_id, reply };
@@ -293,6 +300,36 @@ mod tests {
         world.now.unix += CONNECTION_ID_LIFETIME + Duration::from_secs(1);
         assert_eq!(world.send(&announce(id, 1), "10.0.0.1:1"), b"");
         assert_eq!(world.counted(Counter::UdpStaleId), stale + 1);
+    }
+
+    #[test]
+    fn a_batch_that_is_looked_at_together_is_answered_as_one_by_one() {
+        let addresses: Vec<String> = (0..40).map(|n| format!("10.0.0.{n}:1")).collect();
+        let [mut alone, mut together] = [World::new(), World::new()];
+        let announces = |world: &mut World| -> Vec<Vec<u8>> {
+            addresses.iter().map(|from| announce(world.connect(from), 1)).collect()
+        };
+        let [first, second] = [announces(&mut alone), announces(&mut together)];
+        let terms = together.tracker.terms_at(together.now);
+        let (handler, tracker) = (&mut together.handler, &together.tracker);
+        let asked: Vec<_> = second
+            .iter()
+            .zip(&addresses)
+            .map(|(datagram, from)| handler.read(tracker, &terms, datagram, from.parse().unwrap()))
+            .collect();
+        handler.foresee(tracker);
+        assert!(handler.has_foreseen);
+        for ((datagram, from), asked) in first.iter().zip(&addresses).zip(&asked) {
+            let mut out = Vec::new();
+            handler.answer(tracker, asked, &terms, &mut out);
+            let peers = |bytes: &[u8]| {
+                let Ok(Reply::Announce { reply, .. }) = Reply::decode(bytes, Family::V4) else { panic!("{bytes:?}") };
+                let mut peers: Vec<_> = reply.peers.iter().collect();
+                peers.sort();
+                (peers, reply.incomplete)
+            };
+            assert_eq!(peers(&out), peers(&alone.send(datagram, from)), "{from}");
+        }
     }
 
     #[test]

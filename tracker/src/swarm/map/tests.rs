@@ -43,7 +43,7 @@ impl World {
         has_completed: bool,
     ) -> AnnounceReply {
         let info_hash = hash(swarm);
-        let keys = self.map.keys(&info_hash, address, None);
+        let keys = self.map.keys(&info_hash, address);
         let announcement = Announcement {
             info_hash,
             address,
@@ -368,7 +368,7 @@ fn who_may_add_nothing_is_answered_and_can_refresh_what_it_has() {
             has_completed: false,
             asked: Asked::Own(50),
             may_add: &|| false,
-            keys: world.map.keys(&info_hash, address, None),
+            keys: world.map.keys(&info_hash, address),
             is_foreseen: false,
         };
         let mut reply = AnnounceReply::default();
@@ -415,7 +415,7 @@ fn a_look_ahead_changes_nothing_and_waits_for_nobody() {
         presence: if n % 2 == 0 { Presence::Seed } else { Presence::Downloader },
         want: 50,
         luck: Luck::new(n.into()),
-        keys: world.map.keys(&hash(n % 60), peer(n), None),
+        keys: world.map.keys(&hash(n % 60), peer(n)),
     };
     let known_and_unknown: Vec<_> = (0..120).map(ahead).collect();
     {

@@ -24,11 +24,11 @@ fn hash(address: &[u8; 6]) -> u64 {
 
 fn room(may_grow: bool, seconds: u64) -> Room<'static> {
     let crowding = Crowding { site_peers_max: 8, around_peers_max: 32 };
-    Room { may_grow: if may_grow { &|| true } else { &|| false }, crowding, now: Tick::at(seconds) }
+    Room { hash: 0, may_grow: if may_grow { &|| true } else { &|| false }, crowding, now: Tick::at(seconds) }
 }
 
 fn insert(peers: &mut V4, peer: Peer<6>, room: &Room<'_>) -> Insertion {
-    peers.insert(peer, hash(&peer.address), room, hash)
+    peers.insert(peer, &Room { hash: hash(&peer.address), ..*room }, hash)
 }
 
 fn remove(peers: &mut V4, peer: Peer<6>) -> Before {
