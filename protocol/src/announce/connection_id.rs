@@ -7,7 +7,7 @@
 //! 0      2                                8
 //! +------+--------------------------------+
 //! | time | tag                            |   time: low 16 bits of the second of issue, big endian
-//! +------+--------------------------------+   tag:  first 48 bits of SipHash-2-4-128(key, second of issue as u64 ‖ IP as 16 bytes)
+//! +------+--------------------------------+   tag:  first 48 bits of SipHash-2-4(key, second of issue as u64 ‖ IP as 4 or 16 bytes)
 //! ```
 //!
 //! The tag covers the whole second, not its low 16 bits, so an id does not become valid again when these wrap after 18
@@ -18,7 +18,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use siphasher::sip128::SipHasher24;
+use siphasher::sip::SipHasher24;
 use subtle::ConstantTimeEq as _;
 
 /// A connection id as it travels.
@@ -78,15 +78,20 @@ impl ConnectionIdKey {
     }
 
     fn issue_at(&self, ip: IpAddr, second: u64) -> ConnectionId {
-        let ip = match ip {
-            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
-            IpAddr::V6(ip) => ip,
+        const SECOND_BYTES: usize = size_of::<u64>();
+        let mut covered = [0; SECOND_BYTES + 16];
+        covered[..SECOND_BYTES].copy_from_slice(&second.to_be_bytes());
+        let covered = match ip.to_canonical() {
+            IpAddr::V4(ip) => {
+                covered[SECOND_BYTES..][..4].copy_from_slice(&ip.octets());
+                &covered[..SECOND_BYTES + 4]
+            }
+            IpAddr::V6(ip) => {
+                covered[SECOND_BYTES..].copy_from_slice(&ip.octets());
+                &covered
+            }
         };
-        let mut covered = [0; 24];
-        covered[..8].copy_from_slice(&second.to_be_bytes());
-        covered[8..].copy_from_slice(&ip.octets());
-        let mac = SipHasher24::new_with_key(&self.0).hash(&covered);
-        ConnectionId(second << 48 | mac.h1 >> 16)
+        ConnectionId(second << 48 | SipHasher24::new_with_key(&self.0).hash(covered) >> 16)
     }
 }
 

@@ -463,7 +463,7 @@ fn stories() -> Vec<Story> {
         theirs("a-reply-of-7-bytes", "Less than a head.", &["ANN-33"], b"\0\0\0\x03\0\0\0".to_vec(), "v4", false),
         id(
             "an-id-for-an-ipv4-address",
-            "Time, then the tag over the second and the address in mapped form.",
+            "Time, then the tag over the second and the 4 bytes of the address.",
             &["ANN-20"],
             json!({ "key": key, "ip": "192.0.2.1", "issued": 1_800_000_000, "now": 1_800_000_600 }),
             true,
@@ -502,6 +502,15 @@ fn stories() -> Vec<Story> {
             &["ANN-21"],
             json!({ "key": key, "ip": "192.0.2.1", "from": "192.0.2.2", "issued": 1_800_000_000, "now": 1_800_000_000 }),
             false,
+        ),
+        id(
+            "an-id-used-from-the-mapped-address",
+            "It is the IPv4 address that is in it.",
+            &["ANN-20"],
+            json!({
+                "key": key, "ip": "192.0.2.1", "from": "::ffff:192.0.2.1", "issued": 1_800_000_000, "now": 1_800_000_000,
+            }),
+            true,
         ),
         url("a-url-over-http", "Port and path have defaults.", &["ANN-35"], "http://Tracker.Example", true),
         url("a-url-with-a-key", "Path and query are kept.", &["ANN-35"], "https://t.example/k3y/announce.php?u=1", true),
