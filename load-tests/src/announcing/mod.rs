@@ -5,6 +5,7 @@
 //! - [`floor`]: servers that only answer.
 //! - [`contestant`]: the programs that are compared; [`process`]: what a program has used.
 //! - [`measure`]: one run; [`comparison`]: all of them, in turn.
+//! - [`own`]: what the tracker's own work takes, without sockets.
 //! - [`memory`]: what peers cost in memory; [`expiry`]: what clients feel of it when they go.
 
 pub mod comparison;
@@ -15,6 +16,7 @@ pub mod http;
 pub mod latency;
 pub mod measure;
 pub mod memory;
+pub mod own;
 pub mod population;
 pub mod process;
 pub mod udp;

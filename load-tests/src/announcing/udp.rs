@@ -202,11 +202,7 @@ impl<'a> Loader<'a> {
                 Request::Connect { transaction_id }
             } else {
                 let peer = visit.peers[index];
-                let mut request =
-                    AnnounceRequest::new(self.population.info_hash(peer), PeerId(peer_id_of(peer)), port_of(peer));
-                request.event = self.event;
-                request.numwant = Some(NUMWANT);
-                request.left = if is_seed(peer) { 0 } else { 1 << 20 };
+                let request = asked_by(self.population, peer, self.event);
                 let connection_id = ConnectionId(visit.connection_id[index]);
                 Request::Announce(Announce { connection_id, transaction_id, request, options: &[] })
             };
@@ -284,6 +280,15 @@ impl<'a> Loader<'a> {
         }
         Ok(())
     }
+}
+
+/// What a peer announces.
+pub(super) fn asked_by(population: &Population, peer: u32, event: Event) -> AnnounceRequest {
+    let mut request = AnnounceRequest::new(population.info_hash(peer), PeerId(peer_id_of(peer)), port_of(peer));
+    request.event = event;
+    request.numwant = Some(NUMWANT);
+    request.left = if is_seed(peer) { 0 } else { 1 << 20 };
+    request
 }
 
 /// Sends `bytes` as datagrams of `each` bytes from one address of this machine.

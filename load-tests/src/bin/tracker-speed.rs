@@ -12,9 +12,9 @@ use peerfeed_load_tests::announcing::expiry::Watched;
 use peerfeed_load_tests::announcing::measure::Load;
 use peerfeed_load_tests::announcing::memory::Filling;
 use peerfeed_load_tests::announcing::population::{Population, Shape};
-use peerfeed_load_tests::announcing::{expiry, floor, memory};
+use peerfeed_load_tests::announcing::{expiry, floor, memory, own};
 use peerfeed_load_tests::programs::Programs;
-use peerfeed_load_tests::results::{head, publish};
+use peerfeed_load_tests::results::{head, median, publish};
 
 /// Loads trackers side by side and tells what each answer cost.
 #[derive(Debug, Parser)]
@@ -29,6 +29,8 @@ enum Command {
     Tools(Tools),
     /// Processor time per answer, over UDP and HTTP.
     Compare(Compare),
+    /// Time per answer over UDP without sockets: the tracker's own work.
+    Own(Own),
     /// Memory per peer, and what clients feel of expiry with ten million peers.
     Memory(Memory),
     /// Be the floor for UDP: answer with so many peers and look nothing up.
@@ -84,6 +86,16 @@ struct Compare {
 }
 
 #[derive(Debug, Args)]
+struct Own {
+    /// Rounds.
+    #[arg(long, default_value_t = 20)]
+    rounds: usize,
+    /// Write the page of results here too.
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 struct Memory {
     #[command(flatten)]
     tools: Tools,
@@ -105,6 +117,7 @@ fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Tools(tools) => build(&tools),
         Command::Compare(arguments) => compare(&arguments),
+        Command::Own(arguments) => own(&arguments),
         Command::Memory(arguments) => memory(&arguments),
         Command::FloorUdp { peers } => floor::udp(peers),
         Command::FloorHttp { peers } => floor::http(peers),
@@ -137,6 +150,24 @@ fn compare(arguments: &Compare) -> Result<()> {
     let head = head("Tracker: processor time per answer");
     let mut comparison = comparison::run(&options, &own, &arguments.tools.folder, tell)?;
     let page = format!("{head}\n{}{}", profile()?, comparison.page()?);
+    publish(&page, arguments.out.as_deref())
+}
+
+fn own(arguments: &Own) -> Result<()> {
+    const BATCHES: usize = 1500;
+    let population = Population::new(Shape::Zipf { swarms: 200_000, peers: 1_000_000, largest: 100_000 });
+    let mut own = own::Own::new(&population, 4, BATCHES)?;
+    let mut page = head("Tracker: its own work per answer");
+    writeln!(page, "\n{}; {BATCHES} batches, half connects and half announces.\n", population.described())?;
+    page += "| round | ns per answer, the batch in the middle |\n|---|---|\n";
+    let mut rounds_ns = Vec::new();
+    for round in 1..=arguments.rounds {
+        let each_ns = own.round_ns()?;
+        tell(&format!("{each_ns:.1} ns per answer"));
+        writeln!(page, "| {round} | {each_ns:.1} |")?;
+        rounds_ns.push(each_ns);
+    }
+    writeln!(page, "| the one in the middle | {:.1} |", median(&rounds_ns))?;
     publish(&page, arguments.out.as_deref())
 }
 

@@ -8,6 +8,7 @@ use peerfeed_load_tests::announcing::comparison::{Options, Row, run};
 use peerfeed_load_tests::announcing::contestant::Contestant;
 use peerfeed_load_tests::announcing::measure::Load;
 use peerfeed_load_tests::announcing::memory::fill;
+use peerfeed_load_tests::announcing::own::Own;
 use peerfeed_load_tests::announcing::population::{Population, Shape};
 
 #[test]
@@ -40,6 +41,14 @@ fn everybody_who_announces_is_answered_and_the_cost_is_told() -> Result<()> {
     let of_ours = &comparison.udp[0].runs[0];
     assert!(of_ours.peers > of_ours.announces, "each is told of others\n{page}");
     assert!(page.contains("| UDP | floor | 1.15x |"), "{page}");
+    Ok(())
+}
+
+#[test]
+fn the_trackers_own_work_is_measured_on_answers_that_it_gives() -> Result<()> {
+    let population = Population::new(Shape::Zipf { swarms: 500, peers: 2000, largest: 300 });
+    let each_ns = Own::new(&population, 4, 3)?.round_ns()?;
+    assert!(each_ns > 1.0 && each_ns < 1e8, "{each_ns}");
     Ok(())
 }
 
